@@ -1,0 +1,65 @@
+"""Every Prometheus metric of the product, declared once; label values come from closed sets.
+
+Names: `opinion_<package>_<thing>_<unit>`; seconds and bytes; counters end in `_total`.
+"""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+FATES = ("stored", "repeat", "revision", "dead_lettered")
+REJECT_REASONS = (
+    "empty_value",
+    "bad_encoding",
+    "bad_json",
+    "bad_record",
+    "too_large",
+    "empty_text",
+    "published_in_future",
+    "poisons_its_batch",
+)
+
+RECORDS = Counter("opinion_streams_records_total", "Raw records by fate.", ["fate"])
+REJECTED = Counter("opinion_streams_rejected_total", "Dead-lettered records by reason.", ["reason"])
+RETRIES = Counter(
+    "opinion_streams_retries_total", "Attempts repeated because a dependency was away.", ["step"]
+)
+STEP_SECONDS = Histogram(
+    "opinion_streams_step_seconds",
+    "Time a batch spent in a step.",
+    ["step"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+RECORD_TO_ROW_SECONDS = Histogram(
+    "opinion_streams_record_to_row_seconds",
+    "From the Kafka record's timestamp to the commit of its row.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
+)
+BATCH_RECORDS = Histogram(
+    "opinion_streams_batch_records", "Records per batch.", buckets=(1, 4, 16, 32, 64, 128, 256, 512)
+)
+LAST_PROGRESS = Gauge(
+    "opinion_streams_last_progress_timestamp_seconds", "When a batch was last acknowledged."
+)
+MODEL_SWAPS = Counter("opinion_streams_model_swaps_total", "Model versions taken into use by this worker.")
+
+TEXTS = Counter(
+    "opinion_models_texts_total", "Texts classified, by where the answer came from.", ["answered_by"]
+)
+PADDING = Counter("opinion_models_padding_tokens_total", "Tokens computed only to fill a batch.")
+TOKENS = Counter("opinion_models_tokens_total", "Real tokens computed.")
+
+INCIDENTS = Counter("opinion_alerts_incidents_total", "Incident transitions.", ["transition"])
+DELIVERIES = Counter("opinion_alerts_deliveries_total", "Notification attempts.", ["channel", "outcome"])
+DETECT_SECONDS = Histogram("opinion_alerts_detect_seconds", "One run of the detect job.")
+IS_ACTIVE_SCHEDULER = Gauge("opinion_scheduler_is_active", "1 in the scheduler that holds the lease.")
+JOB_RUNS = Counter("opinion_scheduler_job_runs_total", "Scheduled jobs, by outcome.", ["job", "outcome"])
+
+STEPS = ("decode", "classify", "store", "publish", "dead_letter")
+for _fate in FATES:
+    RECORDS.labels(_fate)
+for _reason in REJECT_REASONS:
+    REJECTED.labels(_reason)
+for _step in STEPS:
+    RETRIES.labels(_step)
+    STEP_SECONDS.labels(_step)
+for _answered_by in ("model", "cache"):
+    TEXTS.labels(_answered_by)

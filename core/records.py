@@ -1,0 +1,140 @@
+"""What travels between processes: one struct per Kafka topic, JSON on the wire, unknown fields ignored.
+
+Times are aware UTC. `schemas()` gives the JSON Schemas that the docs publish.
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from core.taxonomy import Head, Sentiment
+
+Kind = Literal["news", "comment", "post"]
+Severity = Literal["info", "warning", "critical"]
+AlertStatus = Literal["firing", "resolved"]
+
+
+class Metrics(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How far a document travelled on its own platform."""
+
+    likes: int = 0
+    reposts: int = 0
+    replies: int = 0
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`opinion.document.raw.v1`: what a crawler brings. `streams.intake` fills what may be absent.
+
+    Attributes:
+        id: `source:native_id`; derived from source and url (or the content) when empty.
+        published_at: event time; the Kafka record's own timestamp when absent.
+        parent_id: the document this one comments on.
+    """
+
+    id: str = ""
+    kind: Kind = "post"
+    source: str = "unknown"
+    url: str | None = None
+    title: str | None = None
+    text: str
+    author: str | None = None
+    lang: str | None = None
+    published_at: datetime | None = None
+    crawled_at: datetime | None = None
+    parent_id: str | None = None
+    metrics: Metrics = Metrics()
+
+
+class Opinion(msgspec.Struct, frozen=True, kw_only=True):
+    """The classifier's verdict on one document; scores sum to 1 within a head."""
+
+    topic_label: str
+    topic_scores: dict[str, float]
+    sentiment: Sentiment
+    sentiment_scores: dict[str, float]
+    model_version: str
+
+
+class ClassifiedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`opinion.document.classified.v1`, key = id. At least once; equal redeliveries carry the same `ce_id`."""
+
+    id: str
+    kind: Kind
+    source: str
+    lang: str
+    published_at: datetime
+    url: str | None = None
+    title: str | None = None
+    text: str
+    parent_id: str | None = None
+    topic_label: str
+    topic_scores: dict[str, float]
+    sentiment: Sentiment
+    sentiment_scores: dict[str, float]
+    model_version: str
+    revision: int = 0
+
+
+class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """`opinion.alert.v1`, key = fingerprint: one change of an incident, as subscribers hear of it.
+
+    Attributes:
+        labels: the identity (Prometheus sense); `annotations`: prose and figures for people.
+        delivery_id: stable over retries, so that a receiver can drop repeats.
+    """
+
+    delivery_id: str
+    incident_id: int
+    fingerprint: str
+    status: AlertStatus
+    severity: Severity
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    starts_at: datetime
+    ends_at: datetime | None = None
+    detected_at: datetime
+    observed: float
+    expected: float
+    evidence: dict[str, Any] = {}
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`opinion.label.v1`: a person's answer for one head of one text.
+
+    Attributes:
+        document_id: a stored document; or empty, and then `text` is labelled by itself.
+    """
+
+    head: Head
+    answer: str
+    document_id: str | None = None
+    text: str | None = None
+    lang: str | None = None
+    source: str | None = None
+    annotator: str = "unknown"
+    labelled_at: datetime | None = None
+
+
+class ModelAnnouncement(msgspec.Struct, frozen=True, kw_only=True):
+    """`opinion.model.v1` (compacted, key = "champion"): workers swap to `version` between two batches."""
+
+    version: str
+    path: str
+    promoted_at: datetime
+    reason: str = ""
+
+
+RECORDS: tuple[type[msgspec.Struct], ...] = (
+    Document,
+    ClassifiedDocument,
+    AlertEvent,
+    Label,
+    ModelAnnouncement,
+)
+
+
+def schemas() -> dict[str, Any]:
+    """JSON Schema of every record, by struct name."""
+    _, components = msgspec.json.schema_components(RECORDS, ref_template="#/$defs/{name}")
+    return dict(components)

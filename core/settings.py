@@ -1,0 +1,217 @@
+"""Settings, read once at the edge and passed on as plain values.
+
+Order: arguments, environment (`OPINION_…`, nested by `__`), `.env`, `opinion.yaml` (or the file named by
+`OPINION_CONFIG`), defaults. A wrong value stops the start and names the file and line.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from core.errors import ConfigError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Section):
+    """The broker and our topics on it."""
+
+    partitions: int = Field(8, ge=1, description="Partitions of a topic that `topics apply` creates.")
+    replication: int = Field(1, ge=1, description="Replicas of a topic; 3 on a real cluster.")
+    min_insync_replicas: int = Field(1, ge=1, description="2 on a real cluster.")
+    raw_retention: timedelta = Field(timedelta(days=14), description="How long raw documents stay readable.")
+
+
+class WorkerSettings(_Section):
+    """One Faust worker."""
+
+    batch_records: int = Field(256, ge=1, le=4096, description="Most records a batch may hold.")
+    batch_wait_seconds: float = Field(0.2, gt=0, le=10, description="How long a batch waits to fill.")
+    max_text_chars: int = Field(50_000, ge=100, description="Longer texts are dead-lettered.")
+    max_value_bytes: int = Field(1_000_000, ge=1000, description="Larger raw values are dead-lettered.")
+    max_future: timedelta = Field(timedelta(hours=24), description="Later `published_at` is dead-lettered.")
+    stall_seconds: float = Field(120, gt=1, description="Lag without progress for so long fails /readyz.")
+    probes_host: str = "127.0.0.1"
+    probes_port: int = Field(0, ge=0, le=65535, description="0 picks a free port.")
+
+
+class ModelSettings(_Section):
+    """Classifier and its home."""
+
+    checkpoint: str = Field(
+        "starter", description="What workers use until a model is promoted: `starter`, a folder or a hub id."
+    )
+    base: str | None = Field(
+        None, description="Encoder that `models train` starts from: a hub id or a folder."
+    )
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    batch_tokens: int = Field(8192, ge=64, description="Tokens, padding included, in one forward pass.")
+    max_length: int = Field(256, ge=16, description="Tokens in one window; longer texts are read in windows.")
+    cache_entries: int = Field(20_000, ge=0, description="Answers kept for identical texts.")
+    threads: int = Field(0, ge=0, description="CPU threads per process for the model; 0 lets torch choose.")
+
+
+class DetectSettings(_Section):
+    """The spike detector."""
+
+    bucket: timedelta = timedelta(minutes=5)
+    lateness: timedelta = Field(timedelta(minutes=2), description="A bucket closes so long after its end.")
+    correction: timedelta = Field(
+        timedelta(minutes=60), description="So long a closed bucket is judged again."
+    )
+    sensitivity: Literal["high", "medium", "low"] = "medium"
+    learning_buckets: int = Field(144, ge=1, description="No alert before so many buckets were seen.")
+    learning_documents: int = Field(50, ge=0, description="No alert before so many documents were seen.")
+    min_negatives_per_hour: int = Field(5, ge=1)
+    every: timedelta = Field(timedelta(seconds=15), description="How often the detect job runs.")
+
+
+class AlertSettings(_Section):
+    """Where alerts go."""
+
+    webhooks: list[str] = Field(default_factory=list, description="URLs that get Alertmanager v4 bodies.")
+    apprise: list[SecretStr] = Field(default_factory=list, description="apprise URLs; they hold secrets.")
+    webhook_secret: SecretStr | None = Field(None, description="Signs webhook bodies (HMAC-SHA256).")
+    allow_private_addresses: bool = Field(False, description="Let webhooks reach private and loopback hosts.")
+    timeout_seconds: float = Field(10, gt=0)
+    attempts: int = Field(8, ge=1, description="A delivery is dead after so many.")
+    console_url: str = Field("http://127.0.0.1:8080", description="Put into alerts as the link back.")
+
+
+class RetrainSettings(_Section):
+    """The periodic fine-tuning."""
+
+    every: timedelta = Field(timedelta(hours=24), description="How often the retrain job looks for labels.")
+    min_new_labels: int = Field(200, ge=1, description="Fewer new labels than this: no run.")
+    held_out_share: float = Field(0.2, gt=0, lt=1, description="The newest share of labels, for the gate.")
+    tolerance: float = Field(0.0, ge=0, description="How much macro-F1 a candidate may lose and still pass.")
+    epochs: float = Field(3, gt=0)
+
+
+class WebSettings(_Section):
+    """The console."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Immutable; see the module docstring for where values come from."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="OPINION_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        extra="forbid",
+        frozen=True,
+    )
+
+    home: Path = Field(Path("var"), description="Data of embedded servers, models, logs.")
+    kafka_bootstrap: str | None = Field(
+        None, description="host:port[,host:port]; empty starts the embedded Kafka."
+    )
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://user:password@host/database; empty starts the embedded PostgreSQL."
+    )
+    timezone: str = Field("Asia/Shanghai", description="For times without a zone and for local days.")
+    group: str = Field("opinion-pipeline", description="The Kafka consumer group of the workers.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    maven_repo: str | None = Field(None, description="A Maven mirror for the embedded Kafka's jars.")
+    kafka: KafkaSettings = KafkaSettings()
+    worker: WorkerSettings = WorkerSettings()
+    models: ModelSettings = ModelSettings()
+    detect: DetectSettings = DetectSettings()
+    alerts: AlertSettings = AlertSettings()
+    retrain: RetrainSettings = RetrainSettings()
+    web: WebSettings = WebSettings()
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"no such time zone: {name!r}; try Asia/Shanghai or UTC") from error
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (
+            init_settings,
+            env_settings,
+            dotenv_settings,
+            YamlConfigSettingsSource(settings_cls, yaml_file=config_file()),
+        )
+
+
+def config_file() -> Path:
+    """The YAML file that settings are read from, whether it exists or not."""
+    return Path(os.environ.get("OPINION_CONFIG", "opinion.yaml"))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigError: a value cannot be used; the message names each field, its place and the cause.
+    """
+    path = config_file()
+    if "OPINION_CONFIG" in os.environ and not path.is_file():
+        raise ConfigError(f"OPINION_CONFIG names {path}, which does not exist")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = "\n".join(f"  {_place(path, item['loc'])}: {item['msg']}" for item in error.errors())
+        raise ConfigError(
+            f"the settings cannot be used:\n{problems}",
+            remedy="docs/reference/settings.md lists every setting",
+        ) from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(f"{place}: {error.problem}", remedy="mend the YAML syntax there") from error
+
+
+def _place(path: Path, loc: tuple[int | str, ...]) -> str:
+    """`file:line key` when the value stands in the YAML file, else the environment variable's name."""
+    keys = [str(part) for part in loc]
+    variable = "OPINION_" + "__".join(keys).upper()
+    if variable in os.environ or not path.is_file():
+        return variable
+    node = yaml.compose(path.read_text(encoding="utf-8"))
+    line = None
+    for key in keys:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        for key_node, value_node in node.value:
+            if key_node.value == key:
+                line, node = key_node.start_mark.line + 1, value_node
+                break
+        else:
+            break
+    return f"{path}:{line} {'.'.join(keys)}" if line else variable
