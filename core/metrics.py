@@ -19,9 +19,7 @@ REJECT_REASONS = (
 
 RECORDS = Counter("opinion_streams_records_total", "Raw records by fate.", ["fate"])
 REJECTED = Counter("opinion_streams_rejected_total", "Dead-lettered records by reason.", ["reason"])
-RETRIES = Counter(
-    "opinion_streams_retries_total", "Attempts repeated because a dependency was away.", ["step"]
-)
+RETRIES = Counter("opinion_streams_retries_total", "Attempts repeated because a dependency was away.", ["step"])
 STEP_SECONDS = Histogram(
     "opinion_streams_step_seconds",
     "Time a batch spent in a step.",
@@ -36,14 +34,10 @@ RECORD_TO_ROW_SECONDS = Histogram(
 BATCH_RECORDS = Histogram(
     "opinion_streams_batch_records", "Records per batch.", buckets=(1, 4, 16, 32, 64, 128, 256, 512)
 )
-LAST_PROGRESS = Gauge(
-    "opinion_streams_last_progress_timestamp_seconds", "When a batch was last acknowledged."
-)
+LAST_PROGRESS = Gauge("opinion_streams_last_progress_timestamp_seconds", "When a batch was last acknowledged.")
 MODEL_SWAPS = Counter("opinion_streams_model_swaps_total", "Model versions taken into use by this worker.")
 
-TEXTS = Counter(
-    "opinion_models_texts_total", "Texts classified, by where the answer came from.", ["answered_by"]
-)
+TEXTS = Counter("opinion_models_texts_total", "Texts classified, by where the answer came from.", ["answered_by"])
 PADDING = Counter("opinion_models_padding_tokens_total", "Tokens computed only to fill a batch.")
 TOKENS = Counter("opinion_models_tokens_total", "Real tokens computed.")
 

@@ -54,9 +54,7 @@ class ModelSettings(_Section):
     checkpoint: str = Field(
         "starter", description="What workers use until a model is promoted: `starter`, a folder or a hub id."
     )
-    base: str | None = Field(
-        None, description="Encoder that `models train` starts from: a hub id or a folder."
-    )
+    base: str | None = Field(None, description="Encoder that `models train` starts from: a hub id or a folder.")
     device: Literal["auto", "cpu", "cuda"] = "auto"
     batch_tokens: int = Field(8192, ge=64, description="Tokens, padding included, in one forward pass.")
     max_length: int = Field(256, ge=16, description="Tokens in one window; longer texts are read in windows.")
@@ -69,9 +67,7 @@ class DetectSettings(_Section):
 
     bucket: timedelta = timedelta(minutes=5)
     lateness: timedelta = Field(timedelta(minutes=2), description="A bucket closes so long after its end.")
-    correction: timedelta = Field(
-        timedelta(minutes=60), description="So long a closed bucket is judged again."
-    )
+    correction: timedelta = Field(timedelta(minutes=60), description="So long a closed bucket is judged again.")
     sensitivity: Literal["high", "medium", "low"] = "medium"
     learning_buckets: int = Field(144, ge=1, description="No alert before so many buckets were seen.")
     learning_documents: int = Field(50, ge=0, description="No alert before so many documents were seen.")
@@ -120,9 +116,7 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(Path("var"), description="Data of embedded servers, models, logs.")
-    kafka_bootstrap: str | None = Field(
-        None, description="host:port[,host:port]; empty starts the embedded Kafka."
-    )
+    kafka_bootstrap: str | None = Field(None, description="host:port[,host:port]; empty starts the embedded Kafka.")
     database_url: SecretStr | None = Field(
         None, description="postgresql://user:password@host/database; empty starts the embedded PostgreSQL."
     )
