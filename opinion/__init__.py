@@ -1,0 +1,1 @@
+"""The shell: command line, wiring, scheduler, supervisor. It may import everything; nothing imports it."""

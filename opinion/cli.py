@@ -1,0 +1,37 @@
+"""`opinion`: the command line. Groups are registered here and live in `opinion/commands/`."""
+
+import sys
+from typing import NoReturn
+
+import typer
+from rich.console import Console
+
+from core.errors import OpinionError
+
+app = typer.Typer(
+    name="opinion",
+    help="Opinion monitoring: Kafka in, topic and sentiment, SQL and alerts out. Start with `opinion demo`.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> NoReturn:
+    """Run the command line; every known failure ends in one clear message and its exit code."""
+    try:
+        app(standalone_mode=True)
+    except OpinionError as error:
+        console = Console(stderr=True, highlight=False)
+        console.print("[bold red]error:[/]", end=" ")
+        console.print(error.message, markup=False)
+        if error.remedy:
+            console.print("[bold]next:[/]", end=" ")
+            console.print(error.remedy, markup=False)
+        sys.exit(error.exit_code)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
