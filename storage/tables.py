@@ -1,0 +1,306 @@
+"""The tables, as SQLAlchemy Core sees them. Migrations make them; a test holds the two against each other."""
+
+from sqlalchemy import (
+    REAL,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    }
+)
+
+
+def _time(name: str, *, nullable: bool = False, is_now: bool = False) -> Column[object]:
+    """A `timestamptz` column; with `is_now` the database fills in the transaction's time."""
+    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=func.now() if is_now else None)
+
+
+def _json(name: str) -> Column[object]:
+    return Column(name, JSONB, nullable=False, server_default=text("'{}'"))
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default=text("0"))
+
+
+def _document_columns() -> list[Column[object]]:
+    """What one version of a document holds; shared by `document` and its history."""
+    return [
+        _time("published_at"),
+        Column("id", Text, nullable=False),
+        Column("revision", Integer, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("source", Text, nullable=False),
+        Column("lang", Text, nullable=False),
+        Column("url", Text),
+        Column("title", Text),
+        Column("text", Text, nullable=False),
+        Column("author", Text),
+        Column("parent_id", Text),
+        Column("likes", Integer, nullable=False),
+        Column("reposts", Integer, nullable=False),
+        Column("replies", Integer, nullable=False),
+        _time("crawled_at"),
+        Column("content_hash", LargeBinary, nullable=False),
+        Column("topic_label", Text, nullable=False),
+        Column("topic_scores", JSONB, nullable=False),
+        Column("sentiment", Text, nullable=False),
+        Column("score_negative", REAL, nullable=False),
+        Column("score_neutral", REAL, nullable=False),
+        Column("score_positive", REAL, nullable=False),
+        Column("model_version", Text, nullable=False),
+        Column("record_partition", Integer, nullable=False),
+        Column("record_offset", BigInteger, nullable=False),
+        _time("recorded_at"),
+        _time("stored_at"),
+    ]
+
+
+document_key = Table(
+    "document_key",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _time("published_at"),
+    comment="One row per document id, for good: says which partition of document holds it, and is its lock.",
+)
+
+document = Table(
+    "document",
+    metadata,
+    *_document_columns(),
+    PrimaryKeyConstraint("published_at", "id"),
+    Index(None, "id"),
+    Index(None, "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+    Index(None, "source", "published_at"),
+    comment="The newest version of each document with its verdict; monthly partitions by published_at.",
+    postgresql_partition_by="RANGE (published_at)",
+)
+
+document_revision = Table(
+    "document_revision",
+    metadata,
+    *_document_columns(),
+    _time("replaced_at", is_now=True),
+    PrimaryKeyConstraint("id", "revision"),
+    Index(None, "published_at"),
+    comment="Versions of documents that a newer crawl replaced.",
+)
+
+opinion_minute = Table(
+    "opinion_minute",
+    metadata,
+    _time("bucket_at"),
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("lang", Text, nullable=False),
+    Column("topic_label", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    _count("total"),
+    _count("negative"),
+    _count("neutral"),
+    _count("positive"),
+    PrimaryKeyConstraint("bucket_at", "source", "kind", "lang", "topic_label", "model_version"),
+    comment="Documents per minute of published_at; always equal to the rows of document.",
+)
+
+offset_ledger = Table(
+    "offset_ledger",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+    Column("last_offset", BigInteger, nullable=False),
+    _count("stored"),
+    _count("repeats"),
+    _count("revisions"),
+    _count("dead_lettered"),
+    _time("last_recorded_at"),
+    _time("committed_at", is_now=True),
+    CheckConstraint("first_offset <= last_offset", name="range"),
+    CheckConstraint(
+        "stored + repeats + revisions + dead_lettered = last_offset - first_offset + 1", name="every_record"
+    ),
+    Index(None, "topic", "partition", "last_offset"),
+    comment="Which offsets of the raw topic each transaction settled, and how.",
+)
+
+detector_state = Table(
+    "detector_state",
+    metadata,
+    Column("series", Text, primary_key=True),
+    _time("cursor_at"),
+    _json("state"),
+    _time("updated_at", is_now=True),
+    comment="What the detector has learned of a series up to cursor_at (the end of the last learned bucket).",
+)
+
+incident = Table(
+    "incident",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    _json("labels"),
+    Column("severity", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    _time("starts_at"),
+    _time("ends_at", nullable=True),
+    _time("detected_at"),
+    _time("last_fired_at"),
+    Column("observed", REAL, nullable=False),
+    Column("expected", REAL, nullable=False),
+    Column("score", REAL, nullable=False),
+    Column("notified_score", REAL, nullable=False),
+    _json("annotations"),
+    _time("acknowledged_at", nullable=True),
+    Column("acknowledged_by", Text),
+    _time("created_at", is_now=True),
+    _time("updated_at", is_now=True),
+    CheckConstraint("status IN ('firing', 'resolved')", name="status"),
+    Index(
+        "incident_one_firing_per_fingerprint",
+        "fingerprint",
+        unique=True,
+        postgresql_where=text("status = 'firing'"),
+    ),
+    Index(None, "starts_at"),
+    comment="A surge with a lifecycle; times are of the event clock.",
+)
+
+incident_event = Table(
+    "incident_event",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("incident_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    _time("at", is_now=True),
+    Column("transition", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    _json("detail"),
+    Index(None, "incident_id"),
+    comment="What happened to an incident, in order.",
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("incident_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    _time("at", is_now=True),
+    _json("body"),
+    Index(None, "incident_id"),
+    comment="What a notification was based on, frozen when it was made.",
+)
+
+silence = Table(
+    "silence",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _json("matchers"),
+    _time("starts_at"),
+    _time("ends_at"),
+    Column("created_by", Text, nullable=False),
+    Column("comment", Text, nullable=False, server_default=text("''")),
+    comment="Mutes notifications of incidents whose labels equal all matchers; detection goes on.",
+)
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("delivery_id", Text, primary_key=True),
+    Column("incident_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    _json("payload"),
+    Column("status", Text, nullable=False, server_default=text("'pending'")),
+    _count("attempts"),
+    _time("next_attempt_at", is_now=True),
+    Column("last_error", Text),
+    _time("created_at", is_now=True),
+    _time("delivered_at", nullable=True),
+    CheckConstraint("status IN ('pending', 'delivered', 'dead')", name="status"),
+    Index(None, "next_attempt_at", postgresql_where=text("status = 'pending'")),
+    comment="The outbox: one row per change of an incident and receiver.",
+)
+
+human_label = Table(
+    "human_label",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("label_key", LargeBinary, nullable=False),
+    Column("document_id", Text),
+    Column("text", Text, nullable=False),
+    Column("lang", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("head", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("annotator", Text, nullable=False),
+    _time("labelled_at"),
+    _time("recorded_at", is_now=True),
+    UniqueConstraint("label_key"),
+    CheckConstraint("head IN ('topic', 'sentiment')", name="head"),
+    Index(None, "document_id", postgresql_where=text("document_id IS NOT NULL")),
+    comment="People's answers; append-only. label_key makes a repeated import harmless.",
+)
+
+model_version = Table(
+    "model_version",
+    metadata,
+    Column("version", Text, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("parent", Text),
+    Column("origin", Text, nullable=False),
+    _json("metrics"),
+    _time("created_at", is_now=True),
+    comment="Every model that may classify; the folder at path holds the weights.",
+)
+
+model_promotion = Table(
+    "model_promotion",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("version", Text, ForeignKey("model_version.version"), nullable=False),
+    _time("promoted_at", is_now=True),
+    Column("promoted_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    _time("announced_at", nullable=True),
+    comment="Who became champion when; the newest row is the champion.",
+)
+
+training_run = Table(
+    "training_run",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _time("started_at", is_now=True),
+    _time("finished_at", nullable=True),
+    Column("champion", Text, nullable=False),
+    Column("candidate", Text),
+    Column("is_promoted", Boolean, nullable=False, server_default=text("false")),
+    Column("reasons", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("last_label_id", BigInteger, nullable=False),
+    _json("metrics"),
+    comment="Each run of the retrain job: what it learned from, what came out, and why it was taken or not.",
+)
