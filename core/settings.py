@@ -29,6 +29,7 @@ class _Section(BaseModel):
 class KafkaSettings(_Section):
     """The broker and our topics on it."""
 
+    topic_prefix: str = Field("", pattern=r"^[a-zA-Z0-9.-]*$", description="Put before every topic name.")
     partitions: int = Field(8, ge=1, description="Partitions of a topic that `topics apply` creates.")
     replication: int = Field(1, ge=1, description="Replicas of a topic; 3 on a real cluster.")
     min_insync_replicas: int = Field(1, ge=1, description="2 on a real cluster.")

@@ -1,0 +1,42 @@
+"""The dead-letter record: untouched key, bytes and headers, plus Kafka Connect's error headers.
+
+Header names as in Kafka Connect's `DeadLetterQueueReporter` (KIP-298), so that its tools read ours.
+"""
+
+from collections.abc import Sequence
+
+Headers = Sequence[tuple[str, bytes]]
+
+PREFIX = "__connect.errors."
+
+
+def error_headers(
+    original: Headers, *, topic: str, partition: int, offset: int, stage: str, reason: str, detail: str
+) -> list[tuple[str, bytes]]:
+    """The headers of a dead letter.
+
+    Args:
+        original: the record's own headers, kept as they are. Error headers of an earlier round (a re-driven
+            record that failed again) are replaced.
+        stage: the step that gave up; reason: one of `core.metrics.REJECT_REASONS`; detail: for people.
+    """
+    kept = [(name, value) for name, value in original if not name.startswith(PREFIX)]
+    facts = {
+        "topic": topic,
+        "partition": str(partition),
+        "offset": str(offset),
+        "stage": stage,
+        "class.name": "streams.intake",
+        "exception.class.name": reason,
+        "exception.message": detail[:1000],
+    }
+    return [*kept, *((PREFIX + name, value.encode("utf-8", "replace")) for name, value in facts.items())]
+
+
+def read_error_headers(headers: Headers) -> dict[str, str]:
+    """The error facts of a dead letter, without the prefix."""
+    return {
+        name.removeprefix(PREFIX): value.decode("utf-8", "replace")
+        for name, value in headers
+        if name.startswith(PREFIX)
+    }
