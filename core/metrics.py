@@ -36,6 +36,7 @@ BATCH_RECORDS = Histogram(
 )
 LAST_PROGRESS = Gauge("opinion_streams_last_progress_timestamp_seconds", "When a batch was last acknowledged.")
 MODEL_SWAPS = Counter("opinion_streams_model_swaps_total", "Model versions taken into use by this worker.")
+LABELS = Counter("opinion_streams_labels_total", "Label records by fate.", ["fate"])
 
 TEXTS = Counter("opinion_models_texts_total", "Texts classified, by where the answer came from.", ["answered_by"])
 PADDING = Counter("opinion_models_padding_tokens_total", "Tokens computed only to fill a batch.")
@@ -55,5 +56,7 @@ for _reason in REJECT_REASONS:
 for _step in STEPS:
     RETRIES.labels(_step)
     STEP_SECONDS.labels(_step)
+for _fate in ("stored", "repeat", "dead_lettered"):
+    LABELS.labels(_fate)
 for _answered_by in ("model", "cache"):
     TEXTS.labels(_answered_by)

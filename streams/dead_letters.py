@@ -4,10 +4,53 @@ Header names as in Kafka Connect's `DeadLetterQueueReporter` (KIP-298), so that 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 Headers = Sequence[tuple[str, bytes]]
 
 PREFIX = "__connect.errors."
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One Kafka message, as it came. `recorded_at` is its timestamp, aware UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    recorded_at: datetime
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that can never be stored, and why.
+
+    Attributes:
+        stage: the step that gave up.
+        reason: one of `core.metrics.REJECT_REASONS`.
+        detail: for people; names the field and the cause.
+    """
+
+    record: RawRecord
+    stage: str
+    reason: str
+    detail: str
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """What goes on the dead-letter record."""
+        return error_headers(
+            self.record.headers,
+            topic=self.record.topic,
+            partition=self.record.partition,
+            offset=self.record.offset,
+            stage=self.stage,
+            reason=self.reason,
+            detail=self.detail,
+        )
 
 
 def error_headers(
@@ -26,7 +69,6 @@ def error_headers(
         "partition": str(partition),
         "offset": str(offset),
         "stage": stage,
-        "class.name": "streams.intake",
         "exception.class.name": reason,
         "exception.message": detail[:1000],
     }

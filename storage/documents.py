@@ -1,0 +1,230 @@
+"""Writing documents: each id one row for good, its history, and the minute counts, in the caller's transaction."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, cast
+
+from psycopg import Connection as PsycopgConnection
+from psycopg.types.json import Jsonb
+from sqlalchemy import Connection, select, text, tuple_
+
+from core.taxonomy import Sentiment
+from storage.minute_counts import CountChanges, apply_changes
+from storage.tables import document, document_key, document_revision
+
+Fate = Literal["stored", "repeat", "revision"]
+
+
+class DocumentRow(NamedTuple):
+    """One version of a document with its verdict: the columns of `document`, in their order.
+
+    `crawled_at` orders versions; `record_partition`, `record_offset` and `recorded_at` say which Kafka record
+    made this one, so that a redelivered record is known for what it is.
+    """
+
+    published_at: datetime
+    id: str
+    revision: int
+    kind: str
+    source: str
+    lang: str
+    url: str | None
+    title: str | None
+    text: str
+    author: str | None
+    parent_id: str | None
+    likes: int
+    reposts: int
+    replies: int
+    crawled_at: datetime
+    content_hash: bytes
+    topic_label: str
+    topic_scores: dict[str, float]
+    sentiment: Sentiment
+    score_negative: float
+    score_neutral: float
+    score_positive: float
+    model_version: str
+    record_partition: int
+    record_offset: int
+    recorded_at: datetime
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one record. `published` is the version its record made, to be sent on; None for a repeat
+    that made none."""
+
+    fate: Fate
+    published: DocumentRow | None
+
+
+_COLUMNS = [column.name for column in document.columns]
+if tuple(_COLUMNS) != DocumentRow._fields:
+    raise TypeError("DocumentRow and storage.tables.document have different columns")
+
+_COPY_TYPES = [str(column.type.compile()).lower() for column in document.columns]
+_PG_TYPES = {
+    "datetime": "timestamptz",
+    "timestamp": "timestamptz",
+    "text": "text",
+    "integer": "int4",
+    "bigint": "int8",
+    "blob": "bytea",
+    "real": "float4",
+    "jsonb": "jsonb",
+}
+_KEPT_AS_THEY_WERE = {"published_at", "id"}
+_UPSERT = text(
+    f"INSERT INTO document ({', '.join(_COLUMNS)}) "  # noqa: S608  # our own column names
+    f"SELECT {', '.join(_COLUMNS)} FROM incoming_document ORDER BY id "
+    "ON CONFLICT (published_at, id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name not in _KEPT_AS_THEY_WERE)
+)
+
+
+def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settled]:
+    """Bring a batch into `document`, `document_revision` and `opinion_minute`.
+
+    Args:
+        connection: inside a transaction; the partitions for the rows' months exist (`storage.partitions`).
+        incoming: in offset order within a partition; `revision` is ignored and set here.
+
+    Returns:
+        One `Settled` per record, in order. Running the same batch again changes nothing and returns the same
+        versions to publish.
+    """
+    current = _lock_current(connection, incoming)
+    settled: list[Settled | None] = []
+    replaced: list[DocumentRow] = []
+    changes = CountChanges()
+    made: dict[tuple[str, int, int], DocumentRow] = {}
+    touched: set[str] = set()
+    for row in incoming:
+        before = current.get(row.id)
+        fate = decide(before, row)
+        if fate is None:  # a redelivery: its version is already stored, here or in the history
+            settled.append(None)
+            continue
+        if fate == "repeat":
+            settled.append(Settled("repeat", None))
+            continue
+        after = row._replace(revision=0)
+        if before is not None:
+            after = row._replace(revision=before.revision + 1, published_at=before.published_at)
+            replaced.append(before)
+            changes.remove(before)
+        changes.add(after)
+        current[row.id] = after
+        made[_record(after)] = after
+        touched.add(row.id)
+        settled.append(Settled(fate, after))
+    _write(connection, [current[key] for key in sorted(touched)], replaced)
+    apply_changes(connection, changes)
+    return _with_redelivered(connection, incoming, settled, current)
+
+
+def decide(before: DocumentRow | None, row: DocumentRow) -> Fate | None:
+    """The fate of a record whose id holds `before`; None when `before` or an older version was made by it.
+
+    A newer crawl with other content is a revision; an older crawl that arrives late changes nothing.
+    """
+    if before is None:
+        return "stored"
+    is_redelivery = (
+        row.record_partition == before.record_partition
+        and row.record_offset <= before.record_offset
+        and row.recorded_at <= before.recorded_at  # false after the topic was recreated: offsets start anew
+    )
+    if is_redelivery:
+        return None
+    if row.content_hash == before.content_hash or row.crawled_at < before.crawled_at:
+        return "repeat"
+    return "revision"
+
+
+def _lock_current(connection: Connection, incoming: Sequence[DocumentRow]) -> dict[str, DocumentRow]:
+    """Claim the ids of the batch, in sorted order, and read what they hold.
+
+    New ids are inserted, known ones locked: two workers with overlapping batches wait for each other, and the
+    sorted order keeps them from waiting in a circle.
+    """
+    first: dict[str, datetime] = {}
+    for row in incoming:
+        first.setdefault(row.id, row.published_at)
+    ids = sorted(first)
+    new = set(
+        connection.execute(
+            text(
+                "INSERT INTO document_key (id, published_at) SELECT id, published_at "
+                "FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) AS k(id, published_at) "
+                "ORDER BY id ON CONFLICT (id) DO NOTHING RETURNING id"
+            ),
+            {"ids": ids, "times": [first[key] for key in ids]},
+        ).scalars()
+    )
+    known = [key for key in ids if key not in new]
+    if not known:
+        return {}
+    rows = connection.execute(
+        select(document)
+        .join(
+            document_key,
+            (document.c.published_at == document_key.c.published_at) & (document.c.id == document_key.c.id),
+        )
+        .where(document_key.c.id.in_(known))
+        .order_by(document_key.c.id)
+        .with_for_update(of=document_key)
+    )
+    return {row.id: DocumentRow(*row) for row in rows}
+
+
+def _with_redelivered(
+    connection: Connection,
+    incoming: Sequence[DocumentRow],
+    settled: Sequence[Settled | None],
+    current: dict[str, DocumentRow],
+) -> list[Settled]:
+    """Fill the gaps: for each redelivered record find the version it once made, so that it is published again."""
+    made = {_record(row): row for row in current.values()}
+    lost = [_record(row) for row, fate in zip(incoming, settled, strict=True) if fate is None]
+    wanted = [record for record in lost if record not in made]
+    if wanted:
+        history = document_revision.c
+        found = connection.execute(
+            select(*[history[name] for name in _COLUMNS]).where(
+                tuple_(history.id, history.record_partition, history.record_offset).in_(wanted)
+            )
+        )
+        made.update((_record(row), row) for row in (DocumentRow(*values) for values in found))
+    return [
+        fate if fate is not None else Settled("repeat", made.get(_record(row)))
+        for row, fate in zip(incoming, settled, strict=True)
+    ]
+
+
+def _record(row: DocumentRow) -> tuple[str, int, int]:
+    return row.id, row.record_partition, row.record_offset
+
+
+def _write(connection: Connection, rows: Sequence[DocumentRow], replaced: Sequence[DocumentRow]) -> None:
+    """COPY the newest versions into a temporary table and upsert from it; history goes straight in."""
+    if rows:
+        connection.execute(
+            text("CREATE TEMP TABLE IF NOT EXISTS incoming_document (LIKE document) ON COMMIT DELETE ROWS")
+        )
+        _copy(connection, "incoming_document", rows)
+        connection.execute(_UPSERT)
+    if replaced:
+        _copy(connection, "document_revision", replaced)
+
+
+def _copy(connection: Connection, table: str, rows: Iterable[DocumentRow]) -> None:
+    driver = cast("PsycopgConnection[Any]", connection.connection.driver_connection)
+    statement = f"COPY {table} ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+    with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        copy.set_types([_PG_TYPES[name] for name in _COPY_TYPES])
+        for row in rows:
+            copy.write_row(row._replace(topic_scores=Jsonb(row.topic_scores)))  # type: ignore[arg-type]

@@ -1,0 +1,181 @@
+"""Raw bytes to a complete document, or the reason why they can never become one."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from core.errors import RecordRejected
+from core.records import Document, Metrics
+from core.times import parse_time
+from streams.dead_letters import RawRecord
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_CHARS: Final = {"id": 512, "source": 200, "lang": 35, "url": 4096, "title": 2000, "author": 500, "parent_id": 512}
+MAX_COUNT: Final = 2**31 - 1  # PostgreSQL's integer
+
+# PostgreSQL takes no NUL and terminals take no escape codes; line breaks and tabs are text.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_SCRIPTS: Final = (
+    ("ja", re.compile(r"[\u3040-\u30ff]")),
+    ("ko", re.compile(r"[\uac00-\ud7af]")),
+    ("zh", re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")),
+    ("ru", re.compile(r"[\u0400-\u04ff]")),
+    ("ar", re.compile(r"[\u0600-\u06ff]")),
+)
+
+
+@dataclass(frozen=True)
+class IntakeLimits:
+    """What a record may be at most; see `core.settings.WorkerSettings`."""
+
+    max_text_chars: int
+    max_value_bytes: int
+    max_future: timedelta
+    zone: ZoneInfo
+
+
+class _Wire(msgspec.Struct):
+    """`Document` as crawlers write it: times in any form, anything but the text may be null or absent."""
+
+    id: str | None = None
+    kind: str | None = None
+    source: str | None = None
+    url: str | None = None
+    title: str | None = None
+    text: str | None = None
+    author: str | None = None
+    lang: str | None = None
+    published_at: str | int | float | None = None
+    created_at: str | int | float | None = None
+    crawled_at: str | int | float | None = None
+    parent_id: str | None = None
+    metrics: dict[str, Any] | None = None
+
+
+_decoder = msgspec.json.Decoder(_Wire)
+
+
+def decode(record: RawRecord, limits: IntakeLimits) -> Document:
+    """The complete, cleaned document of a record; the same record gives the same document at any time.
+
+    Raises:
+        RecordRejected: the record can never be stored.
+    """
+    if not record.value:
+        raise RecordRejected("empty_value", "the record has no value")
+    if len(record.value) > limits.max_value_bytes:
+        raise RecordRejected(
+            "too_large", f"value has {len(record.value)} bytes, at most {limits.max_value_bytes} are taken"
+        )
+    try:
+        wire = _decoder.decode(record.value)
+    except UnicodeDecodeError as error:
+        raise RecordRejected("bad_encoding", f"not UTF-8: {error.reason} at byte {error.start}") from error
+    except msgspec.ValidationError as error:
+        raise RecordRejected("bad_record", str(error)) from error
+    except msgspec.DecodeError as error:
+        reason = "bad_encoding" if "utf-8" in str(error).lower() else "bad_json"
+        raise RecordRejected(reason, str(error)) from error
+    return complete(wire, record, limits)
+
+
+def complete(wire: _Wire, record: RawRecord, limits: IntakeLimits) -> Document:
+    """Clean every field, fill what is absent, check what is there."""
+    title, body = _clean("title", wire.title), clean_text(wire.text or "")
+    text = body or (title or "")
+    if not text:
+        raise RecordRejected("empty_text" if wire.text is not None else "bad_record", "text: there is none")
+    if len(text) > limits.max_text_chars:
+        raise RecordRejected(
+            "too_large", f"text has {len(text)} characters, at most {limits.max_text_chars} are taken"
+        )
+    source, url = _clean("source", wire.source) or "unknown", _clean("url", wire.url)
+    published = wire.published_at if wire.published_at is not None else wire.created_at
+    published_at = _time("published_at", published, limits.zone) or record.recorded_at
+    if published_at > record.recorded_at + limits.max_future:
+        raise RecordRejected("published_in_future", f"published_at: {published_at.isoformat()}")
+    if published_at < EARLIEST:
+        raise RecordRejected("bad_record", f"published_at: {published_at.isoformat()} is before 1970")
+    return Document(
+        id=_clean("id", wire.id) or derive_id(source, url, text),
+        kind=_kind(wire.kind),
+        source=source,
+        url=url,
+        title=title,
+        text=text,
+        author=_clean("author", wire.author),
+        lang=_clean("lang", wire.lang) or detect_lang(text),
+        published_at=published_at,
+        crawled_at=_time("crawled_at", wire.crawled_at, limits.zone) or record.recorded_at,
+        parent_id=_clean("parent_id", wire.parent_id),
+        metrics=_metrics(wire.metrics),
+    )
+
+
+def clean_text(text: str) -> str:
+    """Without control characters, lone surrogates and outer white space."""
+    return _CONTROL.sub("", text).strip()
+
+
+def derive_id(source: str, url: str | None, text: str) -> str:
+    """A stable id for a document that came without one: from its address, else from its words."""
+    return f"{source}:{hashlib.sha256((url or text).encode()).hexdigest()[:24]}"
+
+
+def detect_lang(text: str) -> str:
+    """The language by script; text in Latin script, and text without letters, counts as English."""
+    return next((lang for lang, script in _SCRIPTS if script.search(text)), "en")
+
+
+def content_hash(document: Document) -> bytes:
+    """SHA-256 over everything that makes a version of a document, its times and id aside."""
+    content = (
+        document.kind,
+        document.source,
+        document.url,
+        document.title,
+        document.text,
+        document.author,
+        document.lang,
+        document.parent_id,
+        document.metrics,
+    )
+    return hashlib.sha256(msgspec.json.encode(content)).digest()
+
+
+def _clean(field: str, value: str | None) -> str | None:
+    cleaned = clean_text(value or "")
+    if len(cleaned) > MAX_CHARS[field]:
+        raise RecordRejected(
+            "bad_record", f"{field}: {len(cleaned)} characters, at most {MAX_CHARS[field]} are taken"
+        )
+    return cleaned or None
+
+
+def _time(field: str, value: str | int | float | None, zone: ZoneInfo) -> datetime | None:
+    try:
+        return None if value is None or value == "" else parse_time(value, zone)
+    except ValueError as error:
+        raise RecordRejected("bad_record", f"{field}: {error}") from error
+
+
+def _kind(value: str | None) -> Any:
+    kind = value or "post"
+    if kind not in ("news", "comment", "post"):
+        raise RecordRejected("bad_record", f"kind: {kind[:40]!r} is not news, comment or post")
+    return kind
+
+
+def _metrics(value: dict[str, Any] | None) -> Metrics:
+    counts = {}
+    for name in Metrics.__struct_fields__:
+        count = (value or {}).get(name) or 0
+        if not isinstance(count, int) or not 0 <= count <= MAX_COUNT:
+            raise RecordRejected("bad_record", f"metrics.{name}: {count!r:.40} is not a count")
+        counts[name] = count
+    return Metrics(**counts)

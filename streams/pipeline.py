@@ -1,0 +1,142 @@
+"""One batch of raw records, from bytes to acknowledgement: the only place that knows the order of the steps.
+
+    decode ─▶ classify ─▶ store (one SQL transaction, the ledger in it) ─▶ publish ─▶ the caller acknowledges
+      └ malformed ──────────────▶ counted in the ledger ─▶ dead-letter topic
+
+A record ends stored, as a repeat, as a revision, or dead-lettered. A dependency that is away is waited for.
+A batch that fails for its content is split until the guilty record is alone.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from aiokafka.errors import KafkaError
+
+from core.errors import RecordRejected
+from core.logs import get_logger
+from core.metrics import BATCH_RECORDS, RECORD_TO_ROW_SECONDS, RECORDS, REJECTED, STEP_SECONDS
+from core.records import Document
+from storage.documents import Settled
+from streams.classify import ClassifyStep
+from streams.dead_letters import DeadLetter, RawRecord
+from streams.intake import IntakeLimits, decode
+from streams.publish import PublishStep
+from streams.retry import Patience
+from streams.store import StoreStep, is_content_error
+
+log = get_logger(__name__)
+Result = TypeVar("Result")
+
+GUILTY_IN_A_ROW = 16
+"""So many records refused one after the other are not bad records but a bug of ours; then the worker leaves."""
+
+
+class ContentError(Exception):
+    """A step cannot take what a record says; `stage` names it."""
+
+    def __init__(self, stage: str, cause: Exception) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.stage = stage
+
+
+class Pipeline:
+    """The steps and their order. One batch at a time."""
+
+    def __init__(
+        self, limits: IntakeLimits, classify: ClassifyStep, store: StoreStep, publish: PublishStep, patience: Patience
+    ) -> None:
+        self._limits = limits
+        self._classify = classify
+        self._store = store
+        self._publish = publish
+        self._patience = patience
+        self._guilty_in_a_row = 0
+
+    async def process(self, records: Sequence[RawRecord]) -> None:
+        """Settle every record of a batch; when this returns, its offsets may be acknowledged.
+
+        Raises:
+            ContentError: so many records in a row were refused that the fault must be ours.
+        """
+        BATCH_RECORDS.observe(len(records))
+        await self._settle(records, [])
+
+    async def _settle(self, records: Sequence[RawRecord], dead_letters: list[DeadLetter]) -> None:
+        try:
+            documents, malformed = _decode(records, self._limits) if not dead_letters else ([], dead_letters)
+            opinions = await self._in_thread("classify", lambda: self._classify.run([d for _, d in documents]))
+            classified = [(record, document, o) for (record, document), o in zip(documents, opinions, strict=True)]
+            settled = await self._in_thread("store", lambda: self._store.run(records, classified))
+        except ContentError as error:
+            await self._split(records, error)
+            return
+        if settled:
+            self._guilty_in_a_row = 0
+        versions = [result.published for result in settled if result.published is not None]
+        await self._patience.run("publish", _is_broker_away, lambda: self._publish.run(versions, malformed))
+        _count(documents, settled, malformed)
+
+    async def _split(self, records: Sequence[RawRecord], error: ContentError) -> None:
+        """Halve a batch that failed for its content; a record that fails alone is dead-lettered."""
+        if len(records) > 1:
+            middle = len(records) // 2
+            await self._settle(records[:middle], [])
+            await self._settle(records[middle:], [])
+            return
+        self._guilty_in_a_row += 1
+        if self._guilty_in_a_row >= GUILTY_IN_A_ROW:
+            raise error
+        await self._settle(records, [DeadLetter(records[0], error.stage, "poisons_its_batch", str(error))])
+
+    async def _in_thread(self, step: str, work: Callable[[], Result]) -> Result:
+        """Run a blocking step off the event loop; wait out dependencies, turn the rest into ContentError."""
+
+        async def run() -> Result:
+            with STEP_SECONDS.labels(step).time():
+                return await asyncio.to_thread(work)
+
+        try:
+            return await self._patience.run(step, _is_waitable(step), run)
+        except Exception as error:
+            log.warning("batch_refused", step=step, error=type(error).__name__, detail=str(error)[:300])
+            raise ContentError(step, error) from error
+
+
+def _decode(
+    records: Sequence[RawRecord], limits: IntakeLimits
+) -> tuple[list[tuple[RawRecord, Document]], list[DeadLetter]]:
+    documents, malformed = [], []
+    with STEP_SECONDS.labels("decode").time():
+        for record in records:
+            try:
+                documents.append((record, decode(record, limits)))
+            except RecordRejected as rejected:
+                malformed.append(DeadLetter(record, "decode", rejected.reason, rejected.detail))
+    return documents, malformed
+
+
+def _is_waitable(step: str) -> Callable[[Exception], bool]:
+    """The model has no dependency to wait for; the database has, and says otherwise when content is at fault."""
+    return (lambda error: not is_content_error(error)) if step == "store" else (lambda error: False)
+
+
+def _is_broker_away(error: Exception) -> bool:
+    return isinstance(error, KafkaError | OSError | asyncio.TimeoutError)
+
+
+def _count(
+    documents: Sequence[tuple[RawRecord, Document]], settled: Sequence[Settled], malformed: Sequence[DeadLetter]
+) -> None:
+    now = datetime.now(UTC)
+    for fate, times in Counter(result.fate for result in settled).items():
+        RECORDS.labels(fate).inc(times)
+    for (record, _), result in zip(documents, settled, strict=True):
+        if result.fate != "repeat":
+            RECORD_TO_ROW_SECONDS.observe((now - record.recorded_at).total_seconds())
+    for letter in malformed:
+        RECORDS.labels("dead_lettered").inc()
+        REJECTED.labels(letter.reason).inc()
+        log.info("record_dead_lettered", reason=letter.reason, detail=letter.detail, offset=letter.record.offset)

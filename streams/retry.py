@@ -1,0 +1,71 @@
+"""Patience: a step whose dependency is away is repeated until it is back; nothing is dropped meanwhile."""
+
+import os
+from collections.abc import Awaitable, Callable
+from typing import NoReturn, TypeVar
+
+import stamina
+
+from core.logs import get_logger
+from core.metrics import RETRIES
+
+log = get_logger(__name__)
+Result = TypeVar("Result")
+
+EXIT_REDO = 70
+"""The exit code of a worker that leaves without acknowledging: its supervisor restarts it, the work is redone."""
+
+
+def leave(reason: str) -> NoReturn:
+    """End the process at once, acknowledging nothing. Records in hand are read again after the restart."""
+    log.error("worker_leaves", reason=reason, exit_code=EXIT_REDO)
+    os._exit(EXIT_REDO)
+
+
+class Patience:
+    """Repeats a step with jittered back-off, at most 5 s apart, for as long as it takes.
+
+    Attributes:
+        holding: the step that is being repeated now, or None; the watchdog does not count such time as a stall.
+    """
+
+    def __init__(self, should_stop: Callable[[], bool]) -> None:
+        """Args:
+        should_stop: asked between attempts; a worker told to stop while a dependency is away leaves unacknowledged.
+        """
+        self._should_stop = should_stop
+        self.holding: str | None = None
+
+    async def run(
+        self,
+        step: str,
+        is_transient: Callable[[Exception], bool],
+        work: Callable[[], Awaitable[Result]],
+    ) -> Result:
+        """The result of `work`, however long its dependency is away. Errors that are not transient come through."""
+        last_error = ""
+
+        def should_repeat(error: Exception) -> bool:
+            nonlocal last_error
+            if not is_transient(error):
+                return False
+            if self._should_stop():
+                leave(f"told to stop while {step} waits for its dependency")
+            RETRIES.labels(step).inc()
+            self.holding = step
+            if type(error).__name__ != last_error:
+                last_error = type(error).__name__
+                log.warning("step_waits", step=step, error=last_error, detail=str(error)[:300])
+            return True
+
+        try:
+            async for attempt in stamina.retry_context(
+                on=should_repeat, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0, wait_jitter=1.0
+            ):
+                with attempt:
+                    return await work()
+        finally:
+            if self.holding is not None and last_error:
+                log.info("step_goes_on", step=step)
+            self.holding = None
+        raise AssertionError("stamina gives up only by raising")

@@ -1,0 +1,168 @@
+"""What a Faust worker is made of, and the loop that carries batches through the pipeline."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from sqlalchemy import Engine
+
+from core.errors import ModelError
+from core.logs import get_logger
+from core.metrics import LAST_PROGRESS
+from core.probes import ProbeServer
+from core.records import ModelAnnouncement
+from core.settings import Settings
+from models.inference import Classifier
+from storage.engine import connect
+from storage.model_versions import champion
+from streams import topics
+from streams.announcements import ModelFollower
+from streams.classify import ClassifyStep
+from streams.dead_letters import RawRecord
+from streams.hole_guard import HoleGuard
+from streams.intake import IntakeLimits
+from streams.offsets import OffsetReader
+from streams.pipeline import Pipeline
+from streams.publish import PublishStep
+from streams.retry import Patience, leave
+from streams.store import StoreStep
+from streams.watchdog import Watchdog
+
+log = get_logger(__name__)
+
+
+class Worker:
+    """Everything one worker process holds. Built before Faust starts, opened inside its event loop."""
+
+    def __init__(self, settings: Settings, bootstrap: str, database_url: str) -> None:
+        self._settings = settings
+        self._bootstrap = bootstrap
+        self._engine: Engine = connect(database_url)
+        self._raw_topic = settings.kafka.topic_prefix + topics.RAW
+        self._should_stop: Callable[[], bool] = lambda: False
+        self._patience = Patience(lambda: self._should_stop())
+        self._starting: str | None = "the model is being loaded"
+        self._reader = OffsetReader(bootstrap, settings.group, self._raw_topic)
+        self._watchdog = Watchdog(
+            OffsetReader(bootstrap, settings.group, self._raw_topic),
+            stall_seconds=settings.worker.stall_seconds,
+            is_holding=lambda: self._patience.holding is not None or self._starting is not None,
+            on_stall=leave,
+        )
+
+    async def run(self, batches: AsyncIterator[Sequence[Any]], should_stop: Callable[[], bool]) -> None:
+        """Carry Faust's batches of events through the pipeline until the worker is told to stop.
+
+        Never raises and never returns early: Faust acknowledges a batch even when its agent's body fails, so
+        whatever is unforeseen ends the process (`streams.retry.leave`) and the batch is read again.
+        """
+        self._should_stop = should_stop
+        try:
+            guard, pipeline = await self._open()
+            async for events in batches:
+                records = [raw_record(event) for event in events]
+                await asyncio.to_thread(guard.check, records)
+                await pipeline.process(records)
+                LAST_PROGRESS.set_to_current_time()
+        except asyncio.CancelledError:
+            if not should_stop():
+                leave("the agent was cancelled")
+            raise
+        except BaseException as error:  # the fate of the batch is unknown: acknowledge nothing
+            log.exception("agent_failed")
+            leave(f"{type(error).__name__}: {error}")
+        if not should_stop():
+            leave("the agent's loop ended by itself")
+
+    async def _open(self) -> tuple[HoleGuard, Pipeline]:
+        """Probes first, so that they tell what the rest waits for."""
+        settings = self._settings
+        probes = ProbeServer(
+            settings.worker.probes_host,
+            settings.worker.probes_port,
+            {"start": lambda: self._starting, "progress": self._watchdog.reason, "dependencies": self._holding},
+        )
+        probes.start()
+        log.info("probes_listen", port=probes.port)
+        classify = ClassifyStep(await self._first_classifier(), self._load)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=5,
+            max_request_size=topics.RAW_MAX_BYTES + 64 * 1024,
+        )
+        await self._patience.run("publish", lambda error: isinstance(error, Exception), producer.start)
+        limits = IntakeLimits(
+            max_text_chars=settings.worker.max_text_chars,
+            max_value_bytes=settings.worker.max_value_bytes,
+            max_future=settings.worker.max_future,
+            zone=settings.zone,
+        )
+        prefix = settings.kafka.topic_prefix
+        publish = PublishStep(
+            producer, classified_topic=prefix + topics.CLASSIFIED, dead_letter_topic=prefix + topics.RAW_DLQ
+        )
+        self._follow_announcements(classify)
+        self._watchdog.start()
+        self._starting = None
+        log.info("worker_ready", model_version=classify.version, group=settings.group)
+        return (
+            HoleGuard(lambda partition: self._reader.standings()[partition].next_offset),
+            Pipeline(limits, classify, StoreStep(self._engine), publish, self._patience),
+        )
+
+    async def _first_classifier(self) -> Classifier:
+        """The champion that SQL names, else the configured checkpoint. A champion that cannot be loaded is
+        reported and the configured checkpoint used, so that a bad promotion does not stop the stream."""
+
+        def find() -> str | None:
+            with self._engine.connect() as connection:
+                found = champion(connection)
+                return found.path if found else None
+
+        path = await self._patience.run("store", lambda error: True, lambda: asyncio.to_thread(find))
+        if path is not None:
+            try:
+                return await asyncio.to_thread(self._load, path)
+            except ModelError as error:
+                log.error("champion_not_loaded", path=path, error=str(error))
+        return await asyncio.to_thread(self._load, self._settings.models.checkpoint)
+
+    def _load(self, checkpoint: str) -> Classifier:
+        models = self._settings.models
+        return Classifier.load(
+            checkpoint,
+            device=models.device,
+            batch_tokens=models.batch_tokens,
+            max_length=models.max_length,
+            cache_entries=models.cache_entries,
+            threads=models.threads,
+        )
+
+    def _follow_announcements(self, classify: ClassifyStep) -> None:
+        def on_announcement(announcement: ModelAnnouncement) -> None:
+            classify.prepare(announcement.version, announcement.path)
+
+        ModelFollower(self._bootstrap, self._settings.kafka.topic_prefix + topics.MODEL, on_announcement).start()
+
+    def _holding(self) -> str | None:
+        step = self._patience.holding
+        return f"{step} waits for its dependency" if step else None
+
+
+def raw_record(event: Any) -> RawRecord:
+    """A Faust event as a plain value."""
+    message = event.message
+    headers = message.headers.items() if isinstance(message.headers, dict) else message.headers or ()
+    return RawRecord(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        recorded_at=datetime.fromtimestamp(message.timestamp, UTC),
+        key=message.key,
+        value=message.value,
+        headers=tuple((name, value) for name, value in headers),
+    )
