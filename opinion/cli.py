@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from core.errors import OpinionError
+from opinion.commands import audit, intake, worker
 
 app = typer.Typer(
     name="opinion",
@@ -16,6 +17,11 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+
+app.command("import")(intake.import_files)
+app.add_typer(intake.topics_app, name="topics")
+app.command("worker")(worker.worker)
+app.command("audit")(audit.audit)
 
 
 def main() -> NoReturn:

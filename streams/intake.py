@@ -39,7 +39,7 @@ class IntakeLimits:
     zone: ZoneInfo
 
 
-class _Wire(msgspec.Struct):
+class RawDocument(msgspec.Struct):
     """`Document` as crawlers write it: times in any form, anything but the text may be null or absent."""
 
     id: str | None = None
@@ -57,7 +57,7 @@ class _Wire(msgspec.Struct):
     metrics: dict[str, Any] | None = None
 
 
-_decoder = msgspec.json.Decoder(_Wire)
+_decoder = msgspec.json.Decoder(RawDocument)
 
 
 def decode(record: RawRecord, limits: IntakeLimits) -> Document:
@@ -84,7 +84,7 @@ def decode(record: RawRecord, limits: IntakeLimits) -> Document:
     return complete(wire, record, limits)
 
 
-def complete(wire: _Wire, record: RawRecord, limits: IntakeLimits) -> Document:
+def complete(wire: RawDocument, record: RawRecord, limits: IntakeLimits) -> Document:
     """Clean every field, fill what is absent, check what is there."""
     title, body = _clean("title", wire.title), clean_text(wire.text or "")
     text = body or (title or "")

@@ -1,0 +1,1 @@
+"""What brings documents in: each source is one file that yields raw documents to `streams.sources.producer`."""
