@@ -134,7 +134,7 @@ def claim(folder: Path, what: str) -> FileLock:
         lock.acquire()
     except Timeout as error:
         raise DependencyNotReadyError(
-            f"another process runs the embedded {what} of {folder}",
+            f"another process runs {what} in {folder}",
             remedy="end that `opinion` command first, or set OPINION_HOME to another folder",
         ) from error
     return lock

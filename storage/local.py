@@ -25,6 +25,7 @@ from filelock import FileLock
 from core import children
 from core.errors import DependencyNotReadyError
 from storage import postgres_binaries
+from storage.engine import database_url
 from storage.postgres_account import Account, account_for, stand_in
 from storage.postgres_binaries import Binaries
 
@@ -64,9 +65,10 @@ def is_answering(url: str, timeout_seconds: int = 3) -> bool:
 def refusal(url: str, timeout_seconds: int = 3) -> str | None:
     """Why the database does not let us in, in one line without the password; None when it does."""
     try:
-        psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=timeout_seconds).close()
+        plain = database_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        psycopg.connect(plain, connect_timeout=timeout_seconds).close()
     except psycopg.Error as error:
-        return str(error).strip().splitlines()[-1]
+        return str(error).strip().splitlines()[0]
     return None
 
 
@@ -163,7 +165,7 @@ class EmbeddedPostgres:
     def _start(self) -> str:
         folder, account = self._place()
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = self._lock or children.claim(folder, "PostgreSQL")
+        self._lock = self._lock or children.claim(folder, "the embedded PostgreSQL")
         data = folder / "data"
         binaries = self._reachable_binaries(account, postgres_binaries.choose(_major_of(data)))
         leftovers = children.find("postgres", f"-D{data}")

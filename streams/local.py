@@ -89,7 +89,7 @@ def is_answering(bootstrap: str, timeout_seconds: float = 3.0) -> bool:
     milliseconds = int(timeout_seconds * 1000)
     try:
         admin = KafkaAdminClient(
-            bootstrap_servers=bootstrap,
+            bootstrap_servers=bootstrap.split(","),
             bootstrap_timeout_ms=milliseconds,
             request_timeout_ms=milliseconds,
             client_id="opinion-probe",
@@ -174,7 +174,7 @@ class EmbeddedKafka:
     def _start(self) -> str:
         jars = kafka_jars.fetch(self._jars, self._maven_repo)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = self._lock or children.claim(self._folder, "Kafka")
+        self._lock = self._lock or children.claim(self._folder, "the embedded Kafka")
         children.end(children.find("java", self._marker), grace_seconds=STOP_SECONDS)
         instance = self._prepare()
         if not (self._data / "meta.properties").exists():
