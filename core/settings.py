@@ -126,6 +126,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "json", "console"] = "auto"
     maven_repo: str | None = Field(None, description="A Maven mirror for the embedded Kafka's jars.")
+    jars: Path | None = Field(None, description="Where the embedded Kafka's jars are kept; `<home>/jars` if empty.")
     kafka: KafkaSettings = KafkaSettings()
     worker: WorkerSettings = WorkerSettings()
     models: ModelSettings = ModelSettings()
