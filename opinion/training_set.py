@@ -1,0 +1,115 @@
+"""What a retrain run learns from: the labels as they stand, and which of them are never trained on."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from core.taxonomy import HEADS, Head
+from models.datasets import LabelledText
+from storage.human_labels import LabelRow, normalised
+
+DEV_SHARE: Final = 0.15  # of what is trained on: decides when to stop, and calibrates
+FEWEST_ANSWERS_OF_A_SOURCE: Final = 50  # fewer do not show that a source never says "neutral"
+
+
+@dataclass
+class AnsweredText:
+    """One text with the newest answer for each head that somebody answered.
+
+    Attributes:
+        first_recorded_at: when its first answer reached us. A later correction does not move it, so a text that
+            was trained on once can never turn into a held-out one.
+    """
+
+    text: str
+    lang: str
+    source: str
+    first_recorded_at: datetime
+    key: bytes
+    answers: dict[Head, str] = field(default_factory=dict)
+    _answered_at: dict[Head, tuple[datetime, int]] = field(default_factory=dict, repr=False)
+
+    def take(self, row: LabelRow) -> None:
+        """Let a newer answer replace an older one."""
+        at = (row.labelled_at, row.id)
+        if row.head not in self.answers or at >= self._answered_at[row.head]:
+            self.answers[row.head], self._answered_at[row.head] = row.answer, at
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The snapshot of a run; no text is in two parts."""
+
+    train: list[LabelledText]
+    dev: list[LabelledText]
+    held_out: list[LabelledText]
+    last_label_id: int
+
+    @property
+    def texts(self) -> int:
+        return len(self.train) + len(self.dev) + len(self.held_out)
+
+
+def adjudicate(rows: Iterable[LabelRow]) -> tuple[list[AnsweredText], int]:
+    """One entry for each text, in the order they were first answered, and the newest label's id (0 without any).
+
+    Answers that reached us together (one import) are ordered by a hash of the text, so that a file sorted by
+    class does not put one class into the held-out part.
+    """
+    texts: dict[bytes, AnsweredText] = {}
+    last_label_id = 0
+    for row in rows:
+        last_label_id = max(last_label_id, row.id)
+        key = text_hash(row.text)
+        if key not in texts:
+            texts[key] = AnsweredText(row.text, row.lang, row.source, row.recorded_at, key)
+        texts[key].take(row)
+    return sorted(texts.values(), key=lambda text: (text.first_recorded_at, text.key)), last_label_id
+
+
+def split(texts: Sequence[AnsweredText], last_label_id: int, *, held_out_share: float) -> TrainingSet:
+    """The newest share is held out; of the rest a fixed share by hash is for stopping and calibrating."""
+    held_out_count = max(1, round(held_out_share * len(texts))) if len(texts) > 1 else 0
+    boundary = len(texts) - held_out_count
+    absent = _absent_classes(texts)
+    train: list[LabelledText] = []
+    dev: list[LabelledText] = []
+    for text in texts[:boundary]:
+        (dev if part_of(text.key) < DEV_SHARE else train).append(_labelled(text, absent))
+    if not train:
+        train, dev = dev, []
+    return TrainingSet(train, dev, [_labelled(text, absent) for text in texts[boundary:]], last_label_id)
+
+
+def text_hash(text: str) -> bytes:
+    """The same for texts that differ only in case, width or white space."""
+    return hashlib.sha256(normalised(text).encode("utf-8", "replace")).digest()
+
+
+def part_of(key: bytes) -> float:
+    """A text's fixed place in [0, 1): the same in every run."""
+    return int.from_bytes(key[:4]) / 2**32
+
+
+def _labelled(text: AnsweredText, absent: dict[str, tuple[str, ...]]) -> LabelledText:
+    topic, sentiment = (text.answers.get(head) for head in HEADS)
+    return LabelledText(text.text, topic, sentiment, text.lang, text.source, absent.get(text.source, ()))
+
+
+def _absent_classes(texts: Iterable[AnsweredText]) -> dict[str, tuple[str, ...]]:
+    """Sources that answer negative and positive often but never neutral, as sets of reviews do.
+
+    Learned as they are, they would teach that nothing is neutral; see `LabelledText.absent`.
+    """
+    answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for text in texts:
+        if "sentiment" in text.answers:
+            answers[text.source][text.answers["sentiment"]] += 1
+    return {
+        source: ("neutral",)
+        for source, counts in answers.items()
+        if set(counts) == {"negative", "positive"} and counts.total() >= FEWEST_ANSWERS_OF_A_SOURCE
+    }
