@@ -28,12 +28,12 @@ class Addresses:
 
 def embedded_kafka(settings: Settings) -> EmbeddedKafka:
     """The broker of this home, not started."""
-    return EmbeddedKafka(settings.home, jars=settings.jars, maven_repo=settings.maven_repo, say=_say)
+    return EmbeddedKafka(settings.home, jars=settings.jars, maven_repo=settings.maven_repo, say=say)
 
 
 def embedded_postgres(settings: Settings) -> EmbeddedPostgres:
     """The database server of this home, not started."""
-    return EmbeddedPostgres(settings.home, say=_say)
+    return EmbeddedPostgres(settings.home, say=say)
 
 
 @contextmanager
@@ -64,33 +64,52 @@ def postgres_address(settings: Settings) -> str | None:
     return storage.local.running(settings.home)
 
 
+def require_kafka(address: str) -> str:
+    """The same address, if a broker answers there.
+
+    Raises:
+        DependencyNotReadyError: none does within a few seconds.
+    """
+    if streams.local.is_answering(address, ANSWER_SECONDS):
+        return address
+    raise DependencyNotReadyError(
+        f"Kafka does not answer at {address}",
+        remedy="start it, correct OPINION_KAFKA_BOOTSTRAP, or leave that empty to use the embedded one",
+    )
+
+
+def require_postgres(url: str) -> str:
+    """The same URL, if a database lets us in there.
+
+    Raises:
+        DependencyNotReadyError: it does not within a few seconds.
+    """
+    if (reason := storage.local.refusal(url, ANSWER_SECONDS)) is None:
+        return url
+    raise DependencyNotReadyError(
+        f"PostgreSQL does not let us in: {reason}",
+        remedy="start it, correct OPINION_DATABASE_URL, or leave that empty to use the embedded one",
+    )
+
+
+def say(line: str) -> None:
+    """Tell the person at the terminal; stdout is kept for results."""
+    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)
+
+
 def _kafka(settings: Settings, stack: ExitStack) -> str:
-    address = kafka_address(settings)
-    if address is None:
-        _say(f"Starting the embedded Kafka for this command (its data stay in {settings.home}).")
-        address = stack.enter_context(embedded_kafka(settings)).start()
-        topics.apply(address, settings.kafka)
-    elif not streams.local.is_answering(address, ANSWER_SECONDS):
-        raise DependencyNotReadyError(
-            f"Kafka does not answer at {address}",
-            remedy="start it, correct OPINION_KAFKA_BOOTSTRAP, or leave that empty to use the embedded one",
-        )
+    if address := kafka_address(settings):
+        return require_kafka(address)
+    say(f"Starting the embedded Kafka for this command (its data stay in {settings.home}).")
+    address = stack.enter_context(embedded_kafka(settings)).start()
+    topics.apply(address, settings.kafka)
     return address
 
 
 def _postgres(settings: Settings, stack: ExitStack) -> str:
-    address = postgres_address(settings)
-    if address is None:
-        _say(f"Starting the embedded PostgreSQL for this command (its data stay in {settings.home}).")
-        address = stack.enter_context(embedded_postgres(settings)).start()
-        migrate.upgrade(address)
-    elif reason := storage.local.refusal(address, ANSWER_SECONDS):
-        raise DependencyNotReadyError(
-            f"PostgreSQL does not let us in: {reason}",
-            remedy="start it, correct OPINION_DATABASE_URL, or leave that empty to use the embedded one",
-        )
+    if address := postgres_address(settings):
+        return require_postgres(address)
+    say(f"Starting the embedded PostgreSQL for this command (its data stay in {settings.home}).")
+    address = stack.enter_context(embedded_postgres(settings)).start()
+    migrate.upgrade(address)
     return address
-
-
-def _say(line: str) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(line, markup=False)

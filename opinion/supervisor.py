@@ -25,6 +25,7 @@ class Service(Protocol):
     """What the supervisor keeps running."""
 
     name: str
+    log_path: Path
 
     @property
     def is_running(self) -> bool:
@@ -136,12 +137,6 @@ class Supervisor:
             elif self._monotonic() >= watch.due_at:
                 self._restart(watch)
 
-    def run(self) -> None:
-        """Tick until an exception, such as KeyboardInterrupt, ends it."""
-        while True:
-            self.tick()
-            time.sleep(TICK_SECONDS)
-
     def stop(self) -> None:
         """Stop everything; one that fails to stop does not spare the others."""
         for stage in reversed(self._stages):
@@ -158,7 +153,9 @@ class Supervisor:
             watch.restarts = 0
         delay = self._backoff.delay(watch.restarts)
         watch.due_at = now + delay
-        log.warning("service_ended", service=watch.service.name, restart_in_seconds=delay)
+        log.warning(
+            "service_ended", service=watch.service.name, restart_in_seconds=delay, log=str(watch.service.log_path)
+        )
 
     def _restart(self, watch: _Watch) -> None:
         watch.restarts += 1
@@ -176,6 +173,12 @@ def interrupt_on(*signals: signal.Signals) -> None:
     """Let these signals end the main thread like Ctrl-C does."""
     for number in signals:
         signal.signal(number, _interrupt)
+
+
+def ignore(*signals: signal.Signals) -> None:
+    """Let these signals do nothing from now on."""
+    for number in signals:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _interrupt(number: int, _frame: object) -> None:

@@ -34,6 +34,8 @@ class Seconds:
 class Recorder:
     """A service that only notes what is asked of it."""
 
+    log_path = Path("recorder.log")
+
     def __init__(self, name: str, journal: list[str], *, fails: bool = False) -> None:
         self.name = name
         self.is_running = False

