@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from core.errors import OpinionError
-from opinion.commands import audit, intake, worker
+from opinion.commands import audit, intake, up, worker
 
 app = typer.Typer(
     name="opinion",
@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command("up")(up.up)
 app.command("import")(intake.import_files)
 app.add_typer(intake.topics_app, name="topics")
 app.command("worker")(worker.worker)
