@@ -168,15 +168,15 @@ def _lock_current(connection: Connection, incoming: Sequence[DocumentRow]) -> di
     known = [key for key in ids if key not in new]
     if not known:
         return {}
+    # Two statements: one that waits for a lock goes on with the snapshot it began with, so a join in it would
+    # show the document as it was before the other writer's commit.
+    key = document_key.c
+    locked = select(key.id).where(key.id.in_(known)).order_by(key.id).with_for_update()
+    connection.execute(locked).all()
     rows = connection.execute(
         select(document)
-        .join(
-            document_key,
-            (document.c.published_at == document_key.c.published_at) & (document.c.id == document_key.c.id),
-        )
-        .where(document_key.c.id.in_(known))
-        .order_by(document_key.c.id)
-        .with_for_update(of=document_key)
+        .join(document_key, (document.c.published_at == key.published_at) & (document.c.id == key.id))
+        .where(key.id.in_(known))
     )
     return {row.id: DocumentRow(*row) for row in rows}
 

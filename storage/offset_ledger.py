@@ -42,14 +42,16 @@ def write_lines(connection: Connection, lines: Sequence[LedgerLine]) -> None:
 
 def next_offsets(connection: Connection, topic: str) -> dict[int, tuple[int, datetime]]:
     """By partition: the offset after the last settled one, and the Kafka time of that last record."""
-    line = offset_ledger.c
-    newest = (
-        select(line.partition, line.last_offset, line.last_recorded_at)
-        .where(line.topic == topic)
-        .distinct(line.partition)
-        .order_by(line.partition, line.last_offset.desc())
-    )
-    return {row.partition: (row.last_offset + 1, row.last_recorded_at) for row in connection.execute(newest)}
+    rows = connection.execute(_NEWEST, {"topic": topic})
+    return {row.partition: (row.last_offset + 1, row.last_recorded_at) for row in rows}
+
+
+_NEWEST = text("""
+    SELECT DISTINCT ON (partition) partition, last_offset, last_recorded_at
+    FROM offset_ledger
+    WHERE topic = :topic
+    ORDER BY partition, last_offset DESC
+""")
 
 
 def totals(connection: Connection) -> dict[str, int]:

@@ -1,0 +1,140 @@
+import threading
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from storage import audit
+from storage.documents import store
+from storage.engine import connect
+from storage.partitions import Partitions
+from tests.support.records import START, row
+
+
+@pytest.fixture
+def engine(database_url):
+    engine = connect(database_url)
+    yield engine
+    engine.dispose()
+
+
+def put(engine, *rows):
+    Partitions(engine).ensure(r.published_at for r in rows)
+    with engine.begin() as connection:
+        return store(connection, rows)
+
+
+def stored(engine):
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT id, revision, text, published_at FROM document ORDER BY id")).all()
+
+
+def report(engine):
+    with engine.connect() as connection:
+        return audit.audit(connection, "raw", {})
+
+
+def test_same_batch_again_changes_nothing_and_publishes_the_same(engine):
+    """A batch redelivered after a crash has no effect in SQL, and its versions are published once more."""
+    batch = [row("a", 0), row("b", 1), row("a", 2, text="edited")]
+    first = put(engine, *batch)
+    again = put(engine, *batch)
+    assert [result.fate for result in first] == ["stored", "stored", "revision"]
+    assert [result.fate for result in again] == ["repeat", "repeat", "repeat"]
+    assert [r.published._replace(stored_at=START) for r in again] == [
+        r.published._replace(stored_at=START) for r in first
+    ]
+    assert report(engine).is_clean
+
+
+def test_repeat_of_a_stored_document_is_not_published(engine):
+    """The same content crawled again is a repeat without any effect."""
+    put(engine, row("a", 0))
+    [result] = put(engine, row("a", 5))
+    assert (result.fate, result.published) == ("repeat", None)
+
+
+def test_revision_keeps_the_first_published_at_across_partitions(engine):
+    """A re-crawl that states another day is the same row, in the partition where it began."""
+    put(engine, row("a", 0))
+    put(engine, row("a", 1, text="edited", published_at=START + timedelta(days=70)))
+    assert stored(engine) == [("a", 1, "edited", START)]
+    assert report(engine).is_clean
+
+
+def test_older_crawl_that_arrives_late_changes_nothing(engine):
+    """Versions are ordered by when they were crawled, not by when they arrive."""
+    put(engine, row("a", 0, text="new", crawled_at=START + timedelta(hours=2)))
+    [result] = put(engine, row("a", 1, text="old", crawled_at=START))
+    assert result.fate == "repeat"
+    assert stored(engine)[0].text == "new"
+
+
+def test_recreated_topic_does_not_hide_new_content(engine):
+    """Offsets that begin anew, after a topic was recreated, are not taken for redeliveries."""
+    put(engine, row("a", 900, text="before", record_offset=900))
+    [result] = put(engine, row("a", 1000, text="after", record_offset=3))
+    assert result.fate == "revision"
+
+
+def test_history_keeps_every_version(engine):
+    """What a revision replaced can still be read."""
+    put(engine, row("a", 0, text="one"), row("a", 1, text="two"))
+    put(engine, row("a", 2, text="three"))
+    with engine.connect() as connection:
+        history = connection.execute(text("SELECT revision, text FROM document_revision ORDER BY revision")).all()
+    assert history == [(0, "one"), (1, "two")]
+
+
+VERSIONS = st.tuples(
+    st.sampled_from("abc"), st.sampled_from(["good", "bad", "worse"]), st.sampled_from([0, 1, 40]), st.booleans()
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(VERSIONS, min_size=1, max_size=12), st.integers(1, 5), st.randoms(use_true_random=False))
+def test_counts_equal_rows_whatever_comes(engine, versions, size, random):
+    """Minute counts stay equal to the rows under any mix of repeats, revisions, batch sizes and redeliveries."""
+    rows = [
+        row(key, n, text=body, published_at=START + timedelta(days=day), sentiment="negative" if bad else "positive")
+        for n, (key, body, day, bad) in enumerate(versions)
+    ]
+    batches = [rows[i : i + size] for i in range(0, len(rows), size)]
+    for batch in batches:
+        put(engine, *batch)
+        if random.random() < 0.3:
+            put(engine, *batch)
+    found = report(engine)
+    assert found.is_clean, found.differences
+
+
+def test_parallel_writers_of_the_same_ids_do_not_deadlock(engine):
+    """Batches with the same ids in opposite order, written at once, all get through."""
+    Partitions(engine).ensure([START])
+    errors = []
+
+    def write(partition):
+        keys = [f"k{n}" for n in range(30)]
+        for n in range(8):
+            ordered = keys if (partition + n) % 2 else keys[::-1]
+            rows = [
+                row(k, n * 100 + i, text=f"{partition}-{n}", record_partition=partition)
+                for i, k in enumerate(ordered)
+            ]
+            try:
+                with engine.begin() as connection:
+                    store(connection, rows)
+            except Exception as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=write, args=(partition,)) for partition in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert report(engine).is_clean
+    assert Counter(r.id for r in stored(engine)) == {f"k{n}": 1 for n in range(30)}
