@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from core.errors import OpinionError
-from opinion.commands import audit, dlq, intake, up, worker
+from opinion.commands import audit, dlq, intake, models, up, worker
 
 app = typer.Typer(
     name="opinion",
@@ -23,6 +23,7 @@ app.command("import")(intake.import_files)
 app.add_typer(intake.topics_app, name="topics")
 app.command("worker")(worker.worker)
 app.command("audit")(audit.audit)
+app.add_typer(models.app, name="models")
 app.add_typer(dlq.app, name="dlq")
 
 
