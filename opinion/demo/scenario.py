@@ -70,6 +70,11 @@ def documents(seed: int, end: datetime) -> list[Record]:
     return sorted(_Story(seed, end.astimezone(UTC)).tell(), key=lambda record: record.crawled_at)
 
 
+def launch_begins_at(end: datetime) -> datetime:
+    """When the phone is presented."""
+    return end - LAUNCH_BEFORE_END
+
+
 def scandal_begins_at(end: datetime) -> datetime:
     """When the first article about the scandal appears."""
     return end - SCANDAL_BEFORE_END

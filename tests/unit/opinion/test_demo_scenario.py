@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from alerts.detectors import DetectorOptions, SpikeDetector
 from core.records import Document
+from core.windows import floor_to
 from opinion.demo.scenario import SPAN, Record, documents, scandal_begins_at
 
 END = datetime(2026, 3, 1, 4, 30, tzinfo=UTC)
@@ -105,3 +107,23 @@ def test_texts_are_varied(records: list[Record]) -> None:
     texts = Counter(d.text for d, _ in parsed(records))
     assert len(texts) > 0.93 * texts.total()
     assert texts.most_common(1)[0][1] == 5
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+def test_shipped_detector_finds_the_scandal_and_only_it(seed: int) -> None:
+    """Judged by what readers would feel, the detector fires within 25 minutes of the scandal and at no other time."""
+    bucket = timedelta(minutes=5)
+    counts: dict[datetime, list[int]] = {}
+    for document, record in parsed(documents(seed, END)):
+        assert document.published_at is not None
+        count = counts.setdefault(floor_to(document.published_at, bucket), [0, 0])
+        count[0] += record.mood == "negative"
+        count[1] += 1
+    detector, at, fired = SpikeDetector(DetectorOptions()), min(counts), []
+    while at <= max(counts):
+        if detector.observe(at, *counts.get(at, (0, 0))).is_firing:
+            fired.append(at + bucket)
+        at += bucket
+    begin = scandal_begins_at(END)
+    assert fired[0] - begin < timedelta(minutes=25)
+    assert fired[0] > begin
