@@ -123,6 +123,7 @@ opinion_minute = Table(
     _count("neutral"),
     _count("positive"),
     PrimaryKeyConstraint("bucket_at", "source", "kind", "lang", "topic_label", "model_version"),
+    Index(None, "source", "bucket_at"),
     comment="Documents per minute of published_at; always equal to the rows of document.",
 )
 

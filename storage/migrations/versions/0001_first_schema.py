@@ -180,6 +180,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('bucket_at', 'source', 'kind', 'lang', 'topic_label', 'model_version', name=op.f('opinion_minute_pkey')),
     comment='Documents per minute of published_at; always equal to the rows of document.'
     )
+    op.create_index(op.f('opinion_minute_source_bucket_at_idx'), 'opinion_minute', ['source', 'bucket_at'], unique=False)
     op.create_table('silence',
     sa.Column('id', sa.BigInteger(), sa.Identity(always=False), nullable=False),
     sa.Column('matchers', postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
@@ -268,6 +269,7 @@ def downgrade() -> None:
     op.drop_table('evidence')
     op.drop_table('training_run')
     op.drop_table('silence')
+    op.drop_index(op.f('opinion_minute_source_bucket_at_idx'), table_name='opinion_minute')
     op.drop_table('opinion_minute')
     op.drop_index(op.f('offset_ledger_topic_partition_last_offset_idx'), table_name='offset_ledger')
     op.drop_table('offset_ledger')

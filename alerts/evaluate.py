@@ -1,0 +1,251 @@
+"""One run of the detect job: judge every clock, bring the incidents in line, fill the outbox. One transaction.
+
+The caller commits; whatever fails leaves cursors, incidents and outbox as they were, and the next run does it again.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from alerts import evidence, messages
+from alerts.grouping import TOGETHER, Message, is_silenced, plan_messages
+from alerts.judging import Clock, ClockOptions, ClockRun, SeriesFinding
+from alerts.lifecycle import SAME_EPISODE, Decision, Episode, KnownIncident, Transition, reconcile
+from alerts.rules import Rule, fingerprint
+from core.metrics import INCIDENTS
+from core.records import AlertStatus
+from storage import detector_states, incidents, notifications
+from storage.incidents import IncidentRow
+from storage.notifications import Channel, NotificationRow
+
+ACTOR = "detector"
+TOLD_TRANSITIONS: dict[Transition, AlertStatus] = {
+    "opened": "firing",
+    "escalated": "firing",
+    "reopened": "firing",
+    "resolved": "resolved",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where notifications go; `name` is masked and identifies the receiver in the outbox."""
+
+    channel: Channel
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """What the job is given."""
+
+    rules: Sequence[Rule]
+    clock: ClockOptions
+    receivers: Sequence[Receiver]
+    console_url: str
+
+
+@dataclass
+class Run:
+    """What a run did.
+
+    Attributes:
+        transitions: by kind, how many incidents.
+        is_behind: some clock has closed buckets left; run again soon.
+    """
+
+    transitions: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    is_behind: bool = False
+
+
+def evaluate(
+    connection: Connection,
+    newest: Mapping[str, datetime],
+    options: EvaluateOptions,
+    *,
+    now: datetime,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Run:
+    """Judge all that has closed and write the consequences, in the caller's transaction.
+
+    Args:
+        newest: trusted watermark of each source (`alerts.watermark`).
+        now: the wall clock, for silences and the outbox.
+        should_stop: asked between clocks; the rest is left to the next run.
+    """
+    detector_states.lock(connection)
+    run = Run()
+    changes: defaultdict[int, dict[Transition, Decision]] = defaultdict(dict)
+    for source in [None, *sorted(newest)] if newest else []:
+        if should_stop():
+            run.is_behind = True
+            break
+        clock = Clock(source, options.rules, options.clock)
+        found = clock.judge(connection, max(newest.values()) if source is None else newest[source])
+        if found is not None:
+            run.is_behind |= found.is_behind
+            _bring_in_line(connection, found, options, changes)
+    for of_incident in changes.values():
+        for transition in of_incident:
+            run.transitions[transition] += 1
+            INCIDENTS.labels(transition).inc()
+    _notify(connection, changes, options, now)
+    return run
+
+
+def _bring_in_line(
+    connection: Connection,
+    found: ClockRun,
+    options: EvaluateOptions,
+    changes: defaultdict[int, dict[Transition, Decision]],
+) -> None:
+    """Make the incidents of one clock's series agree with their episodes."""
+    by_fingerprint = {fingerprint(series.labels): series for series in found.findings}
+    detected = [e.detected_at for series in found.findings for e in series.episodes]
+    since = min([found.judged_to, *detected]) - SAME_EPISODE
+    known: defaultdict[str, list[KnownIncident]] = defaultdict(list)
+    for row in incidents.of_fingerprints(connection, list(by_fingerprint), since=since):
+        known[row.fingerprint].append(_known(row))
+    for print_, series in by_fingerprint.items():
+        decisions = reconcile(
+            series.episodes,
+            known[print_],
+            judged_to=found.judged_to,
+            slack=options.clock.correction,
+        )
+        opened: dict[datetime, int] = {}
+        for decision in decisions:
+            incident_id = _apply(connection, decision, series, print_, opened)
+            changes[incident_id][decision.transition] = decision
+
+
+def _known(row: IncidentRow) -> KnownIncident:
+    return KnownIncident(row.id, row.detected_at, row.last_fired_at, row.status, row.score, row.notified_score)
+
+
+def _apply(
+    connection: Connection,
+    decision: Decision,
+    series: SeriesFinding,
+    print_: str,
+    opened: dict[datetime, int],
+) -> int:
+    """Write one decision; returns the incident's id."""
+    episode, transition = decision.episode, decision.transition
+    if episode is None:
+        incident_id = _existing(decision)
+        incidents.end(connection, incident_id)
+    elif transition == "opened":
+        columns = _figures(series.labels, episode) | {"status": "firing", "notified_score": episode.score}
+        incident_id = opened[episode.detected_at] = incidents.open_incident(
+            connection,
+            fingerprint=print_,
+            rule=series.rule.name,
+            labels=series.labels,
+            starts_at=episode.starts_at,
+            detected_at=episode.detected_at,
+            **columns,
+        )
+    else:
+        incident_id = decision.incident_id or opened[episode.detected_at]
+        columns = _figures(series.labels, episode)
+        if transition == "escalated":
+            columns["notified_score"] = episode.score
+        if transition == "resolved":
+            columns |= {"status": "resolved", "ends_at": episode.ends_at}
+        elif transition == "reopened":
+            columns |= {"status": "firing", "ends_at": None}
+        incidents.change(connection, incident_id, **columns)
+    if episode and transition in ("opened", "escalated"):
+        incidents.freeze_evidence(connection, incident_id, evidence.gather(connection, series.labels, episode))
+    if transition != "updated":
+        incidents.add_event(connection, incident_id, transition, actor=ACTOR, detail={"reason": decision.reason})
+    return incident_id
+
+
+def _existing(decision: Decision) -> int:
+    if decision.incident_id is None:
+        raise ValueError("a decision without an episode names its incident")
+    return decision.incident_id
+
+
+def _figures(labels: dict[str, str], episode: Episode) -> dict[str, Any]:
+    return {
+        "severity": episode.severity,
+        "last_fired_at": episode.last_fired_at,
+        "observed": episode.observed,
+        "expected": episode.expected,
+        "score": episode.score,
+        "annotations": messages.annotations(labels, episode),
+    }
+
+
+def _notify(
+    connection: Connection,
+    changes: Mapping[int, Mapping[Transition, Decision]],
+    options: EvaluateOptions,
+    now: datetime,
+) -> None:
+    """Fill the outbox: every change for the alert topic, messages for people."""
+    loud = {i: set(c) & TOLD_TRANSITIONS.keys() for i, c in changes.items()}
+    loud = {i: transitions for i, transitions in loud.items() if transitions}
+    if not loud:
+        return
+    rows = _with_neighbours(connection, loud)
+    bodies = incidents.newest_evidence(connection, [row.id for row in rows])
+    outbox: list[NotificationRow] = []
+    for receiver in options.receivers:
+        if receiver.channel == "kafka":
+            outbox += [
+                _event(row, transition, bodies.get(row.id, {}), receiver)
+                for row in rows
+                for transition in TOLD_TRANSITIONS
+                if transition in loud.get(row.id, ())
+            ]
+    silences = incidents.active_silences(connection, now)
+    audible = [row for row in rows if not is_silenced(row.labels, silences)]
+    for message in plan_messages(audible, {row.id: set(changes.get(row.id, {})) for row in audible}):
+        outbox += [
+            _message(message, bodies, receiver, options.console_url)
+            for receiver in options.receivers
+            if receiver.channel != "kafka"
+        ]
+        for member in message.members:
+            incidents.add_event(connection, member.id, incidents.TOLD, actor=ACTOR, detail={"status": message.status})
+    notifications.enqueue(connection, outbox, due_at=now)
+
+
+def _with_neighbours(connection: Connection, loud: Mapping[int, set[Transition]]) -> list[IncidentRow]:
+    """The changed incidents as they now stand, and those that may be related to them."""
+    changed = incidents.by_ids(connection, list(loud))
+    start = min(row.detected_at for row in changed) - 2 * TOGETHER
+    end = max(row.detected_at for row in changed) + 2 * TOGETHER
+    near = {row.id: row for row in incidents.detected_between(connection, start, end)}
+    return list((near | {row.id: row for row in changed}).values())
+
+
+def _event(row: IncidentRow, transition: Transition, body: dict[str, Any], receiver: Receiver) -> NotificationRow:
+    delivery = messages.delivery_id(
+        row.fingerprint, row.detected_at, transition, row.notified_score, row.last_fired_at, receiver.name
+    )
+    event = messages.alert_event(row, TOLD_TRANSITIONS[transition], body, delivery=delivery)
+    return NotificationRow(delivery, row.id, receiver.channel, receiver.name, event)
+
+
+def _message(
+    message: Message, bodies: Mapping[int, dict[str, Any]], receiver: Receiver, console_url: str
+) -> NotificationRow:
+    lead = message.members[0]
+    delivery = messages.delivery_id(
+        lead.fingerprint, lead.detected_at, message.status, lead.notified_score, lead.last_fired_at, receiver.name
+    )
+    payload = (
+        messages.webhook_body(message, receiver=receiver.name, console_url=console_url)
+        if receiver.channel == "webhook"
+        else messages.plain_text(message, bodies, console_url=console_url)
+    )
+    return NotificationRow(delivery, lead.id, receiver.channel, receiver.name, payload)

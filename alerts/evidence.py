@@ -1,0 +1,104 @@
+"""What an incident was based on, frozen when it is told: figures, drivers, and documents that speak for it."""
+
+import unicodedata
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from alerts.lifecycle import Episode
+from storage.bucket_counts import Dimension, group_totals
+from storage.incidents import ExampleDocument, negative_documents
+
+BEFORE = timedelta(days=7)  # drivers are compared with this long before the surge
+MOST_DRIVERS = 5
+EXAMPLES = 3
+CANDIDATES = 60
+EXCERPT_CHARS = 280
+SAME_TEXT_CHARS = 60  # texts that begin alike, letters and digits only, are taken as copies
+
+DIMENSIONS: tuple[Dimension, ...] = ("source", "topic", "lang", "kind")
+
+
+def gather(connection: Connection, labels: dict[str, str], episode: Episode) -> dict[str, Any]:
+    """The evidence body, as JSON values.
+
+    `observed`, `expected`, `documents_in_window` and the shares are those the detector judged at its highest score;
+    drivers and documents are read from SQL now.
+    """
+    end = episode.window_ends_at
+    start = end - timedelta(seconds=episode.window_seconds)
+    where: dict[Dimension, str] = {name: labels[name] for name in DIMENSIONS if name in labels}
+    examples = negative_documents(connection, start, end, **where, limit=CANDIDATES)
+    return {
+        "since": episode.starts_at.isoformat(),
+        "window_starts_at": start.isoformat(),
+        "window_ends_at": end.isoformat(),
+        "observed": episode.observed,
+        "expected": round(episode.expected, 2),
+        "documents_in_window": episode.documents,
+        "share": round(episode.observed / episode.documents, 4) if episode.documents else None,
+        "usual_share": round(episode.expected_share, 4),
+        "score": round(episode.score, 2),
+        "drivers": {
+            name: drivers
+            for name in ("source", "topic")
+            if name not in where and (drivers := _drivers(connection, name, start, end, where))
+        },
+        "documents": [_example(document) for document in _distinct(examples)],
+    }
+
+
+def _drivers(
+    connection: Connection, by: Dimension, start: datetime, end: datetime, where: dict[Dimension, str]
+) -> list[dict[str, Any]]:
+    """The groups with the most negatives above their own usual, largest excess first."""
+    scale = (end - start) / BEFORE
+    before = {g.name: g.negative * scale for g in group_totals(connection, by, start - BEFORE, start, where=where)}
+    found = []
+    for group in group_totals(connection, by, start, end, where=where):
+        usual = before.get(group.name, 0.0)
+        if group.negative > usual:
+            found.append((group.negative - usual, group, usual))
+    found.sort(key=lambda one: (-one[0], one[1].name))
+    return [
+        {
+            "name": group.name,
+            "negative": group.negative,
+            "total": group.total,
+            "usual": round(usual, 2),
+            "excess": round(excess, 2),
+        }
+        for excess, group, usual in found[:MOST_DRIVERS]
+    ]
+
+
+def _distinct(documents: list[ExampleDocument]) -> list[ExampleDocument]:
+    """The first few that are not copies of each other."""
+    seen: set[str] = set()
+    chosen = []
+    for document in documents:
+        key = "".join(c for c in document.text.casefold() if c.isalnum())[:SAME_TEXT_CHARS]
+        if key not in seen:
+            seen.add(key)
+            chosen.append(document)
+    return chosen[:EXAMPLES]
+
+
+def _example(document: ExampleDocument) -> dict[str, Any]:
+    return {
+        "id": document.id,
+        "published_at": document.published_at.isoformat(),
+        "source": document.source,
+        "url": document.url,
+        "title": excerpt(document.title) if document.title else None,
+        "text": excerpt(document.text),
+        "score_negative": round(document.score_negative, 4),
+    }
+
+
+def excerpt(text: str, most: int = EXCERPT_CHARS) -> str:
+    """Crawled text made harmless for a line of a message: no control or direction characters, one line, cut."""
+    visible = "".join(c if unicodedata.category(c) not in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"} else " " for c in text)
+    line = " ".join(visible.split())
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"

@@ -1,0 +1,216 @@
+"""One clock's series, judged from the current counts: load what was learned, fold what came after, keep the rest.
+
+Learning and judging are separate. `detector_state` holds what each series had learned at the clock's cursor, which
+stays `correction` behind the newest closed bucket; every run folds the buckets after it again, from the counts as
+they are now. So a late document corrects its bucket, and the result depends on the counts alone.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from alerts.detectors import DetectorOptions
+from alerts.lifecycle import Episode
+from alerts.rules import Rule
+from alerts.timeline import SeriesTimeline, walk
+from alerts.watermark import closed_until
+from core.windows import EPOCH, floor_to
+from storage import bucket_counts, detector_states
+
+MOST_ACTIVE_BUCKETS = 2016  # a week without a pause; the rest of a catch-up is left to the next runs
+MOST_SERIES_BUCKETS = 60_000  # two or three seconds
+FEWEST_STEPS = 200  # but always well past the correction horizon, so that the cursor moves
+USUAL_SERIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOptions:
+    """How event time is cut and when it closes."""
+
+    detector: DetectorOptions
+    lateness: timedelta = timedelta(minutes=2)
+    correction: timedelta = timedelta(minutes=60)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesFinding:
+    """The episodes of one series that a run saw; empty when all was calm."""
+
+    rule: Rule
+    labels: dict[str, str]
+    episodes: list[Episode]
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRun:
+    """What one run found on one clock.
+
+    Attributes:
+        judged_to: end of the last bucket judged.
+        is_behind: closed buckets are left for the next run.
+    """
+
+    findings: list[SeriesFinding]
+    judged_to: datetime
+    is_behind: bool
+
+
+@dataclass
+class _Series:
+    rule: Rule
+    key: tuple[str, ...]
+    timeline: SeriesTimeline
+
+
+class Clock:
+    """One source's event time, or (source None) that of all sources together."""
+
+    def __init__(self, source: str | None, rules: Sequence[Rule], options: ClockOptions) -> None:
+        self._source = source
+        self._name = "all" if source is None else f"source={source}"
+        self._rules = [rule for rule in rules if rule.is_per_source == (source is not None)]
+        self._options = options
+        self._bucket = options.detector.bucket
+
+    def judge(self, connection: Connection, newest: datetime) -> ClockRun | None:
+        """Judge every closed bucket after the cursor, and move the cursor on.
+
+        Args:
+            newest: this clock's trusted watermark.
+
+        Returns:
+            None when no bucket has closed.
+        """
+        closed = closed_until(newest, self._options.lateness, self._bucket, EPOCH)
+        kept = self._load_clock(connection)
+        cursor = kept["cursor_at"] if kept else None
+        active = bucket_counts.active_buckets(
+            connection,
+            source=self._source,
+            bucket=self._bucket,
+            after=cursor,
+            before=newest + timedelta(minutes=1),
+            limit=MOST_ACTIVE_BUCKETS,
+        )
+        if not active or (cursor or active[0]) >= closed:
+            return None
+        steps, is_behind = self._steps(active, kept, closed)
+        if not steps:
+            return None
+        judged_to = steps[-1][0] + self._bucket
+        found = self._fold(connection, kept, steps, active)
+        return ClockRun(found, judged_to, is_behind or (judged_to < closed and len(active) == MOST_ACTIVE_BUCKETS))
+
+    def _steps(
+        self, active: list[datetime], kept: dict[str, Any] | None, closed: datetime
+    ) -> tuple[list[tuple[datetime, bool]], bool]:
+        """The buckets of this run, each with whether a gap lies before it, and whether more are left."""
+        start = kept["cursor_at"] if kept else active[0]
+        most = max(FEWEST_STEPS, MOST_SERIES_BUCKETS // max(USUAL_SERIES, len(kept["series"]) if kept else 0))
+        steps: list[tuple[datetime, bool]] = []
+        for at, is_after_gap in walk(active, self._bucket, after=kept["last_active_at"] if kept else None):
+            if at + self._bucket > closed:
+                break
+            if at < start:
+                continue
+            if len(steps) == most:
+                return steps, True
+            steps.append((at, is_after_gap))
+        return steps, False
+
+    def _fold(
+        self,
+        connection: Connection,
+        kept: dict[str, Any] | None,
+        steps: list[tuple[datetime, bool]],
+        active: list[datetime],
+    ) -> list[SeriesFinding]:
+        judged_to = steps[-1][0] + self._bucket
+        learn_to = floor_to(judged_to - self._options.correction, self._bucket)
+        counts = self._counts(connection, steps[0][0], judged_to)
+        series = self._load_series(connection, kept)
+        is_kept = steps[0][0] + self._bucket > learn_to  # nothing new to keep
+        for at, is_after_gap in steps:
+            if not is_kept and at + self._bucket > learn_to:
+                self._save(connection, series, learn_to, active, kept)
+                is_kept = True
+            self._advance(series, counts[at], at, is_after_gap)
+        return [SeriesFinding(s.rule, s.rule.labels(s.key), s.timeline.episodes) for s in series.values()]
+
+    def _advance(
+        self,
+        series: dict[str, _Series],
+        counts: dict[str, tuple[Rule, tuple[str, ...], int, int]],
+        at: datetime,
+        is_after_gap: bool,
+    ) -> None:
+        for name, (rule, key, _, _) in counts.items():
+            if name not in series:
+                series[name] = _Series(rule, key, SeriesTimeline(self._options.detector))
+        for name, one in series.items():
+            _, _, negative, total = counts.get(name, (None, None, 0, 0))
+            one.timeline.advance(at, negative, total, is_after_gap=is_after_gap)
+
+    def _counts(
+        self, connection: Connection, start: datetime, end: datetime
+    ) -> defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], int, int]]]:
+        found: defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], int, int]]] = defaultdict(dict)
+        for rule in self._rules:
+            rows = bucket_counts.counts(
+                connection, by=rule.group_by, source=self._source, bucket=self._bucket, start=start, end=end
+            )
+            for row in rows:
+                found[row.bucket_at][self._series_name(rule, row.key)] = (rule, row.key, row.negative, row.total)
+        return found
+
+    def _series_name(self, rule: Rule, key: tuple[str, ...]) -> str:
+        return "|".join([self._name, rule.name, *key])
+
+    def _load_clock(self, connection: Connection) -> dict[str, Any] | None:
+        stored = detector_states.load(connection, [self._name]).get(self._name)
+        if stored is None or stored.state["bucket_seconds"] != self._bucket.total_seconds():
+            return None
+        last_active = stored.state["last_active_at"]
+        return {
+            "cursor_at": stored.cursor_at,
+            "last_active_at": datetime.fromisoformat(last_active) if last_active else None,
+            "series": stored.state["series"],
+        }
+
+    def _load_series(self, connection: Connection, kept: dict[str, Any] | None) -> dict[str, _Series]:
+        if kept is None:
+            return {}
+        rules = {rule.name: rule for rule in self._rules}
+        names = {
+            self._series_name(rules[rule], tuple(key)): (rules[rule], tuple(key))
+            for rule, key in kept["series"]
+            if rule in rules
+        }
+        states = detector_states.load(connection, list(names))
+        return {
+            name: _Series(rule, key, SeriesTimeline(self._options.detector, states[name].state))
+            for name, (rule, key) in names.items()
+            if name in states
+        }
+
+    def _save(
+        self,
+        connection: Connection,
+        series: dict[str, _Series],
+        learn_to: datetime,
+        active: list[datetime],
+        kept: dict[str, Any] | None,
+    ) -> None:
+        learned = [at for at in active if at < learn_to]
+        last_active = learned[-1] if learned else kept["last_active_at"] if kept else None
+        clock = {
+            "bucket_seconds": self._bucket.total_seconds(),
+            "last_active_at": last_active.isoformat() if last_active else None,
+            "series": [[one.rule.name, list(one.key)] for one in series.values()],
+        }
+        states = {name: one.timeline.to_dict() for name, one in series.items()}
+        detector_states.save(connection, learn_to, {**states, self._name: clock})

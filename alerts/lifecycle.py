@@ -1,0 +1,189 @@
+"""From verdicts to incidents, in two pure steps.
+
+1. `fold` carries one series' episodes through its buckets: fires, goes on, ends, flares up again. It depends on the
+   counts alone, so any schedule of runs comes to the same episodes.
+2. `reconcile` compares the episodes with the incidents already kept in SQL and says what to do, each with a reason.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import msgspec
+from msgspec.structs import replace
+
+from alerts.detectors import Verdict
+from core.records import AlertStatus, Severity
+
+CALM_SCORE = 2.0  # a bucket below it is calm
+CALM = timedelta(hours=1)  # so long calm ends an episode
+MIN_CALM_BUCKETS = 2
+SAME_EPISODE = timedelta(hours=24)  # a series that fires again so soon after it began has not found a new reason
+ESCALATION = 1.0  # ten times rarer than what people were told
+
+Transition = Literal["opened", "escalated", "updated", "resolved", "reopened"]
+
+
+class Episode(msgspec.Struct, frozen=True):
+    """One surge of one series. Figures are those of its highest score so far.
+
+    Attributes:
+        starts_at: where the window with the strongest evidence began when it was first detected.
+        detected_at: end of the first firing bucket.
+        last_fired_at: end of the newest firing bucket.
+        ends_at: end of its last bucket that was not calm; None while it goes on.
+    """
+
+    starts_at: datetime
+    detected_at: datetime
+    last_fired_at: datetime
+    last_stirred_at: datetime
+    score: float
+    observed: float
+    expected: float
+    documents: int
+    expected_share: float
+    window_ends_at: datetime
+    window_seconds: float
+    calm_buckets: int = 0
+    ends_at: datetime | None = None
+
+    @property
+    def status(self) -> AlertStatus:
+        return "firing" if self.ends_at is None else "resolved"
+
+    @property
+    def severity(self) -> Severity:
+        return severity(self.observed, self.expected)
+
+
+def severity(observed: float, expected: float) -> Severity:
+    """critical: 50 more negatives than expected and 5 times as many; warning: 15 more and 3 times; else info."""
+    excess, ratio = observed - expected, observed / max(expected, 0.1)
+    if excess >= 50 and ratio >= 5:
+        return "critical"
+    return "warning" if excess >= 15 and ratio >= 3 else "info"
+
+
+def fold(episode: Episode | None, verdict: Verdict, bucket: timedelta) -> Episode | None:
+    """The episode after one more bucket.
+
+    A result with another `detected_at` is a new episode, and the one before it has ended for good.
+    """
+    end = verdict.bucket_at + bucket
+    if episode is None:
+        return _begin(verdict, end) if verdict.is_firing else None
+    if episode.ends_at is not None:
+        if not verdict.is_firing:
+            return episode
+        if end - episode.detected_at >= SAME_EPISODE:
+            return _begin(verdict, end)
+    if verdict.is_firing:
+        stirred = replace(episode, last_fired_at=end, last_stirred_at=end, calm_buckets=0, ends_at=None)
+        return _peak(stirred, verdict, end) if verdict.score > episode.score else stirred
+    if verdict.score >= CALM_SCORE:
+        return replace(episode, last_stirred_at=end, calm_buckets=0)
+    calm = episode.calm_buckets + 1
+    is_over = calm >= max(MIN_CALM_BUCKETS, CALM / bucket)
+    return replace(episode, calm_buckets=calm, ends_at=episode.last_stirred_at if is_over else None)
+
+
+def _begin(verdict: Verdict, end: datetime) -> Episode:
+    return Episode(
+        starts_at=end - verdict.window,
+        detected_at=end,
+        last_fired_at=end,
+        last_stirred_at=end,
+        score=verdict.score,
+        observed=verdict.observed,
+        expected=verdict.expected,
+        documents=verdict.documents,
+        expected_share=verdict.expected_share,
+        window_ends_at=end,
+        window_seconds=verdict.window.total_seconds(),
+    )
+
+
+def _peak(episode: Episode, verdict: Verdict, end: datetime) -> Episode:
+    return replace(
+        episode,
+        score=verdict.score,
+        observed=verdict.observed,
+        expected=verdict.expected,
+        documents=verdict.documents,
+        expected_share=verdict.expected_share,
+        window_ends_at=end,
+        window_seconds=verdict.window.total_seconds(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownIncident:
+    """What SQL remembers of an incident, as far as decisions need it."""
+
+    id: int
+    detected_at: datetime
+    last_fired_at: datetime
+    status: AlertStatus
+    score: float
+    notified_score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One change to one incident; `episode` is None when the counts no longer support it."""
+
+    transition: Transition
+    reason: str
+    episode: Episode | None
+    incident_id: int | None
+
+
+def reconcile(
+    episodes: list[Episode], known: list[KnownIncident], *, judged_to: datetime, slack: timedelta
+) -> list[Decision]:
+    """What to do so that SQL agrees with the episodes of one series.
+
+    Args:
+        episodes: in order of time, as far as this run saw them.
+        known: incidents of the same fingerprint around them, resolved ones included.
+        judged_to: end of the last bucket judged.
+        slack: late data may move a detection by so much; it is still the same incident.
+    """
+    decisions: list[Decision] = []
+    unmatched = list(known)
+    for episode in episodes:
+        match = _match(episode, unmatched, slack, is_last=episode is episodes[-1])
+        if match is None:
+            decisions.append(Decision("opened", "count and share rose above what is usual", episode, None))
+            if episode.ends_at is not None:
+                decisions.append(Decision("resolved", "calm again when it was found", episode, None))
+            continue
+        unmatched.remove(match)
+        decisions.extend(_changes(episode, match))
+    for incident in unmatched:
+        if incident.status == "firing" and judged_to - incident.last_fired_at >= CALM:
+            decisions.append(Decision("resolved", "late data no longer support it", None, incident.id))
+    return decisions
+
+
+def _match(episode: Episode, known: list[KnownIncident], slack: timedelta, *, is_last: bool) -> KnownIncident | None:
+    near = [k for k in known if abs(k.detected_at - episode.detected_at) <= slack]
+    if near:
+        return min(near, key=lambda k: abs(k.detected_at - episode.detected_at))
+    if is_last:  # only one may fire at a time: a moved detection continues it
+        return next((k for k in known if k.status == "firing"), None)
+    return None
+
+
+def _changes(episode: Episode, incident: KnownIncident) -> list[Decision]:
+    decisions = []
+    if incident.status == "resolved" and episode.status == "firing":
+        decisions.append(Decision("reopened", "fires again within a day of its start", episode, incident.id))
+    if episode.score >= incident.notified_score + ESCALATION:
+        decisions.append(Decision("escalated", "ten times rarer than what was told", episode, incident.id))
+    elif episode.score != incident.score or episode.last_fired_at != incident.last_fired_at:
+        decisions.append(Decision("updated", "goes on", episode, incident.id))
+    if incident.status == "firing" and episode.status == "resolved":
+        decisions.append(Decision("resolved", "calm for an hour", episode, incident.id))
+    return decisions
