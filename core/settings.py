@@ -88,6 +88,13 @@ class AlertSettings(_Section):
     console_url: str = Field("http://127.0.0.1:8080", description="Put into alerts as the link back.")
 
 
+class SchedulerSettings(_Section):
+    """The process that detects, delivers and retrains."""
+
+    probes_host: str = "127.0.0.1"
+    probes_port: int = Field(0, ge=0, le=65535, description="0 picks a free port.")
+
+
 class RetrainSettings(_Section):
     """The periodic fine-tuning."""
 
@@ -132,6 +139,7 @@ class Settings(BaseSettings):
     models: ModelSettings = ModelSettings()
     detect: DetectSettings = DetectSettings()
     alerts: AlertSettings = AlertSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
     retrain: RetrainSettings = RetrainSettings()
     web: WebSettings = WebSettings()
 

@@ -1,0 +1,53 @@
+"""`opinion scheduler`: detect, deliver, and whatever else comes round by the clock."""
+
+import signal
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from core.clock import SystemClock
+from core.logs import configure_logs, get_logger
+from core.probes import ProbeServer
+from core.settings import Settings, load_settings
+from opinion.detection import deliver_job, detect_job
+from opinion.scheduler import Job, Scheduler
+from opinion.servers import servers
+from storage.engine import connect
+
+log = get_logger(__name__)
+
+DELIVER_EVERY = timedelta(seconds=1)
+POOL_SIZE = 8  # the lease, one per job, and one for a query of the probes
+
+
+def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
+    """Everything that comes round by the clock, one line each."""
+    clock = SystemClock()
+    return [
+        Job("detect", settings.detect.every, detect_job(settings, engine, kafka_bootstrap, clock)),
+        Job("deliver", DELIVER_EVERY, deliver_job(settings, engine, kafka_bootstrap, clock)),
+    ]
+
+
+def scheduler() -> None:
+    """Run a scheduler in the foreground; of several, one works and the others stand by.
+
+    Example: opinion scheduler
+    """
+    settings = load_settings()
+    configure_logs(settings.log_level, settings.log_format)
+    with servers(settings) as addresses:
+        engine = connect(addresses.database_url, pool_size=POOL_SIZE)
+        running = Scheduler(engine, jobs(settings, engine, addresses.kafka_bootstrap))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: running.stop())
+        probes = ProbeServer(
+            settings.scheduler.probes_host, settings.scheduler.probes_port, {"lease": running.not_ready}
+        )
+        probes.start()
+        log.info("scheduler_started", probes_port=probes.port)
+        try:
+            running.run()
+        finally:
+            probes.stop()
+            engine.dispose()

@@ -1,0 +1,127 @@
+"""The scheduler's detect and deliver jobs, wired: settings and servers on one side, `alerts` on the other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from alerts.detectors import DetectorOptions
+from alerts.evaluate import EvaluateOptions, Receiver, Run, evaluate
+from alerts.judging import ClockOptions
+from alerts.notifiers.contract import Notifier
+from alerts.pipeline import deliver_due
+from alerts.receivers import ReceiverOptions, notifiers, receivers
+from alerts.rules import DEFAULT_RULES
+from alerts.watermark import PartitionStanding, Sighting, WatermarkLog, settled_until
+from core.clock import Clock
+from core.logs import get_logger
+from core.metrics import DETECT_SECONDS
+from core.settings import DetectSettings, Settings
+from storage import bucket_counts
+from storage.offset_ledger import next_offsets
+from streams import topics
+from streams.offsets import OffsetReader
+
+log = get_logger(__name__)
+
+ShouldStop = Callable[[], bool]
+
+
+def detector_options(settings: DetectSettings) -> DetectorOptions:
+    """The detector's own settings."""
+    return DetectorOptions(
+        bucket=settings.bucket,
+        sensitivity=settings.sensitivity,
+        learning_buckets=settings.learning_buckets,
+        learning_documents=settings.learning_documents,
+        min_negatives_per_hour=settings.min_negatives_per_hour,
+    )
+
+
+def receiver_options(settings: Settings, kafka_bootstrap: str) -> ReceiverOptions:
+    """Who is told, out of the settings."""
+    secret = settings.alerts.webhook_secret
+    return ReceiverOptions(
+        kafka_bootstrap=kafka_bootstrap,
+        alert_topic=settings.kafka.topic_prefix + topics.ALERT,
+        webhooks=settings.alerts.webhooks,
+        apprise_urls=[url.get_secret_value() for url in settings.alerts.apprise],
+        webhook_secret=secret.get_secret_value() if secret else None,
+        allow_private_addresses=settings.alerts.allow_private_addresses,
+        timeout_seconds=settings.alerts.timeout_seconds,
+    )
+
+
+class DetectJob:
+    """Looks how far the stream has come, and judges what has closed; never looks at documents but for evidence."""
+
+    def __init__(
+        self, engine: Engine, reader: OffsetReader, raw_topic: str, options: EvaluateOptions, clock: Clock
+    ) -> None:
+        self._engine = engine
+        self._reader = reader
+        self._raw_topic = raw_topic
+        self._options = options
+        self._clock = clock
+        self._watermarks = WatermarkLog()
+        self._done: object = None  # what the last complete run was based on
+
+    def __call__(self, should_stop: ShouldStop) -> None:
+        """Raises KafkaError or SQLAlchemyError when a server is away; the next run takes up where this one was."""
+        with DETECT_SECONDS.time():
+            while self._run(should_stop).is_behind and not should_stop():
+                pass
+
+    def _run(self, should_stop: ShouldStop) -> Run:
+        asked_at = self._clock.now()
+        standings = self._reader.standings()
+        with self._engine.begin() as connection:
+            ledger = next_offsets(connection, self._raw_topic)
+            newest = bucket_counts.newest_minutes(connection, not_after=asked_at)
+        partitions = [
+            PartitionStanding(log.start, log.end, *ledger.get(partition, (None, None)))
+            for partition, log in standings.items()
+        ]
+        self._watermarks.add(Sighting(self._clock.now(), newest))
+        trusted = self._watermarks.trusted(settled_until(asked_at, partitions))
+        basis = (trusted, ledger)
+        if trusted is None or basis == self._done:
+            return Run()
+        with self._engine.begin() as connection:
+            run = evaluate(connection, trusted.newest, self._options, now=self._clock.now(), should_stop=should_stop)
+        self._done = None if run.is_behind else basis
+        if run.transitions:
+            log.info("incidents_changed", **run.transitions)
+        return run
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverJob:
+    """Empties the outbox of what is due."""
+
+    engine: Engine
+    notifiers: dict[Receiver, Notifier]
+    attempts: int
+    clock: Clock
+
+    def __call__(self, should_stop: ShouldStop) -> None:
+        deliver_due(self.engine, self.notifiers, attempts=self.attempts, clock=self.clock, should_stop=should_stop)
+
+
+def detect_job(settings: Settings, engine: Engine, kafka_bootstrap: str, clock: Clock) -> DetectJob:
+    """The detect job of these settings."""
+    raw_topic = settings.kafka.topic_prefix + topics.RAW
+    options = EvaluateOptions(
+        rules=DEFAULT_RULES,
+        clock=ClockOptions(detector_options(settings.detect), settings.detect.lateness, settings.detect.correction),
+        receivers=receivers(receiver_options(settings, kafka_bootstrap)),
+        console_url=settings.alerts.console_url,
+    )
+    reader = OffsetReader(kafka_bootstrap, settings.group, raw_topic)
+    return DetectJob(engine, reader, raw_topic, options, clock)
+
+
+def deliver_job(settings: Settings, engine: Engine, kafka_bootstrap: str, clock: Clock) -> DeliverJob:
+    """The deliver job of these settings."""
+    made = notifiers(receiver_options(settings, kafka_bootstrap))
+    return DeliverJob(engine, made, settings.alerts.attempts, clock)
