@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel
 
 from core.settings import Settings
+from streams.kafka_jars import KAFKA_VERSION
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "tests" / "support" / "compose-spec.json"
@@ -93,6 +94,11 @@ def test_ports_are_open_to_this_machine_only(compose: dict[str, Any]) -> None:
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
     assert len(ports) == 3
     assert all(str(port).startswith("127.0.0.1:") for port in ports)
+
+
+def test_kafka_is_the_version_that_the_tests_run(compose: dict[str, Any]) -> None:
+    """The broker's image is the release that is embedded, and so tested."""
+    assert compose["services"]["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
 
 
 def test_gpu_is_a_choice(compose: dict[str, Any]) -> None:
