@@ -131,10 +131,10 @@ class EmbeddedPostgres:
             return self.url
         try:
             url = self._start()
-        except PermissionError as error:
+        except OSError as error:
             self.stop()
             raise DependencyNotReadyError(
-                f"the embedded PostgreSQL may not use {error.filename}: {error.strerror}",
+                f"the embedded PostgreSQL cannot use {error.filename or self._home}: {error.strerror}",
                 remedy="run as the user who owns that folder, or set OPINION_HOME to a folder of your own",
             ) from error
         except BaseException:
@@ -164,10 +164,9 @@ class EmbeddedPostgres:
 
     def _start(self) -> str:
         folder, account = self._place()
-        folder.mkdir(parents=True, exist_ok=True)
         self._lock = self._lock or children.claim(folder, "the embedded PostgreSQL")
         data = folder / "data"
-        binaries = self._reachable_binaries(account, postgres_binaries.choose(_major_of(data)))
+        binaries = postgres_binaries.choose(_major_of(data), account.can_enter, self._reachable)
         leftovers = children.find("postgres", f"-D{data}")
         children.end(leftovers, grace_seconds=STOP_SECONDS, first=signal.SIGINT)
         instance = self._instance(folder)
@@ -184,22 +183,27 @@ class EmbeddedPostgres:
     def _place(self) -> tuple[Path, Account]:
         """The folder of data that the account which will run the server can reach."""
         folder = self._home / "postgres"
+        folder.mkdir(parents=True, exist_ok=True)
         account = account_for(folder / "data")
         if account.can_enter(folder):
             return folder, account
-        folder = stand_in(self._home, self._reachable)
-        account = account_for(folder / "data")
-        if not folder.exists():
+        if (folder / "data").exists():
+            raise DependencyNotReadyError(
+                f"PostgreSQL runs as {account.name}, who can no longer enter {folder}",
+                remedy=f"let {account.name} pass the folders above it (chmod o+x), or set another OPINION_HOME",
+            )
+        pointer, folder = folder / "stand-in", stand_in(self._home, self._reachable)
+        if not pointer.exists():  # a new home, or one that was emptied, and then these data were meant to go with it
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for step in (self._reachable, folder):
+                step.chmod(0o755)
+            pointer.write_text(f"{folder}\n")
             self._say(
                 f"PostgreSQL runs as {account.name}, who cannot enter {self._home}; "
                 f"its data are kept in {folder} (or set OPINION_HOME to a folder that {account.name} can reach)."
             )
-        return folder, account
-
-    def _reachable_binaries(self, account: Account, binaries: Binaries) -> Binaries:
-        if account.can_enter(binaries.folder):
-            return binaries
-        return Binaries(postgres_binaries.copy_wheel(self._reachable), binaries.major)
+        return folder, account_for(folder / "data")
 
     def _instance(self, folder: Path) -> _Instance:
         """The port and password of before, or new ones; the port changes when somebody else has taken it."""

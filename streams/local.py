@@ -166,6 +166,12 @@ class EmbeddedKafka:
             return self.bootstrap
         try:
             self.bootstrap = self._start()
+        except OSError as error:
+            self.stop()
+            raise DependencyNotReadyError(
+                f"the embedded Kafka cannot use {error.filename or self._home}: {error.strerror}",
+                remedy="run as the user who owns that folder, or set OPINION_HOME to a folder of your own",
+            ) from error
         except BaseException:
             self.stop()
             raise
