@@ -6,6 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
 
 from storage.engine import connect, database_url
 
@@ -36,3 +37,9 @@ def revisions(url: str) -> tuple[str | None, str | None]:
         current = MigrationContext.configure(connection).get_current_revision()
     engine.dispose()
     return current, ScriptDirectory.from_config(_config(url)).get_current_head()
+
+
+def is_newest(connection: Connection) -> bool:
+    """Whether the database has the schema of this version."""
+    head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == head
