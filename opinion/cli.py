@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from core.errors import OpinionError
-from opinion.commands import audit, dlq, intake, models, up, worker
+from opinion.commands import alerts, audit, demo, detect, dlq, doctor, intake, models, replay, scheduler, up, web, worker
 
 app = typer.Typer(
     name="opinion",
@@ -18,10 +18,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command("demo")(demo.demo)
 app.command("up")(up.up)
+app.command("doctor")(doctor.doctor)
 app.command("import")(intake.import_files)
 app.add_typer(intake.topics_app, name="topics")
 app.command("worker")(worker.worker)
+app.command("web")(web.web)
+app.command("scheduler")(scheduler.scheduler)
+app.command("detect")(detect.detect)
+app.command("replay")(replay.replay)
+app.add_typer(alerts.app, name="alerts")
 app.command("audit")(audit.audit)
 app.add_typer(models.app, name="models")
 app.add_typer(dlq.app, name="dlq")

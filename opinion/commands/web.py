@@ -1,0 +1,83 @@
+"""`opinion web`: the console."""
+
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from core.errors import UsageError
+from core.logs import configure_logs
+from core.settings import load_settings
+from opinion.servers import say, servers
+from opinion.supervisor import interrupt_on
+from storage.engine import connect
+from web.app import create_app
+from web.security import LOOPBACK_HOSTS
+
+POOL_SIZE = 8  # a page uses one connection; more readers at once wait a moment
+
+
+def web(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; loopback only.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", min=0, max=65535)] = None,
+) -> None:
+    """Serve the console: counts, negative share over time, incidents, documents; JSON under /api/v1.
+
+    It has no login, so it listens on this machine only. OPINION_WEB__HOST opens it to a network.
+
+    Example: opinion web --port 8080
+    """
+    settings = load_settings()
+    configure_logs(settings.log_level, settings.log_format)
+    listen = host or settings.web.host
+    is_open = not is_loopback(listen)
+    if is_open and listen != settings.web.host:
+        raise UsageError(
+            f"the console has no login, and {listen} can be reached from other machines",
+            remedy=f"set OPINION_WEB__HOST={listen} if every reader there may see everything",
+        )
+    if is_open:
+        say(f"Warning: whoever reaches {listen} can read the console and acknowledge incidents; it has no login.")
+    chosen = settings.web.port if port is None else port
+    interrupt_on(signal.SIGTERM)  # uvicorn hands signals back after its orderly stop; ours comes after that
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        _listen(listen, chosen) as listener,
+        servers(settings, need_kafka=False) as addresses,
+    ):
+        engine = connect(addresses.database_url, pool_size=POOL_SIZE)
+        allowed = ("*",) if is_open else (*LOOPBACK_HOSTS, listen)
+        app = create_app(engine, timezone=settings.timezone, allowed_hosts=allowed)
+        say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
+        config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        finally:
+            engine.dispose()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}",
+            remedy="opinion web --port 0 picks a free port",
+        ) from error
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

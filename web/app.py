@@ -1,0 +1,49 @@
+"""Builds the console; nothing happens on import."""
+
+from zoneinfo import ZoneInfo
+
+from fastapi import FastAPI
+from sqlalchemy import Engine
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.staticfiles import StaticFiles
+
+from core.clock import Clock, SystemClock
+from web import errors
+from web.i18n import LanguageSwitch
+from web.rendering import HERE, Console, environment
+from web.routes import api, documents, incidents, overview, probes
+from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
+
+
+def create_app(
+    engine: Engine,
+    *,
+    timezone: str = "Asia/Shanghai",
+    allowed_hosts: tuple[str, ...] = LOOPBACK_HOSTS,
+    clock: Clock | None = None,
+) -> FastAPI:
+    """The console as an ASGI app.
+
+    Args:
+        engine: the database; may be away, then pages say so and `/readyz` answers 503.
+        timezone: for the times people read.
+        allowed_hosts: names that a request's Host header may carry. More than loopback names lets any site whose
+            name resolves to this machine read the console through its visitors' browsers (DNS rebinding).
+    """
+    app = FastAPI(
+        title="opinion",
+        version="1",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # FastAPI's own pages load scripts from a foreign host
+        redoc_url=None,
+    )
+    app.state.console = Console(engine, ZoneInfo(timezone), clock or SystemClock(), environment())
+    for routes in (overview, incidents, documents, probes, api):
+        app.include_router(routes.router)
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    errors.install(app)
+    app.add_middleware(LanguageSwitch)
+    app.add_middleware(SameOrigin)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
+    app.add_middleware(SecurityHeaders)  # last added, outermost: refusals carry the headers too
+    return app

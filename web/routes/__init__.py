@@ -1,0 +1,1 @@
+"""One file per page; `api` is their JSON twin."""

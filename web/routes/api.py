@@ -1,0 +1,64 @@
+"""`/api/v1`: the pages' figures as JSON."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.exceptions import HTTPException
+
+from storage import queries
+from storage.queries import Incident, IncidentFile
+from web.database import Reading
+from web.errors import ErrorAnswer
+from web.readings import Chart, DocumentPage, Overview, read_chart, read_documents, read_overview
+from web.rendering import console_of
+from web.view import DocumentsView, View
+
+LARGEST_ID = 2**63 - 1  # bigint
+
+router = APIRouter(
+    prefix="/api/v1", responses={status: {"model": ErrorAnswer} for status in (404, 422, 503)}, tags=["console"]
+)
+
+
+@router.get("/overview")
+def overview(request: Request, connection: Reading, view: Annotated[View, Query()]) -> Overview:
+    """Counts, fates, largest groups and incidents of a range."""
+    console = console_of(request)
+    return read_overview(connection, view, console.clock.now(), console.zone)
+
+
+@router.get("/series")
+def series(request: Request, connection: Reading, view: Annotated[View, Query()]) -> Chart:
+    """Counts over event time; the bucket follows from the length of the range and the number of documents."""
+    console = console_of(request)
+    return read_chart(connection, view, console.clock.now(), console.zone)
+
+
+@router.get("/incidents")
+def incidents(
+    connection: Reading,
+    status: Literal["firing", "resolved"] | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> list[Incident]:
+    """Incidents: firing ones first, then the newest."""
+    return queries.incidents(connection, status=status, limit=limit)
+
+
+@router.get("/incidents/{incident_id}")
+def incident(connection: Reading, incident_id: Annotated[int, Path(ge=1, le=LARGEST_ID)]) -> IncidentFile:
+    """One incident with its events, evidence and deliveries."""
+    found = queries.incident_file(connection, incident_id)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+@router.get("/documents")
+def documents(
+    request: Request,
+    connection: Reading,
+    view: Annotated[DocumentsView, Query()],
+) -> DocumentPage:
+    """Documents, newest first; follow `next` through `before`."""
+    console = console_of(request)
+    return read_documents(connection, view, console.clock.now(), console.zone)

@@ -1,0 +1,114 @@
+"""What a reader has asked to see: the query string, which is the console's only state."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from core.taxonomy import Sentiment
+from core.windows import MINUTE, floor_to
+from storage.queries import Freshness
+from storage.series import Filters, Group, Span
+
+Preset = Literal["1h", "6h", "24h", "7d", "all"]
+
+PRESETS: tuple[Preset, ...] = get_args(Preset)
+GROUPS: tuple[Group, ...] = get_args(Group)
+LENGTHS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(days=1), "7d": timedelta(days=7)}
+OLD = timedelta(minutes=15)  # data older than this are history: ranges end with them, not with the present
+
+
+def _none_if_empty(value: Any) -> Any:
+    """A form sends an empty string for "any"."""
+    return None if value == "" else value
+
+
+def _no_nul(value: str) -> str:
+    """PostgreSQL's text cannot hold NUL, so nothing can match it."""
+    if "\x00" in value:
+        raise ValueError("a NUL character matches nothing")
+    return value
+
+
+Optionally = BeforeValidator(_none_if_empty)
+Text = Annotated[str, AfterValidator(_no_nul), Field(max_length=1000)]
+Name = Annotated[Text | None, Optionally]
+
+
+class View(BaseModel):
+    """The query string of a page or an API call."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    range: Preset = Field("24h", description="How far back; `all` is everything there is.")
+    start: Annotated[datetime | None, Optionally] = Field(None, alias="from", description="Overrides `range`.")
+    end: Annotated[datetime | None, Optionally] = Field(None, alias="to", description="Overrides `range`.")
+    by: Group = Field("topic", description="What the lines of the chart and the table stand for.")
+    topic: Name = None
+    source: Name = None
+    language: Name = None
+
+    @property
+    def filters(self) -> Filters:
+        return Filters(topic=self.topic, source=self.source, language=self.language)
+
+    @property
+    def is_absolute(self) -> bool:
+        return self.start is not None or self.end is not None
+
+    def url(self, path: str, **changes: Any) -> str:
+        """A link to `path` with this state, changed; None drops a part, unchanged defaults are left out."""
+        state = self.model_dump(by_alias=True, exclude_defaults=True) | changes
+        given = {
+            key: value.isoformat() if isinstance(value, datetime) else str(value)
+            for key, value in state.items()
+            if value is not None
+        }
+        return f"{path}?{urlencode(given)}" if given else path
+
+
+class DocumentsView(View):
+    """The query string of the document list."""
+
+    range: Preset = "all"
+    sentiment: Annotated[Sentiment | None, Optionally] = None
+    before: Name = Field(None, description="The `next` of the page before.")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The event time that a view covers.
+
+    Attributes:
+        is_historic: the data are old, so the range ends with the newest document instead of the present.
+    """
+
+    span: Span
+    is_historic: bool
+
+
+def window_of(view: View, freshness: Freshness, now: datetime, zone: ZoneInfo) -> Window:
+    """Resolve a preset or absolute times; never wider than the data, so that no chart has endless empty buckets."""
+    newest = freshness.newest_bucket_at
+    present = floor_to(now, MINUTE) + MINUTE
+    is_historic = newest is not None and newest < now - OLD
+    end = newest + MINUTE if newest and is_historic else present
+    if newest is None or freshness.oldest_bucket_at is None:
+        return Window(Span(end - LENGTHS.get(view.range, LENGTHS["24h"]), end), is_historic=False)
+    everything = Span(freshness.oldest_bucket_at, max(end, newest + MINUTE))
+    if view.is_absolute:
+        start = _aware(view.start, zone) if view.start else everything.start
+        until = _aware(view.end, zone) if view.end else everything.end
+        start = min(max(start, everything.start), everything.end - MINUTE)
+        return Window(Span(start, max(start + MINUTE, min(until, everything.end))), is_historic=False)
+    if view.range == "all":
+        return Window(everything, is_historic)
+    return Window(Span(end - LENGTHS[view.range], end), is_historic)
+
+
+def _aware(at: datetime, zone: ZoneInfo) -> datetime:
+    """Times without a zone are local ones, as people write them by hand."""
+    return at if at.tzinfo else at.replace(tzinfo=zone)
