@@ -1,0 +1,93 @@
+"""Labelled text files (`*.jsonl`, `*.jsonl.gz`) as plain rows."""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from core.errors import LabelSetError, NotFoundError, UsageError
+from core.taxonomy import CLASSES, HEADS, Head
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledText:
+    """One text and what people said about it.
+
+    Attributes:
+        topic, sentiment: a class of `core.taxonomy`, or None when this head was not labelled.
+        absent: classes that this row's source never answers with. They are masked in the loss, because the lack
+            of a neutral answer in a set of reviews does not say that reviews are never neutral.
+    """
+
+    text: str
+    topic: str | None = None
+    sentiment: str | None = None
+    lang: str | None = None
+    source: str = "unknown"
+    absent: tuple[str, ...] = ()
+
+    def label(self, head: Head) -> str | None:
+        """The answer for one head."""
+        return self.topic if head == "topic" else self.sentiment
+
+
+class _Line(msgspec.Struct):
+    text: str
+    topic: str | None = None
+    sentiment: str | None = None
+    lang: str | None = None
+    source: str | None = None
+
+
+def read_labelled(path: Path, *, absent: tuple[str, ...] = ()) -> list[LabelledText]:
+    """Every row that carries a label for at least one head, in file order.
+
+    Args:
+        absent: given to every row, see `LabelledText`.
+
+    Raises:
+        NotFoundError: no such file.
+        UsageError: a line is not a JSON object with a `text`; the message names file and line.
+        LabelSetError: a label that `core.taxonomy` does not know; the message names file and line.
+    """
+    decoder = msgspec.json.Decoder(_Line)
+    rows = []
+    with open_text(path) as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = decoder.decode(line)
+            except msgspec.MsgspecError as error:
+                raise UsageError(f"{path}:{number}: {error}") from error
+            labelled = LabelledText(
+                row.text, row.topic, row.sentiment, row.lang, row.source or source_name(path), absent
+            )
+            for head in HEADS:
+                answer = labelled.label(head)
+                if answer is not None and answer not in CLASSES[head]:
+                    raise LabelSetError(
+                        f"{path}:{number}: {answer!r} is no {head}",
+                        remedy=f"known classes: {', '.join(CLASSES[head])}",
+                    )
+            if labelled.topic is not None or labelled.sentiment is not None:
+                rows.append(labelled)
+    return rows
+
+
+def open_text(path: Path) -> IO[bytes]:
+    """A JSON Lines file, opened for reading bytes; `.gz` is unpacked on the way.
+
+    Raises:
+        NotFoundError: no such file.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"there is no file {path}")
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def source_name(path: Path) -> str:
+    """`tnews` for `tnews.test.jsonl.gz`: how cards and tables call a file."""
+    return path.name.split(".", 1)[0]

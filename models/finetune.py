@@ -1,0 +1,158 @@
+"""The two ways to a new checkpoint: from a recipe, or onwards from a champion with new labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import CONFIG_MAPPING, PreTrainedTokenizerBase, PreTrainedTokenizerFast, set_seed
+
+from core.errors import UsageError
+from core.taxonomy import CLASSES
+from models.checkpoints import load_checkpoint, load_encoder, save_checkpoint, window_length
+from models.classifier import OpinionClassifier, OpinionConfig
+from models.datasets import LabelledText, read_labelled
+from models.encoding import EncodedRows, repeated
+from models.recipe import DataFile, Optimisation, Recipe
+from models.tokenizer import train_tokenizer
+from models.training import OnProgress, fit
+
+WORK_FOLDER = "training"  # beside the finished checkpoint: intermediate ones and the trained tokenizer
+
+ONWARDS = Optimisation(
+    epochs=3, batch_rows=32, learning_rate=1e-4, weight_decay=0.01, warmup_share=0.1, label_smoothing=0.05
+)
+"""A few passes at a small rate: the champion knows most of it already."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training.
+
+    Attributes:
+        folder: the checkpoint.
+        dev: macro-F1 figures on dev, see `training.fit`.
+        rows: training rows by source file or kind.
+    """
+
+    folder: Path
+    dev: dict[str, float]
+    rows: dict[str, int]
+
+
+def train_recipe(
+    recipe: Recipe, data: Path, out: Path, *, resume: bool = False, on_progress: OnProgress | None = None
+) -> Trained:
+    """Train what the recipe says and write the checkpoint to `out`. Blocks for minutes to hours.
+
+    A tokenizer that an earlier run left under `out` is used again, since training one takes minutes.
+
+    Args:
+        resume: go on where an earlier run into `out` was stopped, at its last whole epoch.
+
+    Raises:
+        NotFoundError: a data file is missing under `data`.
+        CheckpointError: the recipe's `base` cannot be loaded.
+    """
+    optimisation = recipe.optimisation
+    set_seed(optimisation.seed)
+    train = [(part, read_part(data, part)) for part in recipe.train]
+    rows = [row for _, part in train for row in part]
+    repeats = [
+        count for part, part_rows in train for count in repeated(len(part_rows), part.repeat, optimisation.seed)
+    ]
+    dev = [row for part in recipe.dev for row in read_part(data, part)]
+    model, tokenizer = build(recipe, [row.text for row in rows], out / WORK_FOLDER)
+    heads = model.config.heads
+    figures = fit(
+        model,
+        tokenizer,
+        EncodedRows(rows, tokenizer, heads, recipe.max_length, repeats),
+        EncodedRows(dev, tokenizer, heads, recipe.max_length),
+        optimisation,
+        out / WORK_FOLDER,
+        resume=resume,
+        on_progress=on_progress,
+    )
+    save_checkpoint(model, tokenizer, out, recipe.save_dtype)
+    return Trained(out, figures, {part.file: len(part_rows) for part, part_rows in train})
+
+
+def finetune(
+    champion: Path,
+    train_rows: Sequence[LabelledText],
+    dev_rows: Sequence[LabelledText],
+    out: Path,
+    *,
+    replay_rows: Sequence[LabelledText] = (),
+    optimisation: Optimisation | None = None,
+    on_progress: OnProgress | None = None,
+) -> Trained:
+    """Train the champion on new labels, mixed with older rows against forgetting; writes a candidate to `out`.
+
+    Args:
+        dev_rows: decide when to stop and how confident to be; must not occur in the other two.
+        optimisation: `ONWARDS` if absent.
+
+    Raises:
+        UsageError: no rows to learn from, or none to stop by.
+        CheckpointError: the champion cannot be loaded.
+    """
+    if not train_rows or not dev_rows:
+        raise UsageError("fine-tuning needs labelled rows for training and for dev")
+    settings = optimisation or ONWARDS
+    set_seed(settings.seed)
+    model, tokenizer = load_checkpoint(champion)
+    heads, max_length = model.config.heads, window_length(tokenizer)
+    figures = fit(
+        model,
+        tokenizer,
+        EncodedRows([*train_rows, *replay_rows], tokenizer, heads, max_length),
+        EncodedRows(dev_rows, tokenizer, heads, max_length),
+        settings,
+        out / WORK_FOLDER,
+        on_progress=on_progress,
+    )
+    save_checkpoint(model, tokenizer, out, "float16")
+    return Trained(out, figures, {"new labels": len(train_rows), "replay": len(replay_rows)})
+
+
+def build(recipe: Recipe, texts: Sequence[str], work_dir: Path) -> tuple[OpinionClassifier, PreTrainedTokenizerBase]:
+    """An untrained classifier and its tokenizer."""
+    encoder = None
+    if recipe.base is not None:
+        encoder, tokenizer = load_encoder(recipe.base)
+        encoder_config = encoder.config
+    else:
+        tokenizer = _own_tokenizer(recipe, texts, work_dir / "tokenizer")
+        fields = dict(recipe.encoder or {})
+        encoder_config = CONFIG_MAPPING[fields.pop("model_type")](
+            **fields, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id
+        )
+    tokenizer.model_max_length = min(recipe.max_length, tokenizer.model_max_length)  # inference reads it back
+    config = OpinionConfig(
+        encoder=encoder_config,
+        heads={head: list(classes) for head, classes in CLASSES.items()},
+        pooling=recipe.pooling,
+        dropout=recipe.dropout,
+        word_dropout=recipe.word_dropout,
+        mask_token_id=tokenizer.mask_token_id,
+    )
+    return OpinionClassifier(config, encoder), tokenizer
+
+
+def read_part(data: Path, part: DataFile) -> list[LabelledText]:
+    """The rows of one file of a recipe; with `most_rows`, evenly spread over the file."""
+    rows = read_labelled(data / part.file, absent=part.absent)
+    if part.most_rows is None or len(rows) <= part.most_rows:
+        return rows
+    return [rows[index * len(rows) // part.most_rows] for index in range(part.most_rows)]
+
+
+def _own_tokenizer(recipe: Recipe, texts: Sequence[str], folder: Path) -> PreTrainedTokenizerBase:
+    if (folder / "tokenizer.json").is_file():
+        return PreTrainedTokenizerFast.from_pretrained(folder)
+    if recipe.tokenizer is None:
+        raise UsageError(f"the recipe {recipe.name} has neither `base` nor `tokenizer`")
+    tokenizer = train_tokenizer(texts, recipe.tokenizer, recipe.max_length)
+    tokenizer.save_pretrained(folder)
+    return tokenizer

@@ -1,0 +1,79 @@
+"""Whether a candidate may replace the champion: a decision over figures, with its reasons in words."""
+
+from dataclasses import dataclass
+from typing import Final
+
+REPLAY_TOLERANCE: Final = 0.02  # macro-F1; more than this is forgetting, less is noise between two trainings
+FEW_TEXTS: Final = 50  # below this a verdict is announced as a weak one
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Both models on the same texts.
+
+    Attributes:
+        champion, candidate: macro-F1 of each head that the texts answer.
+    """
+
+    texts: int
+    champion: dict[str, float]
+    candidate: dict[str, float]
+
+    @property
+    def champion_mean(self) -> float:
+        return _mean(self.champion)
+
+    @property
+    def candidate_mean(self) -> float:
+        return _mean(self.candidate)
+
+    @property
+    def gain(self) -> float:
+        """Of the candidate over the champion, in mean macro-F1."""
+        return self.candidate_mean - self.champion_mean
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate decided, and why: one sentence for each thing it looked at."""
+
+    is_promoted: bool
+    reasons: list[str]
+
+
+def judge(held_out: Comparison, replay: Comparison | None, *, tolerance: float, replay_doubt: float = 0.0) -> Verdict:
+    """Not worse than the champion on labels nobody trained on, and nothing forgotten.
+
+    Args:
+        replay: on texts of the champion's own knowledge; None when there were none.
+        tolerance: macro-F1 that may be lost on the held-out labels.
+        replay_doubt: the share of replay answers that are expected to be wrong (they are the champion's own);
+            a candidate that answers those otherwise has forgotten nothing.
+    """
+    checks = [_check("held-out labels", held_out, tolerance)]
+    notes = []
+    if replay is None or replay.texts < FEW_TEXTS:
+        notes.append(f"forgetting was not judged: {replay.texts if replay else 0} replay texts")
+    else:
+        checks.append(_check("replay texts", replay, REPLAY_TOLERANCE + replay_doubt))
+    if held_out.texts < FEW_TEXTS:
+        notes.append(f"a weak verdict: only {held_out.texts} held-out texts")
+    return Verdict(all(is_passed for is_passed, _ in checks), [*(reason for _, reason in checks), *notes])
+
+
+def _check(name: str, comparison: Comparison, tolerance: float) -> tuple[bool, str]:
+    is_passed = comparison.gain >= -tolerance
+    heads = ", ".join(
+        f"{head} {comparison.candidate[head]:.4f} against {champion:.4f}"
+        for head, champion in sorted(comparison.champion.items())
+    )
+    verdict = "passed" if is_passed else "refused"
+    return is_passed, (
+        f"{verdict}: {name} ({comparison.texts} texts): macro-F1 {comparison.candidate_mean:.4f}, "
+        f"champion {comparison.champion_mean:.4f}, {comparison.gain:+.4f}, "
+        f"may lose {tolerance:.4f} ({heads})"
+    )
+
+
+def _mean(figures: dict[str, float]) -> float:
+    return sum(figures.values()) / len(figures) if figures else 0.0

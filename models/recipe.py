@@ -1,0 +1,99 @@
+"""A recipe: everything that decides how a checkpoint is trained, as a committed YAML file."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.errors import NotFoundError, UsageError
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataFile(_Part):
+    """One labelled file.
+
+    Attributes:
+        file: relative to the data folder.
+        repeat: how often a row is seen in one epoch; 1.5 takes every row once and every second row twice.
+        absent: classes that this source never answers with; see `datasets.LabelledText`.
+        most_rows: only so many rows, evenly spread over the file; dev files need no more for a steady signal.
+    """
+
+    file: str
+    repeat: float = Field(1.0, gt=0)
+    absent: tuple[str, ...] = ()
+    most_rows: int | None = Field(None, ge=1)
+
+
+class TokenizerSettings(_Part):
+    """How a tokenizer is trained: vocabulary with special tokens, and the longest piece."""
+
+    pieces: int = Field(40_000, ge=300)
+    max_piece_chars: int = Field(8, ge=1, le=16)
+
+
+class Optimisation(_Part):
+    """AdamW with linear warm-up and linear decay, stopped early on dev macro-F1.
+
+    Attributes:
+        most_minutes: a slower machine decays the rate sooner and stops then, with what it has learnt.
+    """
+
+    epochs: float = Field(3, gt=0)
+    most_minutes: float | None = Field(None, gt=0)
+    batch_rows: int = Field(64, ge=1)
+    learning_rate: float = Field(5e-5, gt=0)
+    weight_decay: float = Field(0.01, ge=0)
+    warmup_share: float = Field(0.06, ge=0, lt=1)
+    patience_epochs: int = Field(2, ge=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    seed: int = 7
+
+
+class Recipe(_Part):
+    """See the module docstring. Either `base` (a hub id or folder) or `encoder` with `tokenizer` is given.
+
+    Attributes:
+        encoder: fields of the encoder's config, `model_type` among them, for training from nothing.
+        max_length: tokens of one window, in training and later.
+        notes: caveats that the model card repeats.
+    """
+
+    name: str
+    base: str | None = None
+    encoder: dict[str, Any] | None = None
+    tokenizer: TokenizerSettings | None = None
+    pooling: Literal["mean", "mean_max"] = "mean"
+    dropout: float = Field(0.1, ge=0, lt=1)
+    word_dropout: float = Field(0.0, ge=0, lt=1)
+    max_length: int = Field(256, ge=8)
+    save_dtype: Literal["float16", "float32"] = "float32"
+    optimisation: Optimisation = Optimisation()
+    train: tuple[DataFile, ...]
+    dev: tuple[DataFile, ...]
+    notes: tuple[str, ...] = ()
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises:
+        NotFoundError: no such file.
+        UsageError: not YAML, or a field is missing, unknown or out of range; the message names each.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"there is no recipe {path}", remedy="models/recipes/starter.yaml is an example")
+    try:
+        recipe = Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path} is not YAML: {error}") from error
+    except ValidationError as error:
+        problems = "\n".join(f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise UsageError(f"the recipe {path} cannot be used:\n{problems}") from error
+    if recipe.base is None and (recipe.encoder is None or recipe.tokenizer is None):
+        raise UsageError(f"the recipe {path} needs `base`, or `encoder` and `tokenizer`")
+    return recipe

@@ -1,0 +1,165 @@
+"""One training run with `transformers.Trainer`: rows in, the best checkpoint by dev macro-F1 out, calibrated."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.metrics import f1_score
+from transformers import (
+    EarlyStoppingCallback,
+    EvalPrediction,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.trainer_utils import get_last_checkpoint
+
+from models.calibration import fit_temperatures
+from models.classifier import IGNORED_LABEL, OpinionClassifier
+from models.encoding import EncodedRows, PadToLongest
+from models.pace import Pace, PacedTrainer
+from models.recipe import Optimisation
+
+OnProgress = Callable[["Progress"], None]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a training stands; sent after every step.
+
+    Attributes:
+        loss: mean over the last steps, None before the first figure.
+        dev: macro-F1 figures of the latest evaluation, empty before the first.
+    """
+
+    step: int
+    steps: int
+    epoch: float
+    loss: float | None
+    dev: dict[str, float]
+
+
+def fit(
+    model: OpinionClassifier,
+    tokenizer: PreTrainedTokenizerBase,
+    train_rows: EncodedRows,
+    dev_rows: EncodedRows,
+    optimisation: Optimisation,
+    work_dir: Path,
+    *,
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+) -> dict[str, float]:
+    """Train in place; afterwards `model` holds the best checkpoint by dev macro-F1, calibrated on dev.
+
+    Blocks for as long as the training takes. Intermediate checkpoints go to `work_dir`, one per epoch.
+
+    Args:
+        resume: go on from the latest checkpoint in `work_dir`, if there is one.
+
+    Returns:
+        `topic_macro_f1`, `sentiment_macro_f1` (of heads that dev answers) and their mean `macro_f1` on dev.
+    """
+    model.config.label_smoothing = optimisation.label_smoothing
+    steps = math.ceil(len(train_rows) / optimisation.batch_rows) * optimisation.epochs
+    pace = Pace(optimisation.most_minutes)
+    trainer = PacedTrainer(
+        pace=pace,
+        model=model,
+        args=TrainingArguments(
+            output_dir=str(work_dir),
+            num_train_epochs=optimisation.epochs,
+            per_device_train_batch_size=optimisation.batch_rows,
+            per_device_eval_batch_size=optimisation.batch_rows,
+            learning_rate=optimisation.learning_rate,
+            weight_decay=optimisation.weight_decay,
+            optim="adamw_torch_fused",
+            warmup_steps=int(steps * optimisation.warmup_share),
+            train_sampling_strategy="group_by_length",
+            eval_strategy="epoch",
+            save_strategy="epoch",
+            save_total_limit=2,
+            load_best_model_at_end=True,
+            metric_for_best_model="macro_f1",
+            greater_is_better=True,
+            bf16=torch.cuda.is_available(),
+            dataloader_pin_memory=torch.cuda.is_available(),
+            remove_unused_columns=False,
+            label_names=["labels", "class_mask"],
+            logging_steps=100,
+            report_to="none",
+            disable_tqdm=True,
+            seed=optimisation.seed,
+        ),
+        data_collator=PadToLongest(int(tokenizer.pad_token_id)),
+        train_dataset=train_rows,
+        eval_dataset=dev_rows,
+        processing_class=tokenizer,
+        compute_metrics=lambda prediction: dev_macro_f1(model, prediction),
+        callbacks=[EarlyStoppingCallback(optimisation.patience_epochs), _Reporter(on_progress), pace],
+    )
+    trainer.remove_callback(PrinterCallback)  # it prints to stdout, which belongs to results
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(work_dir) if resume and work_dir.is_dir() else None)
+    prediction = trainer.predict(dev_rows, metric_key_prefix="dev")
+    labels, class_mask = prediction.label_ids
+    model.config.temperatures = fit_temperatures(model, prediction.predictions, labels, class_mask)
+    return {
+        key.removeprefix("dev_"): float(value)
+        for key, value in prediction.metrics.items()
+        if key.endswith("macro_f1")
+    }
+
+
+def dev_macro_f1(model: OpinionClassifier, prediction: EvalPrediction) -> dict[str, float]:
+    """Macro-F1 per head that has answers, over the classes each row's source knows, and the mean of the heads."""
+    labels, class_mask = prediction.label_ids
+    logits = model.split_heads(torch.from_numpy(np.asarray(prediction.predictions)))
+    masks = model.split_heads(torch.from_numpy(np.asarray(class_mask)))
+    figures = {}
+    for column, head in enumerate(model.config.heads):
+        answered = labels[:, column] != IGNORED_LABEL
+        if answered.any():
+            allowed = logits[head].masked_fill(~masks[head], -math.inf)[answered]
+            truth = labels[answered, column]
+            figures[f"{head}_macro_f1"] = float(
+                f1_score(truth, allowed.argmax(dim=-1).numpy(), labels=np.unique(truth), average="macro")
+            )
+    return {**figures, "macro_f1": float(np.mean(list(figures.values()))) if figures else 0.0}
+
+
+class _Reporter(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, on_progress: OnProgress | None) -> None:
+        self._on_progress = on_progress
+        self._dev: dict[str, float] = {}
+        self._loss: float | None = None
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if self._on_progress:
+            self._on_progress(
+                Progress(state.global_step, state.max_steps, float(state.epoch or 0), self._loss, self._dev)
+            )
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any
+    ) -> None:
+        self._loss = logs.get("loss", self._loss)
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float],
+        **_: Any,
+    ) -> None:
+        self._dev = {
+            key.removeprefix("eval_"): round(value, 4) for key, value in metrics.items() if key.endswith("macro_f1")
+        }
+        self.on_step_end(args, state, control)
