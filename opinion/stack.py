@@ -183,22 +183,17 @@ class Stack:
             port = children.free_port(settings.web.port or None)
             if settings.web.port not in (0, port):
                 say(f"Port {settings.web.port} is taken; the console listens on {port}.")
-            host = "127.0.0.1" if settings.web.host == "0.0.0.0" else settings.web.host  # noqa: S104
-            self.console_url = f"http://{host}:{port}"
+            self.console_url = _url(settings.web.host, port)
             env["OPINION_WEB__PORT"] = str(port)
             if "console_url" not in settings.alerts.model_fields_set:
                 env["OPINION_ALERTS__CONSOLE_URL"] = self.console_url
         if self._workers > 1 and not settings.models.threads:
             env["OPINION_MODELS__THREADS"] = str(max(1, (os.cpu_count() or 1) // self._workers))
-        workers = [self._probed(f"worker-{number}", "worker", env) for number in range(1, self._workers + 1)]
-        scheduler = [Role("scheduler", "scheduler", env)]
+        host = settings.worker.probes_host
+        workers = [_probed(f"worker-{number}", "worker", host, env) for number in range(1, self._workers + 1)]
+        scheduler = [_probed("scheduler", "scheduler", settings.scheduler.probes_host, env)]
         web = [Role("web", "web", env, self.console_url)] if self._has_web else []
         return workers, scheduler, web
-
-    def _probed(self, name: str, command: str, env: Mapping[str, str]) -> Role:
-        port = children.free_port()
-        host = self._settings.worker.probes_host
-        return Role(name, command, {**env, "OPINION_WORKER__PROBES_PORT": str(port)}, f"http://{host}:{port}")
 
     def _program(self, role: Role) -> Program:
         # -P: a folder named `core` or `models` in the current directory must not hide ours.
@@ -216,6 +211,19 @@ class Stack:
         except httpx.HTTPError:
             return "it does not answer yet"
         return None if answer.is_success else "; ".join(_reasons(answer)) or f"it answers {answer.status_code}"
+
+
+def _probed(name: str, command: str, host: str, env: Mapping[str, str]) -> Role:
+    """A role whose probes get a port that we choose, so that we know where to ask."""
+    port = children.free_port()
+    return Role(name, command, {**env, f"OPINION_{command.upper()}__PROBES_PORT": str(port)}, _url(host, port))
+
+
+def _url(host: str, port: int) -> str:
+    """Where a server that listens on `host` is reached from this machine."""
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104  # every interface, so loopback too
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _reasons(answer: httpx.Response) -> list[str]:

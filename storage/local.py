@@ -166,7 +166,7 @@ class EmbeddedPostgres:
         folder, account = self._place()
         self._lock = self._lock or children.claim(folder, "the embedded PostgreSQL")
         data = folder / "data"
-        binaries = postgres_binaries.choose(_major_of(data), account.can_enter, self._reachable)
+        binaries = postgres_binaries.choose(major_of(data), account.can_enter, self._reachable)
         leftovers = children.find("postgres", f"-D{data}")
         children.end(leftovers, grace_seconds=STOP_SECONDS, first=signal.SIGINT)
         instance = self._instance(folder)
@@ -279,7 +279,7 @@ def _is_ready(process: subprocess.Popen[bytes], url: str) -> bool:
     return process.poll() is None and is_answering(url)
 
 
-def _major_of(data: Path) -> int | None:
+def major_of(data: Path) -> int | None:
     """The major version that wrote the data; None when there are none."""
     version = data / "PG_VERSION"
     return int(version.read_text()) if version.exists() else None

@@ -7,6 +7,7 @@ Layout under `home`: `kafka/data` (the log), `kafka/instance.json` (cluster id a
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -84,8 +85,15 @@ class _Running(msgspec.Struct, frozen=True):
     owner: children.Identity
 
 
-def is_answering(bootstrap: str, timeout_seconds: float = 3.0) -> bool:
-    """Whether a broker there answers and is part of its cluster. Blocks for at most about the timeout."""
+def is_answering(bootstrap: str, timeout_seconds: float = 3.0, *, group: str | None = None) -> bool:
+    """Whether a broker there answers and is part of its cluster. Blocks for at most about the timeout.
+
+    Args:
+        group: if given, also whether this consumer group has a coordinator; asking for one makes a new cluster
+            create its offsets topic, which else fails the first reader.
+    """
+    if not any(_listens(address, timeout_seconds) for address in bootstrap.split(",")):
+        return False
     milliseconds = int(timeout_seconds * 1000)
     try:
         admin = KafkaAdminClient(
@@ -97,11 +105,23 @@ def is_answering(bootstrap: str, timeout_seconds: float = 3.0) -> bool:
     except (KafkaError, OSError, ValueError):
         return False
     try:
+        if group is not None:
+            admin.describe_groups([group])
         return bool(admin.describe_cluster()["brokers"])
     except (KafkaError, OSError):
         return False
     finally:
         admin.close()
+
+
+def _listens(address: str, timeout_seconds: float) -> bool:
+    """Whether anybody does; asked first because a failed bootstrap of kafka-python 3.0 leaves sockets open."""
+    host, _, port = address.strip().rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout_seconds).close()
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def running(home: Path) -> str | None:
@@ -188,7 +208,7 @@ class EmbeddedKafka:
         with children.open_log(self._start_log_path) as log:
             self._process = children.spawn(self._java(jars, "kafka.Kafka", self._config), stdout=log, env=_env())
         bootstrap = f"127.0.0.1:{instance.port}"
-        self._wait_until_ready(bootstrap, instance.port)
+        self._wait_until_ready(bootstrap)
         owner, server = children.Identity.of(os.getpid()), children.Identity.of(self._process.pid)
         children.write_state(self._state, _Running(bootstrap, server, owner))
         return bootstrap
@@ -265,9 +285,9 @@ class EmbeddedKafka:
                 remedy="check the free space and the permissions of that folder",
             )
 
-    def _wait_until_ready(self, bootstrap: str, port: int) -> None:
+    def _wait_until_ready(self, bootstrap: str) -> None:
         is_ready = children.wait_until(
-            lambda: not self.is_running or (not children.is_free(port) and is_answering(bootstrap)),
+            lambda: not self.is_running or is_answering(bootstrap, group="opinion-probe"),
             seconds=READY_SECONDS,
             every=0.2,
         )
