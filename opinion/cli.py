@@ -7,7 +7,21 @@ import typer
 from rich.console import Console
 
 from core.errors import OpinionError
-from opinion.commands import alerts, audit, demo, detect, dlq, doctor, intake, models, replay, scheduler, up, web, worker
+from opinion.commands import (
+    alerts,
+    audit,
+    demo,
+    detect,
+    dlq,
+    doctor,
+    intake,
+    models,
+    replay,
+    scheduler,
+    up,
+    web,
+    worker,
+)
 
 app = typer.Typer(
     name="opinion",
