@@ -14,6 +14,7 @@ from models.classifier import OpinionClassifier, OpinionConfig
 STARTER = "starter"
 STARTER_FOLDER = Path(__file__).parent / "starter"
 WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "README.md"  # where people and model hubs look for it
 SAFE_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "README.md")
 LONGEST_WINDOW = 512  # where a tokenizer does not say what its encoder can read
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")

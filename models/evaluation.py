@@ -13,6 +13,7 @@ from models.calibration import expected_calibration_error
 from models.datasets import LabelledText
 
 HeadFigures = dict[str, Any]
+UNNAMED = "?"
 
 
 def evaluate(rows: Sequence[LabelledText], opinions: Sequence[Opinion]) -> dict[str, HeadFigures]:
@@ -72,12 +73,12 @@ def score_matrix(head: Head, opinions: Sequence[Opinion]) -> npt.NDArray[np.floa
 
 
 def by_language(rows: Sequence[LabelledText], opinions: Sequence[Opinion]) -> dict[str, dict[str, HeadFigures]]:
-    """`evaluate` for each language that occurs in `rows`."""
-    languages = sorted({row.lang for row in rows if row.lang})
+    """`evaluate` for each language that occurs in `rows`; `?` where a row names none."""
+    languages = sorted({row.lang or UNNAMED for row in rows})
     return {
         language: evaluate(
-            [row for row in rows if row.lang == language],
-            [opinion for row, opinion in zip(rows, opinions, strict=True) if row.lang == language],
+            [row for row in rows if (row.lang or UNNAMED) == language],
+            [opinion for row, opinion in zip(rows, opinions, strict=True) if (row.lang or UNNAMED) == language],
         )
         for language in languages
     }

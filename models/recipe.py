@@ -60,6 +60,7 @@ class Recipe(_Part):
     Attributes:
         encoder: fields of the encoder's config, `model_type` among them, for training from nothing.
         max_length: tokens of one window, in training and later.
+        test: files for the figures on the model card, never trained on.
         notes: caveats that the model card repeats.
     """
 
@@ -75,6 +76,7 @@ class Recipe(_Part):
     optimisation: Optimisation = Optimisation()
     train: tuple[DataFile, ...]
     dev: tuple[DataFile, ...]
+    test: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

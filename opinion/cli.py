@@ -10,6 +10,7 @@ from core.errors import OpinionError
 from opinion.commands import (
     alerts,
     audit,
+    classify,
     demo,
     detect,
     dlq,
@@ -44,6 +45,7 @@ app.command("detect")(detect.detect)
 app.command("replay")(replay.replay)
 app.add_typer(alerts.app, name="alerts")
 app.command("audit")(audit.audit)
+app.command("classify")(classify.classify)
 app.add_typer(models.app, name="models")
 app.add_typer(dlq.app, name="dlq")
 

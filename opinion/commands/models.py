@@ -1,21 +1,32 @@
 """`opinion models`: train and evaluate checkpoints."""
 
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn, track
+from rich.table import Table
+
+from core.clock import SystemClock
+from core.records import Opinion
+from core.settings import load_settings
+from opinion.champion import load_classifier
 
 if TYPE_CHECKING:  # the real imports load torch, which every other command can do without
+    from models.evaluation import HeadFigures
+    from models.inference import Classifier
     from models.training import OnProgress
     from models.training import Progress as TrainingProgress
 
 app = typer.Typer(help="Train, evaluate, list, promote and roll back classifiers.", no_args_is_help=True)
+stderr = Console(stderr=True)
 LINE_EVERY_SECONDS = 30.0  # progress lines where there is no terminal to draw a bar on
+TEXTS_AT_ONCE = 2048
 
 
 @app.callback()
@@ -29,21 +40,60 @@ def train(
     data: Annotated[Path, typer.Option(help="The folder that the recipe's files are relative to.")],
     out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run into OUT stopped.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Train a checkpoint from a recipe.
+    """Train a checkpoint from a recipe: weights, tokenizer, version and a card with figures on its test files.
 
     Example: opinion models train --recipe models/recipes/starter.yaml --data ../shared/data --out var/starter
     """
     from models.finetune import train_recipe
     from models.recipe import load_recipe
+    from models.release import release
 
     loaded = load_recipe(recipe)
-    console = Console(stderr=True)
-    console.print(f"training [bold]{loaded.name}[/] into {out}")
-    with training_progress(console) as on_progress:
+    stderr.print(f"training {loaded.name} into {out}", markup=False)
+    with training_progress(stderr) as on_progress:
         trained = train_recipe(loaded, data, out, resume=resume, on_progress=on_progress)
-    console.print(f"dev macro-F1: {trained.dev}")
-    typer.echo(str(trained.folder))
+    version = release(
+        trained,
+        loaded,
+        data,
+        created_at=SystemClock().now(),
+        on_file=lambda name: stderr.print(f"evaluating {name}", markup=False),
+    )
+    result = {"model_version": version.version, "checkpoint": str(trained.folder), "dev": trained.dev}
+    typer.echo(json.dumps(result) if as_json else f"{version.version} is in {trained.folder}")
+
+
+@app.command()
+def evaluate(
+    data: Annotated[list[Path], typer.Option(help="Labelled files, JSONL or JSONL.gz; more may follow it.")],
+    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="More labelled files.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="`starter`, a folder or a hub id; else the champion.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Say how good a checkpoint is on labelled files; rows without a label are left out.
+
+    Example: opinion models evaluate --data ../shared/data/topic/tnews.test.jsonl.gz --json
+    """
+    from models.datasets import read_labelled
+    from models.evaluation import by_language
+    from models.evaluation import evaluate as figures_of
+
+    classifier = load_classifier(load_settings(), checkpoint)
+    files: dict[str, dict[str, HeadFigures]] = {}
+    languages: dict[str, dict[str, dict[str, HeadFigures]]] = {}
+    for path in [*data, *(more or [])]:
+        rows = read_labelled(path)
+        opinions = _classified(classifier, [row.text for row in rows], path.name)
+        files[path.name] = figures_of(rows, opinions)
+        languages[path.name] = by_language(rows, opinions)
+    if as_json:
+        typer.echo(json.dumps({"files": files}, ensure_ascii=False))
+        return
+    Console().print(_figures_table(classifier.version, languages))
 
 
 @contextmanager
@@ -75,6 +125,26 @@ def training_progress(console: Console) -> "Iterator[OnProgress]":
 
     with bar:
         yield report
+
+
+def _classified(classifier: "Classifier", texts: Sequence[str], name: str) -> list[Opinion]:
+    starts = range(0, len(texts), TEXTS_AT_ONCE)
+    return [
+        opinion
+        for start in track(starts, description=name, console=stderr, transient=True)
+        for opinion in classifier.classify(texts[start : start + TEXTS_AT_ONCE])
+    ]
+
+
+def _figures_table(version: str, files: "dict[str, dict[str, dict[str, HeadFigures]]]") -> Table:
+    names = ("accuracy", "accuracy_present", "macro_f1", "macro_recall", "ece")
+    table = Table("file", "head", "lang", "rows", *(name.replace("_", " ") for name in names), title=version)
+    for file, languages in files.items():
+        for language, heads in languages.items():
+            for head, figures in heads.items():
+                cells = [f"{figures[name]:.3f}" for name in names]
+                table.add_row(file, head, language, f"{figures['rows']:,}", *cells)
+    return table
 
 
 def _figures(progress: "TrainingProgress") -> str:

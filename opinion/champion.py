@@ -1,0 +1,49 @@
+"""The classifier of a command that needs no server: the champion where a database can be asked."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.settings import Settings
+from opinion.servers import postgres_address, say
+from storage import model_versions
+from storage.engine import connect
+
+if TYPE_CHECKING:  # the real import loads torch
+    from models.inference import Classifier
+
+
+def load_classifier(settings: Settings, checkpoint: str | None = None) -> "Classifier":
+    """The checkpoint, or the champion, as the settings want it run.
+
+    Raises:
+        CheckpointError, LabelSetError: it cannot be used.
+    """
+    from models.inference import Classifier
+
+    options = settings.models
+    return Classifier.load(
+        checkpoint or champion_checkpoint(settings),
+        device=options.device,
+        batch_tokens=options.batch_tokens,
+        max_length=options.max_length,
+        cache_entries=options.cache_entries,
+        threads=options.threads,
+    )
+
+
+def champion_checkpoint(settings: Settings) -> str:
+    """The promoted checkpoint; the configured one without a database, or before any promotion."""
+    address = postgres_address(settings)
+    if address is None:
+        return settings.models.checkpoint
+    engine = connect(address, pool_size=1)
+    try:
+        with engine.connect() as connection:
+            promotion = model_versions.champion(connection)
+    except SQLAlchemyError:
+        say(f"the database cannot say which model is champion; using {settings.models.checkpoint}")
+        return settings.models.checkpoint
+    finally:
+        engine.dispose()
+    return promotion.path if promotion else settings.models.checkpoint

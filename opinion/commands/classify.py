@@ -1,0 +1,125 @@
+"""`opinion classify`: the classifier over files, without any server."""
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from core.records import Document, Opinion
+from core.settings import Settings, load_settings
+from opinion.champion import load_classifier
+from streams.classify import document_text
+from streams.intake import IntakeLimits
+from streams.sources.files import BadLine, read_documents
+
+if TYPE_CHECKING:  # the real import loads torch
+    from models.inference import Classifier
+
+stderr = Console(stderr=True)
+DOCUMENTS_AT_ONCE = 4096  # enough to group texts of equal length, little enough to show progress
+SHOWN_BAD_LINES = 20
+
+
+def classify(
+    file: Annotated[Path, typer.Argument(help="JSONL, JSONL.gz or CSV of documents (`text`, `title`, `id`, …).")],
+    checkpoint: Annotated[
+        str | None, typer.Option(help="`starter`, a folder or a hub id; else the champion.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="One JSON line per document goes here, else to stdout.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object with counts on stdout.")] = False,
+) -> None:
+    """Say topic and sentiment of every document of a file.
+
+    Bad lines are counted and reported with their line number; they never stop the run.
+
+    Example: opinion classify news.jsonl.gz --out verdicts.jsonl
+    """
+    settings = load_settings()
+    classifier = load_classifier(settings, checkpoint)
+    writes_lines = out is not None or not as_json
+    bad: list[BadLine] = []
+    topics: Counter[str] = Counter()
+    sentiments: Counter[str] = Counter()
+    started = time.monotonic()
+    with out.open("w", encoding="utf-8") if out else nullcontext(sys.stdout) as lines:
+        for documents, opinions in _classified(file, classifier, settings, bad):
+            topics.update(opinion.topic_label for opinion in opinions)
+            sentiments.update(opinion.sentiment for opinion in opinions)
+            if writes_lines:
+                _write(lines, documents, opinions)
+    seconds = time.monotonic() - started
+    result = {
+        "documents": sentiments.total(),
+        "rejected": len(bad),
+        "topics": dict(topics.most_common()),
+        "sentiments": dict(sentiments.most_common()),
+        "seconds": round(seconds, 2),
+        "documents_per_second": round(sentiments.total() / seconds, 1),
+        "model_version": classifier.version,
+    }
+    _report(result, bad, as_json=as_json)
+
+
+def _classified(
+    file: Path, classifier: "Classifier", settings: Settings, bad: list[BadLine]
+) -> Iterator[tuple[list[Document], list[Opinion]]]:
+    """Parts of the file with their opinions, in order; bad lines are put aside."""
+    limits = IntakeLimits(
+        max_text_chars=settings.worker.max_text_chars,
+        max_value_bytes=settings.worker.max_value_bytes,
+        max_future=settings.worker.max_future,
+        zone=settings.zone,
+    )
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    part: list[Document] = []
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task(file.name, total=file.stat().st_size if file.is_file() else None)
+        for item, progress in read_documents(file, limits):
+            if isinstance(item, BadLine):
+                bad.append(item)
+                continue
+            part.append(item)
+            if len(part) == DOCUMENTS_AT_ONCE:
+                yield part, classifier.classify([document_text(document) for document in part])
+                bar.update(task, completed=progress.read_bytes)
+                part = []
+        if part:
+            yield part, classifier.classify([document_text(document) for document in part])
+
+
+def _write(lines: IO[str], documents: Sequence[Document], opinions: Sequence[Opinion]) -> None:
+    for document, opinion in zip(documents, opinions, strict=True):
+        verdict: dict[str, Any] = {
+            "id": document.id,
+            **({"title": document.title} if document.title else {}),
+            "text": document.text,
+            **msgspec.structs.asdict(opinion),
+        }
+        lines.write(json.dumps(verdict, ensure_ascii=False) + "\n")
+
+
+def _report(result: dict[str, Any], bad: Sequence[BadLine], *, as_json: bool) -> None:
+    for line in bad[:SHOWN_BAD_LINES]:
+        stderr.print(f"line {line.line}: {line.reason}", markup=False)
+    if len(bad) > SHOWN_BAD_LINES:
+        stderr.print(f"… and {len(bad) - SHOWN_BAD_LINES} more bad lines")
+    if as_json:
+        typer.echo(json.dumps(result, ensure_ascii=False))
+        return
+    table = Table(title=f"{result['documents']} documents", show_header=False)
+    for name in ("sentiments", "topics"):
+        counts = ", ".join(f"{label} {count}" for label, count in result[name].items())
+        table.add_row(name, counts)
+    for name in ("rejected", "documents_per_second", "model_version"):
+        table.add_row(name.replace("_", " "), str(result[name]))
+    stderr.print(table)
