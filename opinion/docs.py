@@ -59,7 +59,7 @@ def settings_page() -> str:
         "Settings",
         "Read in this order, the first wins: arguments of a command, the environment, `.env`, `opinion.yaml` (or the "
         "file that `OPINION_CONFIG` names), defaults. In the environment a list is written as JSON. A duration is "
-        "`HH:MM:SS`, a number of seconds, or ISO 8601 such as `PT5M`.",
+        "`HH:MM:SS` or ISO 8601 such as `PT5M`.",
         _table(("environment", "opinion.yaml", "type", "default", "what it does"), rows),
     )
 

@@ -26,7 +26,7 @@ from storage.series import Buckets, Line, Span
 from storage.tables import document, notification
 from streams import topics
 
-DEADLINE_SECONDS = 180.0  # some 40 on an idle machine
+DEADLINE_SECONDS = 240.0  # some 30 on an idle machine
 AFTERMATH_SECONDS = 8.0  # the scheduler trusts what it sees only seconds later; so long nothing may follow
 COLUMN = timedelta(minutes=30)  # of the chart
 
@@ -77,7 +77,7 @@ def environment(settings: Settings, home: Path, webhook: str) -> dict[str, str]:
         "OPINION_KAFKA_BOOTSTRAP": "",
         "OPINION_DATABASE_URL": "",
         "OPINION_KAFKA__PARTITIONS": "4",
-        "OPINION_DETECT__EVERY": "1",
+        "OPINION_DETECT__EVERY": "PT1S",
         "OPINION_ALERTS__WEBHOOKS": json.dumps([webhook]),
         "OPINION_ALERTS__APPRISE": "[]",
         "OPINION_ALERTS__ALLOW_PRIVATE_ADDRESSES": "true",

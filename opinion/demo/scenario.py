@@ -24,13 +24,13 @@ ENDS_AT_MINUTE = 21 * 60 + 40  # of the story's day
 # Comments per hour of the day, relative: quiet at four, busy at noon and in the evening.
 RHYTHM = (4, 2, 1, 1, 1, 1, 3, 6, 9, 10, 10, 11, 13, 11, 9, 9, 9, 10, 11, 13, 15, 15, 12, 8)
 
-ORDINARY_COMMENTS = 345
+ORDINARY_COMMENTS = 335
 ORDINARY_MIX: Mix = (0.13, 0.45, 0.42)
 LAUNCH_BEFORE_END = timedelta(hours=9, minutes=10)
 LAUNCH_COMMENTS = 85
 LAUNCH_MIX: Mix = (0.06, 0.36, 0.58)
 SCANDAL_BEFORE_END = timedelta(minutes=105)
-SCANDAL_COMMENTS = 130
+SCANDAL_COMMENTS = 155
 SCANDAL_MIX: Mix = (0.90, 0.07, 0.03)
 SHARE_OF_CHINESE = 0.72
 REPEATED_RECORDS = 9
