@@ -1,0 +1,74 @@
+"""Real worker processes, as their supervisor starts them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+from kafka import KafkaProducer
+from sqlalchemy import Engine, text
+
+from core.children import free_port
+from tests.support.waiting import wait_for
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+class WorkerProcess:
+    """`faust -A streams.app worker` in a process of its own; its log is kept beside the test's other files."""
+
+    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.log = home / f"worker-{self.port}.log"
+        self._out = self.log.open("wb")
+        own = {"OPINION_HOME": str(home), "OPINION_WORKER__PROBES_PORT": str(self.port)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", "warn"],
+            cwd=REPOSITORY,
+            env={**os.environ, **environment, **own},
+            stdout=self._out,
+            stderr=subprocess.STDOUT,
+        )
+
+    def wait_until_ready(self) -> None:
+        wait_for(lambda: self.ready() == 200, 120, f"worker ready; log: {self.log}")
+
+    def ready(self) -> int:
+        return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).status_code
+
+    def metrics(self) -> str:
+        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=2).text
+
+    def kill(self) -> None:
+        """`kill -9`."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM, as a supervisor does; returns the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        self._out.close()
+        return self.process.returncode
+
+
+def produce(bootstrap: str, topic: str, values: list[tuple[bytes, bytes | None]]) -> None:
+    """Key and value of each record, acknowledged by the broker."""
+    producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=10, max_request_size=8_000_000)
+    for key, value in values:
+        producer.send(topic, key=key, value=value)
+    producer.flush()
+    producer.close()
+
+
+def settled(engine: Engine) -> int:
+    """Offsets that the ledger has settled, each once."""
+    with engine.connect() as connection:
+        lines = connection.execute(text("SELECT partition, first_offset, last_offset FROM offset_ledger")).all()
+    return len({(line.partition, o) for line in lines for o in range(line.first_offset, line.last_offset + 1)})
