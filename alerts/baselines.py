@@ -16,6 +16,9 @@ LEVEL_HALF_LIFE = timedelta(days=3)
 DISPERSION_HALF_LIFE = timedelta(days=4)
 SHARE_HALF_LIFE = timedelta(days=7)
 CLIP_DEVIATIONS = 8.0  # a count may teach the level at most so many standard deviations
+DISPERSION_CLIP_DEVIATIONS = 6.0  # and the dispersion fewer: a long surge would else teach that surges are normal
+LEVEL_INERTIA = timedelta(hours=2)  # in early life, how long the first counts weigh against the next one
+DISPERSION_INERTIA = timedelta(days=1)
 SHARE_CLIP_DEVIATIONS = 4.0
 MIN_MEAN = 0.01
 SEASON_INERTIA = 10.0
@@ -36,7 +39,9 @@ class Pace:
     """The half-lives as weights per bucket."""
 
     level: float
+    level_inertia: float
     dispersion: float
+    dispersion_inertia: float
     share_keep: float
     season_visits: float
 
@@ -44,7 +49,9 @@ class Pace:
     def of(cls, bucket: timedelta) -> "Pace":
         return cls(
             level=weight(LEVEL_HALF_LIFE, bucket),
+            level_inertia=LEVEL_INERTIA / bucket,
             dispersion=weight(DISPERSION_HALF_LIFE, bucket),
+            dispersion_inertia=DISPERSION_INERTIA / bucket,
             share_keep=1.0 - weight(SHARE_HALF_LIFE, bucket),
             # A day-long bucket has no hour of the day: infinite inertia switches the season off.
             season_visits=SEASON_MEMORY / timedelta(days=1) * (timedelta(hours=1) / bucket)
@@ -77,13 +84,17 @@ class CountBaseline(msgspec.Struct):
             return
         mean = self.expected(hour)
         error = x - mean
-        clip = CLIP_DEVIATIONS * sqrt(self.dispersion * mean) + 1.0
+        deviation = sqrt(self.dispersion * mean)
+        clip = CLIP_DEVIATIONS * deviation + 1.0
         if error > clip:
             error, x = clip, mean + clip
-        early = 1.0 / self.seen
-        season = self.season[hour]
+        early = 1.0 / (self.seen + pace.level_inertia)
         rate = pace.level if pace.level > early else early
-        self.level += rate * (x / season - self.level)
+        self.level += rate * (x / self.season[hour] - self.level)
+        clip = DISPERSION_CLIP_DEVIATIONS * deviation + 1.0
+        if error > clip:
+            error = clip
+        early = 1.0 / (self.seen + pace.dispersion_inertia)
         rate = pace.dispersion if pace.dispersion > early else early
         self.dispersion += rate * (error * error / mean - self.dispersion)
         if self.dispersion < 1.0:

@@ -6,7 +6,8 @@ last `WINDOWS` buckets are judged against the baselines as they stood before, th
     score_count = mean over windows of -log10 P(at least so many negatives | usual level x hour of day)
     score_share = mean over windows of -log10 P(at least so many of these documents | usual share)
 
-A surge needs both: more volume with the usual share is attention, not anger.
+A surge needs both: more volume with the usual share is attention, not anger. Unless most of it is negative anyway:
+where the usual share leaves no room to rise, an overwhelming count is enough.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ Sensitivity = Literal["high", "medium", "low"]
 THRESHOLDS: dict[Sensitivity, float] = {"high": 4.0, "medium": 4.5, "low": 5.0}
 MIN_SCORE_SHARE = 2.0
 MIN_SCORE_COUNT = 1.0
+MAJORITY = 0.5  # from this share of negatives on, volume itself is bad news ...
+MAJORITY_EXTRA = 1.5  # ... if the count alone passes the threshold by so much
 YOUNG = timedelta(days=7)  # a younger series has seen no full week: its threshold is higher by YOUNG_EXTRA
 YOUNG_EXTRA = 1.0
 WINDOWS = (1, 3, 12, 48)
@@ -179,19 +182,21 @@ class SpikeDetector:
         )
         is_young = self._state.seen_buckets * options.bucket < YOUNG
         threshold = THRESHOLDS[options.sensitivity] + (YOUNG_EXTRA if is_young else 0.0)
+        observed, documents = sums[strongest]
+        is_both = score_count + score_share >= threshold and score_share >= MIN_SCORE_SHARE
+        is_mostly_negative = observed >= MAJORITY * documents and score_count >= threshold + MAJORITY_EXTRA
         return Verdict(
             bucket_at=bucket_at,
             score_count=score_count,
             score_share=score_share,
-            observed=float(sums[strongest][0]),
+            observed=float(observed),
             expected=self._state.counts[strongest].expected(hour),
-            documents=sums[strongest][1],
+            documents=documents,
             expected_share=self._state.share.share,
             window=self._windows[strongest] * options.bucket,
             threshold=threshold,
             is_firing=not is_learning
-            and score_count + score_share >= threshold
-            and score_share >= MIN_SCORE_SHARE
+            and (is_both or is_mostly_negative)
             and score_count >= MIN_SCORE_COUNT
             and self._negatives_of_last_hour() >= options.min_negatives_per_hour,
             is_learning=is_learning,

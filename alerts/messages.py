@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from alerts.evidence import excerpt
 from alerts.grouping import Message, importance
 from alerts.lifecycle import Episode
 from core.records import AlertEvent, AlertStatus
@@ -29,8 +30,8 @@ def delivery_id(*parts: object) -> str:
 
 
 def harmless(text: str) -> str:
-    """No character that a chat service or HTML would read as markup, a link or a mention."""
-    return text.translate(MARKUP)
+    """One line without any character that a terminal, HTML or a chat service would read as markup or a mention."""
+    return excerpt(text, most=len(text)).translate(MARKUP)
 
 
 def subject(labels: Mapping[str, str]) -> tuple[str, str]:
@@ -122,16 +123,16 @@ def plain_text(message: Message, evidence: Mapping[int, dict[str, Any]], *, cons
     lead = message.members[0]
     zh, en = subject(lead.labels)
     if message.status == "firing":
-        title = f"【{SEVERITY_ZH[lead.severity]}】负面舆情激增：{zh} | [{lead.severity}] negative surge: {en}"
+        title = f"【{SEVERITY_ZH[lead.severity]}】负面舆情激增：{zh} | ({lead.severity}) negative surge: {en}"
     else:
-        title = f"【已恢复】负面舆情回落：{zh} | [resolved] negative surge over: {en}"
+        title = f"【已恢复】负面舆情回落：{zh} | (resolved) negative surge over: {en}"
     lines = [_line(row) for row in sorted(message.members, key=importance, reverse=True)]
     if message.status == "firing":
         lines += [_quote(d) for d in evidence.get(lead.id, {}).get("documents", [])]
     lines.append(f"{console_url.rstrip('/')}/incidents/{lead.id}")
     body = "\n".join(lines)
     return {
-        "title": harmless(title.replace("[", "(").replace("]", ")")),
+        "title": harmless(title),
         "body": body if len(body) <= MOST_TEXT_CHARS else body[: MOST_TEXT_CHARS - 1] + "…",
         "kind": "success"
         if message.status == "resolved"
@@ -142,7 +143,8 @@ def plain_text(message: Message, evidence: Mapping[int, dict[str, Any]], *, cons
 
 
 def _line(row: IncidentRow) -> str:
-    return harmless(f"• {row.annotations.get('summary_zh', '')}\n  {row.annotations.get('summary_en', '')}")
+    in_zh, in_en = (harmless(row.annotations.get(name, "")) for name in ("summary_zh", "summary_en"))
+    return f"• {in_zh}\n  {in_en}"
 
 
 def _quote(document: Mapping[str, Any]) -> str:

@@ -1,11 +1,12 @@
 """How surprising a count is: upper tails as -log10 of a probability, by ratio series in the log domain.
 
 P(X >= x) = pmf(x) * (1 + r1 + r1*r2 + ...), where r_k is the ratio of neighbouring probabilities. At most `MAX_TERMS`
-terms are added and the rest is closed by a geometric series; against exact sums the error is below 0.1 in log10.
+terms are added and the rest is closed by a geometric series; against exact sums the error is below 0.1 in log10 where
+the result is above 1, which is where it matters.
 Counts may be fractional (`opinion detect --series` reads any numbers).
 """
 
-from math import exp, lgamma, log, log10
+from math import lgamma, log, log10
 
 MAX_TERMS = 60
 NEGLIGIBLE = 1e-4  # of the sum so far: stop adding
@@ -54,12 +55,8 @@ def beta_binomial_tail(x: int, n: int, share: float, correlation: float) -> floa
         if term < NEGLIGIBLE * total:
             break
     else:
-        if n > x + MAX_TERMS:
+        left = n - x - MAX_TERMS
+        if left > 0:
             ratio = min(ratio, 0.9999)
-            total += term * ratio / (1.0 - ratio)
+            total += term * ratio * (1.0 - ratio**left) / (1.0 - ratio)
     return max(0.0, -(log_pmf / LN10 + log10(total)))
-
-
-def probability(surprise: float) -> float:
-    """The tail probability behind a score."""
-    return exp(-surprise * LN10)

@@ -11,7 +11,7 @@ from math import isfinite
 from alerts.baselines import CountBaseline, Pace
 
 WINDOWS = (1, 3, 12, 48)
-THRESHOLD = 3.0
+THRESHOLD = 3.25
 HOLD = timedelta(days=1)
 STEPS_KEPT = 25  # the sampling step is the median of the last so many
 

@@ -1,0 +1,91 @@
+"""Receivers that must not be reached, and secrets that must not be seen."""
+
+import ipaddress
+
+import pytest
+
+from alerts.evaluate import Receiver
+from alerts.notifiers.addresses import AddressRefusedError, is_public, resolve
+from alerts.notifiers.apprise import AppriseNotifier
+from alerts.notifiers.webhook import WebhookNotifier, sign
+from alerts.pipeline import FIRST_WAIT, LONGEST_WAIT, wait_after
+from alerts.receivers import ReceiverOptions, masked, notifiers, receivers
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",  # noqa: S104  # refused, not listened on
+        "224.0.0.1", "::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "ff0e::1",
+    ],
+)  # fmt: skip
+def test_addresses_inside_are_not_public(address: str) -> None:
+    """Private, loopback, link-local, shared, multicast and wrapped forms of them are all refused."""
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+def test_addresses_outside_are_public(address: str) -> None:
+    """The internet may be reached."""
+    assert is_public(ipaddress.ip_address(address))
+
+
+def test_a_name_that_resolves_inside_is_refused() -> None:
+    """It is the address that counts, not the name."""
+    with pytest.raises(AddressRefusedError, match="localhost"):
+        resolve("localhost", 80, allow_private=False)
+    assert resolve("127.0.0.1", 80, allow_private=True) == "127.0.0.1"
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9/x", "http://[::1]/x", "http://2130706433/", "http://0x7f.1/"])
+def test_webhooks_never_reach_the_inside_however_it_is_written(url: str) -> None:
+    """Decimal and hexadecimal spellings of loopback are refused for good, not retried."""
+    notifier = WebhookNotifier(url)
+    assert notifier.send({}, "d").outcome == "permanent"
+    notifier.close()
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/", "file:///etc/passwd", "http://"])
+def test_only_http_is_spoken(url: str) -> None:
+    """Other schemes are refused."""
+    notifier = WebhookNotifier(url)
+    assert notifier.send({}, "d").outcome == "permanent"
+    notifier.close()
+
+
+def test_an_unknown_apprise_url_is_a_permanent_failure() -> None:
+    """A typing error is not retried for hours."""
+    assert AppriseNotifier("nosuch://x").send({"title": "", "body": "", "kind": "info"}, "d").outcome == "permanent"
+
+
+def test_names_of_receivers_hold_no_secret_but_tell_them_apart() -> None:
+    """Paths, queries, users, tokens and keys are left out of what is stored and logged."""
+    secret = "https://user:pass@hooks.example.com/services/T0/B0/xoxb-token?key=abc"
+    name = masked("webhook", secret)
+    assert name.startswith("https://hooks.example.com…")
+    assert not any(part in name for part in ("user", "pass", "T0", "xoxb", "abc"))
+    assert name != masked("webhook", secret + "d")
+    assert "bottoken" not in masked("apprise", "tgram://bottoken/chat")
+
+
+def test_every_receiver_has_its_notifier() -> None:
+    """What is written into the outbox finds its way out."""
+    options = ReceiverOptions("localhost:9092", "opinion.alert.v1", ["http://a/"], ["json://b/"])
+    made = notifiers(options)
+    assert list(made) == receivers(options)
+    assert Receiver("kafka", "opinion.alert.v1") in made
+    for notifier in made.values():
+        notifier.close()
+
+
+def test_waits_double_up_to_an_hour() -> None:
+    """5 s, 10 s, 20 s and so on, never more than an hour."""
+    assert [wait_after(n) / FIRST_WAIT for n in (1, 2, 3)] == [1, 2, 4]
+    assert wait_after(1000) == LONGEST_WAIT
+
+
+def test_signatures_are_hmac_sha256_over_the_body() -> None:
+    """The test vector of RFC 4231, case 2."""
+    assert sign(b"Jefe", b"what do ya want for nothing?") == (
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    )
