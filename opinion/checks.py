@@ -177,7 +177,7 @@ def topics_as_planned(settings: Settings, bootstrap: str) -> Finding:
 def schema(url: str) -> Finding:
     current, newest = migrate.revisions(url)
     if current != newest:
-        return Finding("fail", f"at {current or 'nothing'}, this version wants {newest}", "opinion migrate")
+        return Finding("fail", f"at {current or 'nothing'}, this version wants {newest}", "opinion db upgrade")
     return Finding("ok", f"{current}, the newest")
 
 

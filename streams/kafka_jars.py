@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from jgo.maven import MavenContext, PythonResolver
-from requests import RequestException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -59,7 +57,7 @@ def fetch(jars: Path, maven_repo: str | None = None) -> Path:
         try:
             _download(partial, maven_repo)
             (partial / "jars").rename(complete)
-        except (RequestException, RuntimeError, OSError, zipfile.BadZipFile) as error:
+        except (RuntimeError, OSError, zipfile.BadZipFile) as error:  # requests raises kinds of OSError
             raise DependencyNotReadyError(f"cannot fetch Apache Kafka: {error}", remedy=REMEDY) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -68,6 +66,8 @@ def fetch(jars: Path, maven_repo: str | None = None) -> Path:
 
 def _download(partial: Path, maven_repo: str | None) -> None:
     """Fill `partial/jars`."""
+    from jgo.maven import MavenContext, PythonResolver  # only the first start needs it
+
     console = Console(stderr=True)
     console.print(
         f"First start: fetching Apache Kafka {KAFKA_VERSION} ({JARS} jars, {MEGABYTES} MB) "
