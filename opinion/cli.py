@@ -11,6 +11,7 @@ from opinion.commands import (
     alerts,
     audit,
     classify,
+    db,
     demo,
     detect,
     dlq,
@@ -44,6 +45,7 @@ app.command("scheduler")(scheduler.scheduler)
 app.command("detect")(detect.detect)
 app.command("replay")(replay.replay)
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)
 app.add_typer(models.app, name="models")
