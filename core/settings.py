@@ -45,7 +45,7 @@ class WorkerSettings(_Section):
     max_value_bytes: int = Field(1_000_000, ge=1000, description="Larger raw values are dead-lettered.")
     max_future: timedelta = Field(timedelta(hours=24), description="Later `published_at` is dead-lettered.")
     stall_seconds: float = Field(120, gt=1, description="Lag without progress for so long fails /readyz.")
-    probes_host: str = "127.0.0.1"
+    probes_host: str = Field("127.0.0.1", description="Where /healthz, /readyz and /metrics listen.")
     probes_port: int = Field(0, ge=0, le=65535, description="0 picks a free port.")
 
 
@@ -56,7 +56,7 @@ class ModelSettings(_Section):
         "starter", description="What workers use until a model is promoted: `starter`, a folder or a hub id."
     )
     base: str | None = Field(None, description="Encoder that `models train` starts from: a hub id or a folder.")
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes CUDA where there is one.")
     batch_tokens: int = Field(8192, ge=64, description="Tokens, padding included, in one forward pass.")
     max_length: int = Field(256, ge=16, description="Tokens in one window; longer texts are read in windows.")
     cache_entries: int = Field(20_000, ge=0, description="Answers kept for identical texts.")
@@ -66,13 +66,13 @@ class ModelSettings(_Section):
 class DetectSettings(_Section):
     """The spike detector."""
 
-    bucket: timedelta = timedelta(minutes=5)
+    bucket: timedelta = Field(timedelta(minutes=5), description="Event time is judged in pieces so long.")
     lateness: timedelta = Field(timedelta(minutes=2), description="A bucket closes so long after its end.")
     correction: timedelta = Field(timedelta(minutes=60), description="So long a closed bucket is judged again.")
-    sensitivity: Literal["high", "medium", "low"] = "medium"
+    sensitivity: Literal["high", "medium", "low"] = Field("medium", description="How little is a surge.")
     learning_buckets: int = Field(144, ge=1, description="No alert before so many buckets were seen.")
     learning_documents: int = Field(50, ge=0, description="No alert before so many documents were seen.")
-    min_negatives_per_hour: int = Field(5, ge=1)
+    min_negatives_per_hour: int = Field(5, ge=1, description="Fewer in the last hour are never a surge.")
     every: timedelta = Field(timedelta(seconds=15), description="How often the detect job runs.")
 
 
@@ -83,7 +83,7 @@ class AlertSettings(_Section):
     apprise: list[SecretStr] = Field(default_factory=list, description="apprise URLs; they hold secrets.")
     webhook_secret: SecretStr | None = Field(None, description="Signs webhook bodies (HMAC-SHA256).")
     allow_private_addresses: bool = Field(False, description="Let webhooks reach private and loopback hosts.")
-    timeout_seconds: float = Field(10, gt=0)
+    timeout_seconds: float = Field(10, gt=0, description="How long a webhook may take to answer.")
     attempts: int = Field(8, ge=1, description="A delivery is dead after so many.")
     console_url: str = Field("http://127.0.0.1:8080", description="Put into alerts as the link back.")
 
@@ -91,7 +91,7 @@ class AlertSettings(_Section):
 class SchedulerSettings(_Section):
     """The process that detects, delivers and retrains."""
 
-    probes_host: str = "127.0.0.1"
+    probes_host: str = Field("127.0.0.1", description="Where /healthz, /readyz and /metrics listen.")
     probes_port: int = Field(0, ge=0, le=65535, description="0 picks a free port.")
 
 
@@ -102,14 +102,15 @@ class RetrainSettings(_Section):
     min_new_labels: int = Field(200, ge=1, description="Fewer new labels than this: no run.")
     held_out_share: float = Field(0.2, gt=0, lt=1, description="The newest share of labels, for the gate.")
     tolerance: float = Field(0.0, ge=0, description="How much macro-F1 a candidate may lose and still pass.")
-    epochs: float = Field(3, gt=0)
+    epochs: float = Field(3, gt=0, description="Most passes over the labels; early stopping may take fewer.")
+    learning_rate: float = Field(1e-4, gt=0, description="2e-5 suits encoders of a hundred million weights.")
 
 
 class WebSettings(_Section):
     """The console."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
+    host: str = Field("127.0.0.1", description="Address to listen on; the console has no login.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
 
 
 class Settings(BaseSettings):
@@ -130,8 +131,8 @@ class Settings(BaseSettings):
     )
     timezone: str = Field("Asia/Shanghai", description="For times without a zone and for local days.")
     group: str = Field("opinion-pipeline", description="The Kafka consumer group of the workers.")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["auto", "json", "console"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is worth a line.")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: JSON unless on a terminal.")
     maven_repo: str | None = Field(None, description="A Maven mirror for the embedded Kafka's jars.")
     jars: Path | None = Field(None, description="Where the embedded Kafka's jars are kept; `<home>/jars` if empty.")
     kafka: KafkaSettings = KafkaSettings()

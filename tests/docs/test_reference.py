@@ -19,3 +19,10 @@ def test_sql_page_is_current(database_url: str) -> None:
         page = docs.sql_page(connection)
     engine.dispose()
     assert (docs.REFERENCE / "sql.md").read_text(encoding="utf-8") == page, "run `make docs`"
+
+
+@pytest.mark.parametrize("name", ["settings.md", "metrics.md"])
+def test_nothing_goes_unexplained(name: str) -> None:
+    """Every setting and metric has a sentence of its own."""
+    rows = [line for line in docs.PAGES[name]().splitlines() if line.startswith("| `")]
+    assert [row for row in rows if row.endswith("|  |")] == []
