@@ -68,6 +68,8 @@ class Verdict:
     Attributes:
         window: how far back the strongest evidence reaches; `observed`, `expected`, `documents` and
             `expected_share` are of that window.
+        recent_score: the score over windows of at most an hour; low as soon as a surge is over, while `score`
+            still sees it in its longest window.
         is_learning: too little has been seen; never fires.
     """
 
@@ -79,6 +81,7 @@ class Verdict:
     documents: int
     expected_share: float
     window: timedelta
+    recent_score: float
     threshold: float
     is_firing: bool
     is_learning: bool
@@ -109,6 +112,7 @@ class SpikeDetector:
         self._options = options
         self._pace = Pace.of(options.bucket)
         self._windows = options.windows
+        self._recent_windows = max(1, sum(w <= options.hour_buckets for w in self._windows))
         self._keep = max(self._windows[-1], options.hour_buckets)
         self._state = (
             _State([CountBaseline() for _ in self._windows], ShareBaseline.of(len(self._windows)))
@@ -176,6 +180,7 @@ class SpikeDetector:
     ) -> Verdict:
         options = self._options
         score_count, score_share = sum(by_count) / len(by_count), sum(by_share) / len(by_share)
+        recent = min(len(sums), self._recent_windows)
         strongest = max(range(len(sums)), key=lambda i: by_count[i] + by_share[i])
         is_learning = (
             self._state.seen_buckets <= options.learning or self._state.seen_documents < options.learning_documents
@@ -194,6 +199,7 @@ class SpikeDetector:
             documents=documents,
             expected_share=self._state.share.share,
             window=self._windows[strongest] * options.bucket,
+            recent_score=sum(by_count[:recent]) / recent + sum(by_share[:recent]) / recent,
             threshold=threshold,
             is_firing=not is_learning
             and (is_both or is_mostly_negative)

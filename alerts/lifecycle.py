@@ -7,6 +7,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import isclose
 from typing import Literal
 
 import msgspec
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from alerts.detectors import Verdict
 from core.records import AlertStatus, Severity
 
-CALM_SCORE = 2.0  # a bucket below it is calm
+CALM_SCORE = 2.0  # a bucket whose `recent_score` lies below it is calm
 CALM = timedelta(hours=1)  # so long calm ends an episode
 MIN_CALM_BUCKETS = 2
 SAME_EPISODE = timedelta(hours=24)  # a series that fires again so soon after it began has not found a new reason
@@ -73,19 +74,21 @@ def fold(episode: Episode | None, verdict: Verdict, bucket: timedelta) -> Episod
     end = verdict.bucket_at + bucket
     if episode is None:
         return _begin(verdict, end) if verdict.is_firing else None
+    is_calm = verdict.recent_score < CALM_SCORE
     if episode.ends_at is not None:
-        if not verdict.is_firing:
+        if is_calm or not verdict.is_firing:
             return episode
         if end - episode.detected_at >= SAME_EPISODE:
             return _begin(verdict, end)
-    if verdict.is_firing:
-        stirred = replace(episode, last_fired_at=end, last_stirred_at=end, calm_buckets=0, ends_at=None)
-        return _peak(stirred, verdict, end) if verdict.score > episode.score else stirred
-    if verdict.score >= CALM_SCORE:
-        return replace(episode, last_stirred_at=end, calm_buckets=0)
-    calm = episode.calm_buckets + 1
-    is_over = calm >= max(MIN_CALM_BUCKETS, CALM / bucket)
-    return replace(episode, calm_buckets=calm, ends_at=episode.last_stirred_at if is_over else None)
+    if is_calm:
+        calm = episode.calm_buckets + 1
+        is_over = calm >= max(MIN_CALM_BUCKETS, CALM / bucket)
+        return replace(episode, calm_buckets=calm, ends_at=episode.last_stirred_at if is_over else None)
+    stirred = replace(episode, last_stirred_at=end, calm_buckets=0, ends_at=None)
+    if not verdict.is_firing:
+        return stirred
+    fired = replace(stirred, last_fired_at=end)
+    return _peak(fired, verdict, end) if verdict.score > episode.score else fired
 
 
 def _begin(verdict: Verdict, end: datetime) -> Episode:
@@ -182,7 +185,7 @@ def _changes(episode: Episode, incident: KnownIncident) -> list[Decision]:
         decisions.append(Decision("reopened", "fires again within a day of its start", episode, incident.id))
     if episode.score >= incident.notified_score + ESCALATION:
         decisions.append(Decision("escalated", "ten times rarer than what was told", episode, incident.id))
-    elif episode.score != incident.score or episode.last_fired_at != incident.last_fired_at:
+    elif not isclose(episode.score, incident.score, rel_tol=1e-5) or episode.last_fired_at != incident.last_fired_at:
         decisions.append(Decision("updated", "goes on", episode, incident.id))
     if incident.status == "firing" and episode.status == "resolved":
         decisions.append(Decision("resolved", "calm for an hour", episode, incident.id))

@@ -139,10 +139,9 @@ def newest_evidence(connection: Connection, incident_ids: Sequence[int]) -> dict
     rows = connection.execute(
         select(evidence.c.incident_id, evidence.c.body)
         .where(evidence.c.incident_id.in_(incident_ids))
-        .distinct(evidence.c.incident_id)
-        .order_by(evidence.c.incident_id, evidence.c.id.desc())
+        .order_by(evidence.c.id)
     )
-    return {row.incident_id: row.body for row in rows}
+    return {row.incident_id: row.body for row in rows}  # the last one stays
 
 
 def negative_documents(

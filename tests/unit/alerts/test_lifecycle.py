@@ -27,6 +27,7 @@ def verdict(nth: int, score: float) -> Verdict:
         documents=100,
         expected_share=0.2,
         window=timedelta(minutes=15),
+        recent_score=score,
         threshold=4.5,
         is_firing=score >= 5,
         is_learning=False,
@@ -93,6 +94,15 @@ def test_firing_a_day_later_is_another_episode() -> None:
     """A surge of the next day has its own beginning."""
     episodes = after(6, *[CALM] * 300, 6)
     assert [episode.status for episode in episodes] == ["resolved", "firing"]
+
+
+def test_what_only_the_longest_window_still_sees_is_calm() -> None:
+    """Hours after the surge the four-hour sum still fires; the surge is over all the same."""
+    episodes = [fold(None, verdict(0, 9), BUCKET)]
+    for nth in range(1, 13):
+        episodes.append(fold(episodes[-1], replace(verdict(nth, 8), recent_score=0.5), BUCKET))
+    assert episodes[-1] is not None
+    assert episodes[-1].ends_at == START + BUCKET
 
 
 def test_figures_are_those_of_the_highest_score() -> None:
