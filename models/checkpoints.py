@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from core.errors import CheckpointError, LabelSetError
@@ -72,7 +73,7 @@ def load_checkpoint(folder: Path) -> tuple[OpinionClassifier, PreTrainedTokenize
             folder, config=config, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder} cannot be loaded: {error}") from error
     return model.eval(), tokenizer
 
@@ -102,7 +103,7 @@ def load_encoder(base: str | Path) -> tuple[PreTrainedModel, PreTrainedTokenizer
             folder, trust_remote_code=False, use_safetensors=True, local_files_only=True, dtype=torch.float32
         )
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"the encoder {base} cannot be loaded: {error}") from error
     return encoder, tokenizer
 

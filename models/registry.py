@@ -62,13 +62,13 @@ class ModelFolders:
         Raises:
             NotFoundError: no such version here.
         """
+        folder = self._root / version
+        if version and Path(version).name == version and folder.is_dir():
+            return folder
         starter = resolve(STARTER)
         if version in (STARTER, version_of(starter)):
             return starter
-        folder = self._root / version
-        if Path(version).name != version or not folder.is_dir():
-            raise NotFoundError(f"there is no model version {version}", remedy="`opinion models list` shows them")
-        return folder
+        raise NotFoundError(f"there is no model version {version}", remedy="`opinion models list` shows them")
 
     def get(self, version: str) -> ModelVersion:
         """Raises:

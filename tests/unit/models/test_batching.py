@@ -1,0 +1,54 @@
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.batching import padding_tokens, token_budget_batches, windows
+
+
+@given(st.lists(st.integers(1, 300), max_size=200), st.integers(1, 1000))
+def test_every_text_is_in_exactly_one_batch(lengths: list[int], budget: int) -> None:
+    """No text is lost or computed twice."""
+    batches = token_budget_batches(lengths, budget)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+
+
+@given(st.lists(st.integers(1, 300), max_size=200), st.integers(1, 1000))
+def test_no_batch_is_over_budget_unless_it_is_one_text(lengths: list[int], budget: int) -> None:
+    """Memory is bounded by the budget, padding included."""
+    for batch in token_budget_batches(lengths, budget):
+        assert len(batch) == 1 or max(lengths[index] for index in batch) * len(batch) <= budget
+
+
+@given(st.lists(st.integers(1, 300), min_size=1, max_size=200), st.integers(300, 2000))
+def test_batches_need_no_more_padding_than_arrival_order(lengths: list[int], budget: int) -> None:
+    """Sorting by length wastes at most what one batch of everything would."""
+    batches = token_budget_batches(lengths, budget)
+    assert padding_tokens(lengths, batches) <= padding_tokens(lengths, [list(range(len(lengths)))])
+
+
+def test_texts_of_equal_length_share_a_batch() -> None:
+    """Short texts do not ride with long ones."""
+    assert token_budget_batches([5, 50, 5, 50], budget=100) == [[1, 3], [0, 2]]
+
+
+def test_padding_is_what_the_longest_row_costs_the_others() -> None:
+    """The figure behind `opinion_models_padding_tokens_total`."""
+    assert padding_tokens([3, 5, 2], [[0, 1], [2]]) == 2
+
+
+@given(st.integers(0, 2000), st.integers(2, 300), st.data())
+def test_windows_cover_every_token_and_overlap_enough(tokens: int, size: int, data: st.DataObject) -> None:
+    """A long text is never silently cut."""
+    overlap = data.draw(st.integers(0, size - 1))
+    found = windows(tokens, size, overlap)
+    assert {token for start, end in found for token in range(start, end)} == set(range(tokens))
+    assert all(end - start <= size for start, end in found)
+    assert all(before[1] - after[0] >= overlap for before, after in pairwise(found))
+
+
+def test_a_text_that_fits_is_one_window() -> None:
+    """Short texts cost one window, also at the very edge and when empty."""
+    assert windows(0, 10, 2) == [(0, 0)]
+    assert windows(10, 10, 2) == [(0, 10)]
+    assert windows(11, 10, 2) == [(0, 10), (1, 11)]

@@ -1,0 +1,54 @@
+"""The gate: who may become champion, and why not."""
+
+from models.gate import Comparison, judge
+
+
+def compared(champion: float, candidate: float, texts: int = 200) -> Comparison:
+    return Comparison(texts, {"topic": champion}, {"topic": candidate})
+
+
+def test_better_is_promoted_with_figures() -> None:
+    """The reason names both figures and what they were measured on."""
+    verdict = judge(compared(0.5, 0.6), compared(0.9, 0.9), tolerance=0.0)
+    assert verdict.is_promoted
+    assert verdict.reasons[0] == (
+        "passed: held-out labels (200 texts): macro-F1 0.6000, champion 0.5000, +0.1000, may lose 0.0000 "
+        "(topic 0.6000 against 0.5000)"
+    )
+
+
+def test_as_good_is_promoted_and_worse_is_not() -> None:
+    """Without tolerance the candidate may be equal, not lower; with it, lower by as much."""
+    assert judge(compared(0.5, 0.5), None, tolerance=0.0).is_promoted
+    assert not judge(compared(0.5, 0.49), None, tolerance=0.0).is_promoted
+    assert judge(compared(0.5, 0.49), None, tolerance=0.02).is_promoted
+
+
+def test_heads_count_alike() -> None:
+    """The mean over the heads decides: a gain in one may pay for a loss in the other."""
+    both = Comparison(200, {"topic": 0.5, "sentiment": 0.5}, {"topic": 0.7, "sentiment": 0.4})
+    assert judge(both, None, tolerance=0.0).is_promoted
+
+
+def test_what_forgets_is_refused() -> None:
+    """Better on new labels does not pay for forgetting old knowledge."""
+    verdict = judge(compared(0.5, 0.9), compared(0.9, 0.87), tolerance=0.0)
+    assert not verdict.is_promoted
+    assert verdict.reasons[1].startswith("refused: replay texts (200 texts): macro-F1 0.8700")
+
+
+def test_correcting_doubtful_answers_is_no_forgetting() -> None:
+    """Where replay answers are the champion's own, the share it doubts may change."""
+    replay = compared(1.0, 0.95)
+    assert not judge(compared(0.5, 0.6), replay, tolerance=0.0).is_promoted
+    assert judge(compared(0.5, 0.6), replay, tolerance=0.0, replay_doubt=0.04).is_promoted
+
+
+def test_weak_evidence_is_said() -> None:
+    """Few held-out texts are named as such; few replay texts decide nothing."""
+    verdict = judge(compared(0.5, 0.6, texts=10), compared(0.9, 0.1, texts=5), tolerance=0.0)
+    assert verdict.is_promoted
+    assert verdict.reasons[1:] == [
+        "forgetting was not judged: 5 replay texts",
+        "a weak verdict: only 10 held-out texts",
+    ]

@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from opinion.cli import app
+from tests.support.checkpoints import tiny_checkpoint
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_checkpoint(tmp_path_factory.mktemp("checkpoint"))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    rows = {
+        "a.test.jsonl": [{"text": "很好", "sentiment": "positive", "topic": None, "lang": "zh"}],
+        "b.test.jsonl": [{"text": "bank", "sentiment": None, "topic": "finance", "lang": "en"}] * 2,
+    }
+    for name, lines in rows.items():
+        (tmp_path / name).write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    return [tmp_path / name for name in rows]
+
+
+def test_evaluate_gives_the_contracted_json(checkpoint: Path, files: list[Path]) -> None:
+    """Scripts rely on these names: files, heads and figures."""
+    arguments = ["models", "evaluate", "--data", *map(str, files), "--checkpoint", str(checkpoint), "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert set(figures) == {"files"}
+    assert {name: list(heads) for name, heads in figures["files"].items()} == {
+        "a.test.jsonl": ["sentiment"],
+        "b.test.jsonl": ["topic"],
+    }
+    assert set(figures["files"]["b.test.jsonl"]["topic"]) == {
+        "rows", "accuracy", "accuracy_present", "macro_f1", "macro_recall", "ece", "per_class",
+    }  # fmt: skip
+    assert figures["files"]["b.test.jsonl"]["topic"]["rows"] == 2
+
+
+def test_evaluate_shows_a_table_by_language(checkpoint: Path, files: list[Path]) -> None:
+    """For people: one line per file, head and language."""
+    arguments = ["models", "evaluate", "--data", str(files[0]), "--data", str(files[1])]
+    result = CliRunner().invoke(app, [*arguments, "--checkpoint", str(checkpoint)], env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.stderr
+    assert "zh" in result.stdout
+    assert "b.test.jsonl" in result.stdout
