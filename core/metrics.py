@@ -48,6 +48,13 @@ DETECT_SECONDS = Histogram("opinion_alerts_detect_seconds", "One run of the dete
 IS_ACTIVE_SCHEDULER = Gauge("opinion_scheduler_is_active", "1 in the scheduler that holds the lease.")
 JOB_RUNS = Counter("opinion_scheduler_job_runs_total", "Scheduled jobs, by outcome.", ["job", "outcome"])
 
+REQUEST_SECONDS = Histogram(
+    "opinion_web_request_seconds",
+    "Answering a request for a page or the API, by route.",
+    ["route", "status"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
 STEPS = ("decode", "classify", "store", "publish", "dead_letter")
 for _fate in FATES:
     RECORDS.labels(_fate)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from heapq import nlargest
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, ColumnElement, Connection, Interval, and_, cast, func, literal, select
+from sqlalchemy import Column, ColumnElement, Connection, Interval, and_, cast, func, literal, select, tuple_
 
 from storage.tables import opinion_minute
 
@@ -181,11 +182,17 @@ def breakdown(
     return [GroupCounts(key, Counts(*counts[:4]), Counts(*counts[4:])) for key, *counts in rows]
 
 
-def choices(connection: Connection, span: Span, by: Group, *, limit: int = 200) -> list[str]:
-    """The values a filter can take in the span, by name."""
-    column = COLUMNS[by]
-    found = select(column).where(_within(span, EVERYTHING), opinion_minute.c.total > 0).distinct()
-    return list(connection.scalars(found.order_by(column).limit(limit)))
+def choices(connection: Connection, span: Span, *, limit: int = 200) -> dict[Group, list[str]]:
+    """The values that each filter can take in the span: the `limit` largest, by name. One scan for all of them."""
+    columns = list(COLUMNS.values())
+    sets = func.grouping_sets(*(tuple_(column) for column in columns))
+    documents = func.sum(opinion_minute.c.total)
+    found: dict[Group, list[tuple[int, str]]] = {group: [] for group in COLUMNS}
+    wanted = select(documents, *columns).where(_within(span, EVERYTHING)).group_by(sets).having(documents > 0)
+    for count, *values in connection.execute(wanted):
+        group, value = next((g, v) for g, v in zip(COLUMNS, values, strict=True) if v is not None)
+        found[group].append((count, value))
+    return {group: sorted(value for _, value in nlargest(limit, pairs)) for group, pairs in found.items()}
 
 
 def _origin(zone: ZoneInfo) -> datetime:

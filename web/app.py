@@ -10,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 from core.clock import Clock, SystemClock
 from web import errors
 from web.i18n import LanguageSwitch
+from web.metrics import RequestTimer
 from web.rendering import HERE, Console, environment
 from web.routes import api, documents, incidents, overview, probes
 from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
@@ -45,5 +46,6 @@ def create_app(
     app.add_middleware(LanguageSwitch)
     app.add_middleware(SameOrigin)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
+    app.add_middleware(RequestTimer)
     app.add_middleware(SecurityHeaders)  # last added, outermost: refusals carry the headers too
     return app

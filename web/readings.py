@@ -22,6 +22,7 @@ from storage.queries import (
 )
 from storage.series import (
     Counts,
+    Group,
     GroupCounts,
     Line,
     Span,
@@ -32,7 +33,7 @@ from storage.series import (
     lines,
     total,
 )
-from web.view import GROUPS, DocumentsView, View, Window, window_of
+from web.view import DocumentsView, View, Window, window_of
 
 LINES = 5  # more lines in one chart cannot be told apart
 PAGE = 50
@@ -134,10 +135,9 @@ def read_documents(
     return DocumentPage(found[:limit], f"{last.published_at.isoformat()},{last.id}" if last else None)
 
 
-def read_choices(connection: Connection, view: View, now: datetime, zone: ZoneInfo) -> dict[str, list[str]]:
+def read_choices(connection: Connection, view: View, now: datetime, zone: ZoneInfo) -> dict[Group, list[str]]:
     """What the filters can be set to."""
-    span = window_of(view, freshness(connection), now, zone).span
-    return {group: choices(connection, span, group) for group in GROUPS}
+    return choices(connection, window_of(view, freshness(connection), now, zone).span)
 
 
 def _cursor(before: str) -> tuple[datetime, str]:

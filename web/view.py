@@ -34,8 +34,7 @@ def _no_nul(value: str) -> str:
 
 
 Optionally = BeforeValidator(_none_if_empty)
-Text = Annotated[str, AfterValidator(_no_nul), Field(max_length=1000)]
-Name = Annotated[Text | None, Optionally]
+Name = Annotated[Annotated[str, AfterValidator(_no_nul)] | None, Optionally]
 
 
 class View(BaseModel):

@@ -69,9 +69,9 @@
     return words[`${by === "language" ? "lang" : by}.${key}`] ?? key;
   }
 
-  // Rich text of ECharts reads braces and bars as markup; crawled names may hold them.
+  // Rich text of ECharts reads braces and bars as markup, and breaks lines; crawled names may hold all of it.
   function plain(text) {
-    return String(text).replace(/[{}|]/g, " ").slice(0, 40);
+    return String(text).replace(/[{}|\s]+/g, " ").slice(0, 40);
   }
 
   function base(colours, labels, clock) {
@@ -135,7 +135,7 @@
     };
     return {
       ...base(colours, data.starts, clock),
-      yAxis: valueAxis(colours, { min: 0, max: (range) => Math.min(1, Math.ceil(range.max * 10 + 0.5) / 10),
+      yAxis: valueAxis(colours, { min: 0, max: (range) => Math.min(1, Math.ceil(range.max * 5 + 0.2) / 5),
         axisLabel: { color: colours.muted, formatter: (share) => `${Math.round(share * 100)} %` } }),
       tooltip: tooltip(colours, clock, (point) =>
         `${point.marker ?? ""}${plain(point.seriesName)}  ${percent(point.value)}`),
