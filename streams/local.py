@@ -249,7 +249,7 @@ class EmbeddedKafka:
         controller_port = children.free_port(kept.controller_port if kept else None)
         if kept and port != kept.port:
             self._say(f"Port {kept.port} is taken; the embedded Kafka now listens on {port}.")
-        cluster_id = kept.cluster_id if kept else base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster_id = kept.cluster_id if kept else _new_cluster_id()
         instance = _Instance(cluster_id, port, controller_port)
         children.write_state(path, instance)
         # Java reads properties as Latin-1 with \\uXXXX, which is how JSON escapes a path.
@@ -277,7 +277,7 @@ class EmbeddedKafka:
 
     def _format(self, jars: Path, cluster_id: str) -> None:
         """Give the empty data folder its cluster id; repeatable, should it have been interrupted."""
-        arguments = ("format", "--ignore-formatted", "--cluster-id", cluster_id, "--config", self._config)
+        arguments = ("format", "--ignore-formatted", f"--cluster-id={cluster_id}", "--config", self._config)
         command = self._java(jars, "kafka.tools.StorageTool", *arguments)
         done = subprocess.run(command, capture_output=True, text=True, env=_env(), check=False, timeout=READY_SECONDS)
         if done.returncode != 0:
@@ -300,6 +300,13 @@ class EmbeddedKafka:
             f"the embedded Kafka {what}; the end of {self.log_path}:\n{log}",
             remedy="read that log; `opinion doctor` checks memory, disk and Java",
         )
+
+
+def _new_cluster_id() -> str:
+    """As Kafka makes them: a UUID in URL-safe base64 that does not begin with `-`, or it would read as an option."""
+    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return text
 
 
 def _env() -> dict[str, str]:
