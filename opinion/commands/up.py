@@ -17,7 +17,7 @@ from opinion.servers import say
 from opinion.stack import Stack
 from opinion.supervisor import TICK_SECONDS, ignore, interrupt_on
 
-READY_SECONDS = 120.0  # a worker loads its model first
+READY_SECONDS = 180.0  # a worker loads its model first: 6 s, or minutes where many processes share few cores
 STOPS = (signal.SIGTERM, signal.SIGHUP)  # end it like Ctrl-C does
 
 
@@ -33,6 +33,7 @@ def up(
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
     interrupt_on(*STOPS)
+    say("Starting the servers …")
     try:
         with Stack(settings, workers=workers, has_web=web) as stack:
             try:
@@ -45,6 +46,7 @@ def up(
 
 
 def _keep_up(stack: Stack, follower: "LogFollower") -> NoReturn:
+    say("Waiting for workers, scheduler and console …")
     missing = stack.wait_until_ready(READY_SECONDS, follower.show)
     _show_addresses(stack, missing)
     while True:
