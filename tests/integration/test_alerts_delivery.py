@@ -1,0 +1,225 @@
+"""From the outbox to real receivers: a broker, an HTTP server, apprise."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import msgspec
+import pytest
+from kafka import KafkaConsumer
+from sqlalchemy import Engine, select
+
+from alerts.evaluate import Receiver
+from alerts.messages import alert_event
+from alerts.notifiers.apprise import AppriseNotifier
+from alerts.notifiers.contract import Notifier
+from alerts.notifiers.kafka import KafkaNotifier
+from alerts.notifiers.webhook import WebhookNotifier, sign
+from alerts.pipeline import deliver_due
+from core.clock import MovableClock
+from core.records import AlertEvent
+from storage import incidents, notifications
+from storage.engine import connect
+from storage.notifications import NotificationRow
+from storage.tables import notification
+from tests.support.rows import add_incident
+
+NOW = datetime(2026, 3, 10, 13, 0, tzinfo=UTC)
+HOOK = Receiver("webhook", "hook")
+SECRET = "geheim"
+ATTEMPTS = 3
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = connect(database_url)
+    yield made
+    made.dispose()
+
+
+class Inbox:
+    """A real HTTP server that answers as told and keeps what came."""
+
+    def __init__(self) -> None:
+        self.answers: list[int] = []
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+        inbox = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                inbox.requests.append(({k.lower(): v for k, v in self.headers.items()}, body))
+                self.send_response(inbox.answers.pop(0) if inbox.answers else 200)
+                self.send_header("Location", f"{inbox.url}elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    made = Inbox()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def webhook(inbox: Inbox) -> Iterator[WebhookNotifier]:
+    notifier = WebhookNotifier(inbox.url, secret=SECRET, allow_private=True, timeout_seconds=5)
+    yield notifier
+    notifier.close()
+
+
+def put(
+    engine: Engine, *deliveries: str, payload: dict[str, Any] | None = None, to: Receiver = HOOK, **incident: Any
+) -> None:
+    with engine.begin() as connection:
+        number = add_incident(connection, **incident)
+        rows = [
+            NotificationRow(name, number, to.channel, to.name, payload or {"version": "4"}) for name in deliveries
+        ]
+        notifications.enqueue(connection, rows, due_at=NOW)
+
+
+def states(engine: Engine) -> dict[str, tuple[str, int]]:
+    with engine.connect() as connection:
+        columns = (notification.c.delivery_id, notification.c.status, notification.c.attempts)
+        return {row.delivery_id: (row.status, row.attempts) for row in connection.execute(select(*columns))}
+
+
+def deliver(engine: Engine, notifier: Notifier, clock: MovableClock, to: Receiver = HOOK) -> dict[str, int]:
+    return dict(deliver_due(engine, {to: notifier}, attempts=ATTEMPTS, clock=clock))
+
+
+def test_a_webhook_gets_a_signed_body_with_its_delivery_id(
+    engine: Engine, inbox: Inbox, webhook: WebhookNotifier
+) -> None:
+    """A receiver can check who sent it and drop what it has seen."""
+    put(engine, "d1")
+    assert deliver(engine, webhook, MovableClock(NOW)) == {"delivered": 1}
+    [(headers, body)] = inbox.requests
+    assert headers["x-opinion-delivery"] == "d1"
+    assert headers["x-opinion-signature"] == f"sha256={sign(SECRET.encode(), body)}"
+    assert json.loads(body) == {"version": "4"}
+    assert states(engine) == {"d1": ("delivered", 1)}
+
+
+def test_a_failing_receiver_is_tried_again_later_with_the_same_message(
+    engine: Engine, inbox: Inbox, webhook: WebhookNotifier
+) -> None:
+    """After a 503 the row waits, then the same bytes and the same id go out."""
+    put(engine, "d1")
+    inbox.answers = [503]
+    clock = MovableClock(NOW)
+    assert deliver(engine, webhook, clock) == {"retried": 1}
+    assert deliver(engine, webhook, clock) == {}
+    clock.advance(timedelta(seconds=6))
+    assert deliver(engine, webhook, clock) == {"delivered": 1}
+    (first_headers, first), (second_headers, second) = inbox.requests
+    assert first == second
+    assert first_headers["x-opinion-delivery"] == second_headers["x-opinion-delivery"]
+
+
+def test_after_the_last_attempt_a_message_is_dead_and_visible(
+    engine: Engine, inbox: Inbox, webhook: WebhookNotifier
+) -> None:
+    """It is not tried for ever, and the reason is kept."""
+    put(engine, "d1")
+    inbox.answers = [500] * ATTEMPTS
+    clock = MovableClock(NOW)
+    for _ in range(ATTEMPTS):
+        deliver(engine, webhook, clock)
+        clock.advance(timedelta(hours=1))
+    assert states(engine) == {"d1": ("dead", ATTEMPTS)}
+    with engine.connect() as connection:
+        assert connection.scalar(select(notification.c.last_error)) == "HTTP 500"
+
+
+@pytest.mark.parametrize("status", [302, 400, 404])
+def test_refusals_and_redirects_are_final(
+    engine: Engine, inbox: Inbox, webhook: WebhookNotifier, status: int
+) -> None:
+    """What will not get better is not repeated, and nobody is led elsewhere."""
+    put(engine, "d1")
+    inbox.answers = [status]
+    assert deliver(engine, webhook, MovableClock(NOW)) == {"dead": 1}
+    assert len(inbox.requests) == 1
+
+
+def test_one_dead_receiver_does_not_hold_up_another(engine: Engine, inbox: Inbox, webhook: WebhookNotifier) -> None:
+    """A receiver that is gone from the settings ends its own rows only."""
+    put(engine, "gone", to=Receiver("apprise", "gone"))
+    put(engine, "d1", starts_at=NOW)
+    assert deliver(engine, webhook, MovableClock(NOW)) == {"dead": 1, "delivered": 1}
+
+
+def test_two_deliverers_at_once_send_each_message_once(
+    engine: Engine, inbox: Inbox, webhook: WebhookNotifier
+) -> None:
+    """A row that one holds is skipped by the other."""
+    put(engine, *(f"d{n}" for n in range(30)))
+    threads = [threading.Thread(target=deliver, args=(engine, webhook, MovableClock(NOW))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(h["x-opinion-delivery"] for h, _ in inbox.requests) == sorted(f"d{n}" for n in range(30))
+
+
+def test_the_alert_topic_gets_keyed_events_with_a_cloud_event_id(
+    engine: Engine, kafka_bootstrap: str, new_topic: Callable[..., str]
+) -> None:
+    """A consumer of the real topic reads `AlertEvent`, key and `ce_id`."""
+    topic = new_topic("alert")
+    with engine.begin() as connection:
+        [row] = incidents.by_ids(connection, [add_incident(connection)])
+        to = Receiver("kafka", topic)
+        event = alert_event(row, "firing", {"documents": []}, delivery="d1")
+        notifications.enqueue(connection, [NotificationRow("d1", row.id, to.channel, to.name, event)], due_at=NOW)
+    notifier = KafkaNotifier(kafka_bootstrap, topic, timeout_seconds=10)
+    assert deliver(engine, notifier, MovableClock(NOW), to) == {"delivered": 1}
+    notifier.close()
+    consumer = KafkaConsumer(
+        topic, bootstrap_servers=kafka_bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=10_000
+    )
+    record = next(consumer)
+    consumer.close()
+    assert record.key == row.fingerprint.encode()
+    assert dict(record.headers)["ce_id"] == b"d1"
+    decoded = msgspec.json.decode(record.value, type=AlertEvent)
+    assert (decoded.labels, decoded.status) == (row.labels, "firing")
+
+
+def test_a_topic_that_is_not_there_is_retried(engine: Engine, kafka_bootstrap: str, topic_prefix: str) -> None:
+    """The message waits in the outbox until the broker can take it; nothing creates topics by accident."""
+    to = Receiver("kafka", f"{topic_prefix}.absent")
+    put(engine, "d1", payload={"fingerprint": "f"}, to=to)
+    notifier = KafkaNotifier(kafka_bootstrap, to.name, timeout_seconds=2)
+    assert deliver(engine, notifier, MovableClock(NOW), to) == {"retried": 1}
+    notifier.close()
+
+
+def test_apprise_sends_plain_text(engine: Engine, inbox: Inbox) -> None:
+    """A service that apprise knows gets title and body."""
+    to = Receiver("apprise", "json")
+    put(engine, "d1", payload={"title": "负面舆情激增", "body": "a\nb", "kind": "warning"}, to=to)
+    notifier = AppriseNotifier(inbox.url.replace("http://", "json://"))
+    assert deliver(engine, notifier, MovableClock(NOW), to) == {"delivered": 1}
+    [(_, body)] = inbox.requests
+    sent = json.loads(body)
+    assert (sent["title"], sent["message"], sent["type"]) == ("负面舆情激增", "a\nb", "warning")
