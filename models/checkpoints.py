@@ -6,7 +6,8 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers.utils import logging as transformers_logging
 
 from core.errors import CheckpointError, LabelSetError
 from core.taxonomy import CLASSES
@@ -57,6 +58,7 @@ def load_checkpoint(folder: Path) -> tuple[OpinionClassifier, PreTrainedTokenize
         LabelSetError: its heads or classes are not those of `core.taxonomy`.
     """
     folder = resolve(folder)
+    transformers_logging.disable_progress_bar()  # a bar over a second of reading is noise in every command
     try:
         fields, _ = OpinionConfig.get_config_dict(folder)
         if fields.get("model_type") != OpinionConfig.model_type:
@@ -72,7 +74,7 @@ def load_checkpoint(folder: Path) -> tuple[OpinionClassifier, PreTrainedTokenize
         model = OpinionClassifier.from_pretrained(
             folder, config=config, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{folder} cannot be loaded: {error}") from error
     return model.eval(), tokenizer
@@ -112,6 +114,7 @@ def save_checkpoint(
     model: OpinionClassifier, tokenizer: PreTrainedTokenizerBase, folder: Path, dtype: str = "float32"
 ) -> None:
     """Write weights, config and tokenizer; `float16` halves the folder and is read back as float32."""
+    transformers_logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
     model.to(getattr(torch, dtype)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)

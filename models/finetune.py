@@ -136,6 +136,7 @@ def build(recipe: Recipe, texts: Sequence[str], work_dir: Path) -> tuple[Opinion
         dropout=recipe.dropout,
         word_dropout=recipe.word_dropout,
         mask_token_id=tokenizer.mask_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
     return OpinionClassifier(config, encoder), tokenizer
 
