@@ -50,6 +50,10 @@ up: setup  ## servers, worker, scheduler and console, until Ctrl-C
 test: setup  ## every test, with real Kafka and PostgreSQL
 	$(BIN)/pytest
 
+.PHONY: bench
+bench: setup  ## benchmarks, into var/bench; ONLY=name runs one
+	$(BIN)/python -m benchmarks $(ONLY)
+
 .PHONY: check
 check: setup  ## format, lint, types, direction of imports, spelling
 	$(BIN)/ruff format --check .
