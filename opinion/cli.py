@@ -17,8 +17,11 @@ from opinion.commands import (
     dlq,
     doctor,
     intake,
+    labels,
     models,
+    registry,
     replay,
+    retrain,
     scheduler,
     up,
     web,
@@ -48,7 +51,12 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)
+models.app.command("list")(registry.list_models)
+models.app.command("promote")(registry.promote_model)
+models.app.command("rollback")(registry.rollback_model)
 app.add_typer(models.app, name="models")
+app.add_typer(labels.app, name="labels")
+app.command("retrain")(retrain.retrain)
 app.add_typer(dlq.app, name="dlq")
 
 

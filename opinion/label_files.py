@@ -16,8 +16,9 @@ import msgspec
 from core.errors import NotFoundError, RecordRejected, UsageError
 from core.records import Label
 from core.taxonomy import HEADS, Head
+from core.texts import normalised
 from core.times import parse_time
-from storage.human_labels import LabelRow, Statement, normalised
+from storage.human_labels import LabelRow, Statement
 from streams.labels import check, unreadable
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".csv")

@@ -1,6 +1,5 @@
 """What a retrain run learns from: the labels as they stand, and which of them are never trained on."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,10 +7,12 @@ from datetime import datetime
 from typing import Final
 
 from core.taxonomy import HEADS, Head
+from core.texts import part_of, text_hash
 from models.datasets import LabelledText
-from storage.human_labels import LabelRow, normalised
+from storage.human_labels import LabelRow
 
 DEV_SHARE: Final = 0.15  # of what is trained on: decides when to stop, and calibrates
+FEWEST_TEXTS: Final = 3  # one to learn from, one to stop by, one to judge by
 FEWEST_ANSWERS_OF_A_SOURCE: Final = 50  # fewer do not show that a source never says "neutral"
 
 
@@ -71,27 +72,25 @@ def adjudicate(rows: Iterable[LabelRow]) -> tuple[list[AnsweredText], int]:
 
 
 def split(texts: Sequence[AnsweredText], last_label_id: int, *, held_out_share: float) -> TrainingSet:
-    """The newest share is held out; of the rest a fixed share by hash is for stopping and calibrating."""
-    held_out_count = max(1, round(held_out_share * len(texts))) if len(texts) > 1 else 0
+    """The newest share is held out; of the rest a fixed share by hash is for stopping and calibrating.
+
+    Raises:
+        ValueError: fewer than `FEWEST_TEXTS` texts.
+    """
+    if len(texts) < FEWEST_TEXTS:
+        raise ValueError(f"{len(texts)} texts cannot be split")
+    held_out_count = min(max(1, round(held_out_share * len(texts))), len(texts) - 2)
     boundary = len(texts) - held_out_count
     absent = _absent_classes(texts)
     train: list[LabelledText] = []
     dev: list[LabelledText] = []
     for text in texts[:boundary]:
         (dev if part_of(text.key) < DEV_SHARE else train).append(_labelled(text, absent))
+    if not dev:
+        dev.append(train.pop())
     if not train:
-        train, dev = dev, []
+        train.append(dev.pop())
     return TrainingSet(train, dev, [_labelled(text, absent) for text in texts[boundary:]], last_label_id)
-
-
-def text_hash(text: str) -> bytes:
-    """The same for texts that differ only in case, width or white space."""
-    return hashlib.sha256(normalised(text).encode("utf-8", "replace")).digest()
-
-
-def part_of(key: bytes) -> float:
-    """A text's fixed place in [0, 1): the same in every run."""
-    return int.from_bytes(key[:4]) / 2**32
 
 
 def _labelled(text: AnsweredText, absent: dict[str, tuple[str, ...]]) -> LabelledText:

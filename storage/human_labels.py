@@ -1,7 +1,6 @@
 """People's answers: an append-only history in which a repeated answer leaves no second row."""
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -10,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, func, select, text
 
 from core.taxonomy import Head
+from core.texts import normalised
 from storage.tables import human_label
 
 INSERT_ROWS: Final = 2000  # one statement's worth: keeps the arrays at a few MB
@@ -80,11 +80,6 @@ class Statement(NamedTuple):
     annotator: str
     labelled_at: datetime | None
     key: bytes | None = None
-
-
-def normalised(text: str) -> str:
-    """A text as it is compared: NFKC, case folded, runs of white space as one space."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def label_key(statement: Statement) -> bytes:
@@ -196,7 +191,8 @@ _ROW = [human_label.c[name] for name in LabelRow._fields]
 
 def rows(connection: Connection) -> Iterator[LabelRow]:
     """Every answer in the order it was recorded, in constant memory."""
-    result = connection.execution_options(yield_per=READ_ROWS).execute(select(*_ROW).order_by(human_label.c.id))
+    statement = select(*_ROW).order_by(human_label.c.id)
+    result = connection.execute(statement, execution_options={"yield_per": READ_ROWS})
     return (LabelRow(*row) for row in result)
 
 

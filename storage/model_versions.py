@@ -5,14 +5,15 @@ Nothing is ever deleted or rewritten; the newest promotion names the champion.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from core.errors import NotFoundError
 from storage.tables import model_promotion, model_version
+
+PROMOTION_LOCK: Final = 0x6F70_7072  # "oppr"
 
 
 class ModelVersion(NamedTuple):
@@ -41,16 +42,16 @@ class Promotion(NamedTuple):
 def register(
     connection: Connection,
     version: str,
-    path: Path,
+    path: str,
     *,
     origin: str,
     parent: str | None = None,
     metrics: Mapping[str, Any] | None = None,
 ) -> None:
     """Make a model known; a version that is known already only gets the new path (its folder may have moved)."""
-    row = {"version": version, "path": str(path), "parent": parent, "origin": origin, "metrics": dict(metrics or {})}
+    row = {"version": version, "path": path, "parent": parent, "origin": origin, "metrics": dict(metrics or {})}
     statement = upsert(model_version).values(row)
-    connection.execute(statement.on_conflict_do_update(index_elements=["version"], set_={"path": str(path)}))
+    connection.execute(statement.on_conflict_do_update(index_elements=["version"], set_={"path": path}))
 
 
 def versions(connection: Connection) -> list[ModelVersion]:
@@ -71,12 +72,18 @@ def champion_at(connection: Connection, at: datetime) -> Promotion | None:
     return _first(connection, _promotions().where(model_promotion.c.promoted_at <= at).order_by(*order))
 
 
+def lock_promotions(connection: Connection) -> None:
+    """One at a time until the transaction ends: who asks for the champion after this may rely on the answer."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PROMOTION_LOCK})
+
+
 def promote(connection: Connection, version: str, *, reason: str, by: str) -> Promotion:
     """Make a known version the champion, in the caller's transaction.
 
     Raises:
         NotFoundError: no such version.
     """
+    lock_promotions(connection)
     known = connection.scalar(select(model_version.c.version).where(model_version.c.version == version))
     if known is None:
         raise NotFoundError(f"no model version {version}", remedy="opinion models list")

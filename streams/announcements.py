@@ -10,14 +10,16 @@ from typing import Any, Final
 
 import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaConnectionError, KafkaError
 
 from core.errors import DependencyNotReadyError
 from core.logs import get_logger
 from core.records import ModelAnnouncement
+from streams.local import is_answering
 
 KEY: Final = b"champion"
 POLL_MILLISECONDS: Final = 500  # how long `stop` may wait for the thread to notice
+ANSWER_SECONDS: Final = 5.0
 BACK_OFF_SECONDS: Final = 15.0  # longest pause between attempts to reach the broker
 
 log = get_logger(__name__)
@@ -31,6 +33,7 @@ def announce(bootstrap: str, topic: str, announcement: ModelAnnouncement, *, tim
     """
     milliseconds = int(timeout_seconds * 1000)
     try:
+        _require(bootstrap, timeout_seconds)
         producer = KafkaProducer(
             bootstrap_servers=bootstrap.split(","),
             acks="all",
@@ -60,7 +63,7 @@ class ModelFollower:
                 before it is skipped, and the same announcement is not repeated. While it runs, nothing is read.
                 If it raises, that is logged, and the follower waits for the next announcement.
         """
-        self._bootstrap = bootstrap.split(",")
+        self._bootstrap = bootstrap
         self._partition = TopicPartition(topic, 0)
         self._on_announcement = on_announcement
         self._told: ModelAnnouncement | None = None
@@ -94,8 +97,9 @@ class ModelFollower:
                 self._stopping.wait(pause * SystemRandom().uniform(0.5, 1))
 
     def _open(self) -> KafkaConsumer:
+        _require(self._bootstrap, ANSWER_SECONDS)
         consumer = KafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            bootstrap_servers=self._bootstrap.split(","),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -126,6 +130,12 @@ class ModelFollower:
             self._on_announcement(announcement)
         except Exception:
             log.exception("announcement_failed", version=announcement.version)
+
+
+def _require(bootstrap: str, timeout_seconds: float) -> None:
+    """Clients of kafka-python 3.0 that find no broker leave their sockets open, so ask before one is made."""
+    if not is_answering(bootstrap, timeout_seconds):
+        raise KafkaConnectionError(f"no broker answers at {bootstrap}")
 
 
 def _newest(records: Iterable[Any]) -> ModelAnnouncement | None:

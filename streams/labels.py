@@ -1,13 +1,12 @@
 """`opinion.label.v1` into `human_label`: answers of other labelling tools, each stored once in effect."""
 
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from sqlalchemy import Engine
 
@@ -28,6 +27,7 @@ MAX_NAME_CHARS: Final = 512
 MAX_FUTURE: Final = timedelta(hours=24)  # an answer from the far future would win over every later one
 POLL_MILLISECONDS: Final = 1000
 BATCH_RECORDS: Final = 500
+GIVE_UP_POLLS: Final = 10  # without any record; the next run tries again
 ACK_SECONDS: Final = 30
 
 log = get_logger(__name__)
@@ -36,11 +36,14 @@ _decoder = msgspec.json.Decoder(Label)
 
 @dataclass(frozen=True)
 class Taken:
-    """What one run of the job took from the topic."""
+    """What one run of the job took from the topic; the fields are the fates of `core.metrics.LABELS`."""
 
     stored: int = 0
-    repeats: int = 0
+    repeat: int = 0
     dead_lettered: int = 0
+
+    def __add__(self, other: "Taken") -> "Taken":
+        return Taken(self.stored + other.stored, self.repeat + other.repeat, self.dead_lettered + other.dead_lettered)
 
 
 def decode(record: RawRecord) -> Statement:
@@ -100,117 +103,104 @@ def check(label: Label, now: datetime) -> Statement:
     )
 
 
-class LabelIntake:
-    """A consumer of the label topic that works when it is told to; the scheduler's `labels` job.
+def take_labels(
+    bootstrap: str, engine: Engine, *, topic: str, dead_letter_topic: str, should_stop: Callable[[], bool]
+) -> Taken:
+    """Store what has arrived on the label topic; the scheduler's `labels` job.
 
-    Offsets are committed after the SQL commit and after dead letters are acknowledged. After any failure the
-    consumer is dropped, and the next run starts from the committed offsets: a repeated label has no effect.
-    Not safe to share between threads.
+    Offsets are committed after the SQL commit and after dead letters are acknowledged, so a failure at any point
+    leads to labels that come again, which has no effect. The partitions are assigned, not subscribed to: only
+    the scheduler with the lease reads, and a group member that stands by would keep them from it.
+
+    Raises:
+        DependencyNotReadyError: Kafka does not answer. What PostgreSQL raises is passed on.
     """
-
-    def __init__(
-        self, bootstrap: str, engine: Engine, *, topic: str, dead_letter_topic: str, group: str = GROUP
-    ) -> None:
-        """Opens nothing yet."""
-        self._bootstrap = bootstrap.split(",")
-        self._engine = engine
-        self._topic = topic
-        self._dead_letter_topic = dead_letter_topic
-        self._group = group
-        self._consumer: KafkaConsumer | None = None
-
-    def run(self) -> Taken:
-        """Take what has arrived, and return.
-
-        Raises:
-            DependencyNotReadyError: Kafka does not answer. What PostgreSQL raises is passed on.
-        """
-        taken = Taken()
+    addresses = bootstrap.split(",")
+    taken = Taken()
+    try:
+        consumer = KafkaConsumer(
+            bootstrap_servers=addresses,
+            group_id=GROUP,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+            isolation_level="read_committed",
+            bootstrap_timeout_ms=5_000,
+        )
         try:
-            while batches := self._open().poll(timeout_ms=POLL_MILLISECONDS, max_records=BATCH_RECORDS):
-                taken = _sum(taken, self._take([record for batch in batches.values() for record in batch]))
-        except KafkaError as error:
-            self.close()
-            raise DependencyNotReadyError(
-                f"the label topic cannot be read: {error}", remedy="opinion doctor"
-            ) from error
-        except BaseException:
-            self.close()
-            raise
-        return taken
-
-    def close(self) -> None:
-        """Leave the group; what was not committed is read again."""
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            with suppress(KafkaError):
-                consumer.close(autocommit=False, timeout_ms=2000)
-
-    def _open(self) -> KafkaConsumer:
-        if self._consumer is None:
-            self._consumer = KafkaConsumer(
-                self._topic,
-                bootstrap_servers=self._bootstrap,
-                group_id=self._group,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                allow_auto_create_topics=False,
-                isolation_level="read_committed",
-                session_timeout_ms=10_000,
-                bootstrap_timeout_ms=5_000,
-            )
-        return self._consumer
-
-    def _take(self, messages: Sequence[Any]) -> Taken:
-        good: list[tuple[RawRecord, Statement]] = []
-        bad: list[DeadLetter] = []
-        for record in map(_raw_record, messages):
-            try:
-                good.append((record, decode(record)))
-            except RecordRejected as rejected:
-                bad.append(DeadLetter(record, STAGE, rejected.reason, rejected.detail))
-        stored, kept = self._store(good, bad)
-        self._publish_dead(bad)
-        self._open().commit()
-        taken = Taken(stored, kept - stored, len(bad))
-        for fate, count in (("stored", taken.stored), ("repeat", taken.repeats), ("dead_lettered", len(bad))):
-            LABELS.labels(fate).inc(count)
-        log.info("labels_taken", stored=taken.stored, repeats=taken.repeats, dead_lettered=len(bad))
-        return taken
-
-    def _store(self, good: Sequence[tuple[RawRecord, Statement]], bad: list[DeadLetter]) -> tuple[int, int]:
-        """One transaction. Answers about documents that nobody knows join `bad`. Returns (new, all) rows."""
-        with self._engine.begin() as connection:
-            ids = [said.document_id for _, said in good if said.document_id]
-            known = human_labels.documents_by_id(connection, ids)
-            labels = []
-            for record, said in good:
-                document = known.get(said.document_id or "")
-                if document is None and said.text is None:
-                    detail = f"document_id: there is no stored document {said.document_id!r}, and no text"
-                    bad.append(DeadLetter(record, STAGE, "bad_record", detail))
-                else:
-                    labels.append(human_labels.linked(said, document, now=record.recorded_at))
-            return human_labels.add(connection, labels), len(labels)
-
-    def _publish_dead(self, letters: Sequence[DeadLetter]) -> None:
-        if not letters:
-            return
-        producer = KafkaProducer(bootstrap_servers=self._bootstrap, acks="all", allow_auto_create_topics=False)
-        try:
-            sends = [
-                producer.send(
-                    self._dead_letter_topic,
-                    key=letter.record.key,
-                    value=letter.record.value,
-                    headers=letter.headers(),
-                )
-                for letter in letters
-            ]
-            for send in sends:
-                send.get(ACK_SECONDS)
+            for records in _arrived(consumer, topic, should_stop):
+                taken = taken + _take(addresses, engine, records, dead_letter_topic)
+                consumer.commit()
         finally:
-            producer.close(timeout=1)
+            consumer.close(autocommit=False, timeout_ms=2000)
+    except KafkaError as error:
+        raise DependencyNotReadyError(
+            f"labels of {topic} cannot be taken: {error}", remedy="opinion doctor"
+        ) from error
+    return taken
+
+
+def _arrived(consumer: KafkaConsumer, topic: str, should_stop: Callable[[], bool]) -> Iterator[list[RawRecord]]:
+    """What lies between the committed and the present end offsets, in batches."""
+    partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+    consumer.assign(partitions)
+    ends = consumer.end_offsets(partitions) if partitions else {}
+    silent = 0
+    while silent < GIVE_UP_POLLS and not should_stop():
+        if all(consumer.position(partition) >= ends[partition] for partition in partitions):
+            return
+        batches = consumer.poll(timeout_ms=POLL_MILLISECONDS, max_records=BATCH_RECORDS)
+        silent = 0 if batches else silent + 1
+        if batches:
+            yield [_raw_record(message) for batch in batches.values() for message in batch]
+
+
+def _take(addresses: list[str], engine: Engine, records: Sequence[RawRecord], dead_letter_topic: str) -> Taken:
+    """Settle one batch: stored, or on the dead-letter topic."""
+    good: list[tuple[RawRecord, Statement]] = []
+    bad: list[DeadLetter] = []
+    for record in records:
+        try:
+            good.append((record, decode(record)))
+        except RecordRejected as rejected:
+            bad.append(DeadLetter(record, STAGE, rejected.reason, rejected.detail))
+    stored, kept = _store(engine, good, bad)
+    _publish_dead(addresses, bad, dead_letter_topic)
+    taken = Taken(stored, kept - stored, len(bad))
+    for fate, count in asdict(taken).items():
+        LABELS.labels(fate).inc(count)
+    log.info("labels_taken", **asdict(taken))
+    return taken
+
+
+def _store(engine: Engine, good: Sequence[tuple[RawRecord, Statement]], bad: list[DeadLetter]) -> tuple[int, int]:
+    """One transaction. Answers about documents that nobody knows join `bad`. Returns (new, all) rows."""
+    with engine.begin() as connection:
+        known = human_labels.documents_by_id(connection, [said.document_id for _, said in good if said.document_id])
+        labels = []
+        for record, said in good:
+            document = known.get(said.document_id or "")
+            if document is None and said.text is None:
+                detail = f"document_id: there is no stored document {said.document_id!r}, and no text"
+                bad.append(DeadLetter(record, STAGE, "bad_record", detail))
+            else:
+                labels.append(human_labels.linked(said, document, now=record.recorded_at))
+        return human_labels.add(connection, labels), len(labels)
+
+
+def _publish_dead(addresses: list[str], letters: Sequence[DeadLetter], topic: str) -> None:
+    if not letters:
+        return
+    producer = KafkaProducer(bootstrap_servers=addresses, acks="all", allow_auto_create_topics=False)
+    try:
+        sends = [
+            producer.send(topic, key=letter.record.key, value=letter.record.value, headers=letter.headers())
+            for letter in letters
+        ]
+        for send in sends:
+            send.get(ACK_SECONDS)
+    finally:
+        producer.close(timeout=1)
 
 
 def _raw_record(message: Any) -> RawRecord:
@@ -223,7 +213,3 @@ def _raw_record(message: Any) -> RawRecord:
         message.value,
         tuple(message.headers),
     )
-
-
-def _sum(one: Taken, other: Taken) -> Taken:
-    return Taken(one.stored + other.stored, one.repeats + other.repeats, one.dead_lettered + other.dead_lettered)

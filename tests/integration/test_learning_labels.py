@@ -3,8 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,11 @@ from opinion.label_import import Imported, ImportOptions, import_file
 from storage import human_labels
 from storage.engine import connect
 from streams.dead_letters import read_error_headers
-from streams.labels import LabelIntake, Taken
-from tests.support.rows import document_row, store_rows
+from streams.labels import Taken, take_labels
+from tests.support.records import row
+from tests.support.rows import store_rows
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
-IntakeOf = Callable[[str, str], LabelIntake]
 
 
 @pytest.fixture
@@ -33,24 +32,11 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def intake_of(engine: Engine, kafka_bootstrap: str, topic_prefix: str) -> Iterator[IntakeOf]:
-    """Makes the job's consumer for a topic and its dead-letter topic."""
-    with ExitStack() as stack:
-
-        def make(topic: str, dead_letters: str) -> LabelIntake:
-            group = f"{topic_prefix}-labels"
-            intake = LabelIntake(kafka_bootstrap, engine, topic=topic, dead_letter_topic=dead_letters, group=group)
-            return stack.enter_context(closing(intake))
-
-        yield make
-
-
 def imported(engine: Engine, path: Path, *, is_strict: bool = False) -> Imported:
     return import_file(engine, path, ImportOptions("li", is_strict, UTC), now=NOW)
 
 
-def labels_file(folder: Path, *lines: dict[str, object]) -> Path:
+def labels_file(folder: Path, *lines: Mapping[str, object]) -> Path:
     path = folder / "labels.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
@@ -65,7 +51,7 @@ def stored(engine: Engine) -> list[tuple[str | None, str, str, str]]:
 def test_labels_find_their_documents(engine: Engine, tmp_path: Path) -> None:
     """By id, or by a text equal to a document's (with or without its title)."""
     store_rows(
-        engine, [document_row(1, text="电池起火", title="新闻"), document_row(2, text="球队赢了", title="标题")]
+        engine, [row("weibo:1", text="电池起火", title="新闻"), row("weibo:2", 1, text="球队赢了", title="标题")]
     )
     path = labels_file(
         tmp_path,
@@ -84,7 +70,7 @@ def test_labels_find_their_documents(engine: Engine, tmp_path: Path) -> None:
 
 def test_a_label_of_an_older_version_keeps_its_text(engine: Engine, tmp_path: Path) -> None:
     """Who judged a text that has since been revised judged that text, not the new one."""
-    store_rows(engine, [document_row(1, text="改过的")])
+    store_rows(engine, [row("weibo:1", text="改过的")])
     imported(engine, labels_file(tmp_path, {"id": "weibo:1", "text": "原来的", "topic": "sports"}))
     assert stored(engine) == [("weibo:1", "原来的", "topic", "sports")]
 
@@ -93,7 +79,7 @@ def test_a_repeated_import_changes_nothing(engine: Engine, tmp_path: Path) -> No
     """The same file again, also after its document has arrived, adds no row."""
     path = labels_file(tmp_path, {"text": "第 1 条", "topic": "sports", "sentiment": "neutral"})
     assert imported(engine, path).new == 2
-    store_rows(engine, [document_row(1)])
+    store_rows(engine, [row("weibo:1", text="第 1 条")])
     assert imported(engine, path).new == 0
     assert len(stored(engine)) == 2
 
@@ -154,11 +140,9 @@ def test_an_export_can_be_imported_again(engine: Engine, tmp_path: Path, suffix:
     assert stored(engine) == before
 
 
-def test_the_topic_fills_the_table(
-    engine: Engine, kafka_bootstrap: str, new_topic: Callable[..., str], intake_of: IntakeOf
-) -> None:
+def test_the_topic_fills_the_table(engine: Engine, kafka_bootstrap: str, new_topic: Callable[..., str]) -> None:
     """Good records are stored once however often they come; bad ones reach the dead-letter topic untouched."""
-    store_rows(engine, [document_row(1)])
+    store_rows(engine, [row("weibo:1", text="第 1 条")])
     topic, dead_letters = new_topic("label"), new_topic("label.dlq")
     good = [
         b'{"head": "topic", "answer": "sports", "document_id": "weibo:1"}',
@@ -173,8 +157,7 @@ def test_the_topic_fills_the_table(
         b'{"head": "topic", "answer": "sports", "text": "\xff"}',
     ]
     send(kafka_bootstrap, topic, [*good, good[1], *bad])
-    intake = intake_of(topic, dead_letters)
-    assert run_until(intake, 9) == Taken(stored=2, repeats=1, dead_lettered=6)
+    assert taken(engine, kafka_bootstrap, topic, dead_letters) == Taken(stored=2, repeat=1, dead_lettered=6)
     assert stored(engine) == [("weibo:1", "第 1 条", "topic", "sports"), (None, "bad", "sentiment", "negative")]
     letters = read_all(kafka_bootstrap, dead_letters, len(bad))
     assert {letter.value for letter in letters} == set(bad)
@@ -187,23 +170,23 @@ def test_the_topic_fills_the_table(
     }
     assert all((fact["topic"], fact["stage"]) == (topic, "label") for fact in facts)
     assert all(letter.headers[0] == ("trace", b"7") for letter in letters)
-    assert intake.run() == Taken()
+    assert taken(engine, kafka_bootstrap, topic, dead_letters) == Taken()
 
 
 def test_nothing_is_committed_that_was_not_stored(
-    engine: Engine, kafka_bootstrap: str, new_topic: Callable[..., str], intake_of: IntakeOf
+    engine: Engine, kafka_bootstrap: str, new_topic: Callable[..., str]
 ) -> None:
     """While SQL refuses, the records stay in the topic; the next run stores them, each once."""
     topic = new_topic("label")
     send(kafka_bootstrap, topic, [b'{"head": "topic", "answer": "sports", "text": "a"}'])
-    intake = intake_of(topic, topic)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE human_label RENAME TO elsewhere"))
     with pytest.raises(ProgrammingError, match="human_label"):
-        run_until(intake, 1)
+        taken(engine, kafka_bootstrap, topic, topic)
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE elsewhere RENAME TO human_label"))
-    assert run_until(intake, 1) == Taken(stored=1)
+    assert taken(engine, kafka_bootstrap, topic, topic) == Taken(stored=1)
+    assert taken(engine, kafka_bootstrap, topic, topic) == Taken()
 
 
 def send(bootstrap: str, topic: str, values: list[bytes]) -> None:
@@ -213,19 +196,9 @@ def send(bootstrap: str, topic: str, values: list[bytes]) -> None:
     producer.close()
 
 
-def run_until(intake: LabelIntake, records: int) -> Taken:
-    """Run the job until it has taken so many records; joining the group takes a few seconds."""
-    stored_count = repeats = dead = 0
-    for _ in range(30):
-        taken = intake.run()
-        stored_count, repeats, dead = (
-            stored_count + taken.stored,
-            repeats + taken.repeats,
-            dead + taken.dead_lettered,
-        )
-        if stored_count + repeats + dead >= records:
-            return Taken(stored_count, repeats, dead)
-    raise AssertionError(f"only {stored_count + repeats + dead} of {records} records were taken")
+def taken(engine: Engine, bootstrap: str, topic: str, dead_letters: str) -> Taken:
+    """One run of the job."""
+    return take_labels(bootstrap, engine, topic=topic, dead_letter_topic=dead_letters, should_stop=lambda: False)
 
 
 def read_all(bootstrap: str, topic: str, count: int) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from opinion.training_set import AnsweredText, adjudicate, split
 from storage.human_labels import LabelRow
 
@@ -83,9 +85,15 @@ def test_sources_that_never_say_neutral_mask_it() -> None:
     assert absent == {"s": ("neutral",), "m": ()}
 
 
-def test_few_labels_still_give_two_parts() -> None:
-    """Two texts are enough to train on one and judge by the other; one text is not."""
-    two = split(texts([row(1, "a", "sports"), row(2, "b", "health", day=1)]), 2, held_out_share=0.2)
-    assert (len(two.train), len(two.held_out)) == (1, 1)
-    one = split(texts([row(1, "a", "sports")]), 1, held_out_share=0.2)
-    assert not one.held_out
+@pytest.mark.parametrize("count", [3, 4, 5, 7, 12])
+def test_few_labels_still_fill_every_part(count: int) -> None:
+    """Three texts are enough to train on one, stop by one and judge by one."""
+    parts = split(texts([row(nth, f"t{nth}", "sports", day=nth) for nth in range(count)]), 0, held_out_share=0.5)
+    assert min(len(parts.train), len(parts.dev), len(parts.held_out)) >= 1
+    assert parts.texts == count
+
+
+def test_two_labels_are_too_few() -> None:
+    """With fewer texts than parts there is nothing to do."""
+    with pytest.raises(ValueError, match="2 texts"):
+        split(texts([row(1, "a", "sports"), row(2, "b", "sports")]), 2, held_out_share=0.2)

@@ -1,0 +1,98 @@
+"""`opinion retrain`: the periodic job, now."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from core.errors import GateRefusedError
+from core.settings import load_settings
+from opinion.commands.registry import announce_if_possible
+from opinion.learning import retrain_options
+from opinion.retraining import OnProgress, RetrainResult
+from opinion.retraining import retrain as run_retrain
+from opinion.servers import servers
+from opinion.training_child import Progress
+from storage.engine import connect
+
+LINE_EVERY_SECONDS = 30.0  # progress lines where there is no terminal to draw a bar on
+
+
+def retrain(
+    min_labels: Annotated[
+        int, typer.Option(help="Do nothing when fewer labels than this are new since the last run.", min=0)
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Fine-tune the champion on all labels, compare the two, and promote the candidate if it is not worse.
+
+    The newest labels are set aside for the comparison, and texts that the champion is sure about are mixed in so
+    that nothing is forgotten. Exit code 5 when the comparison says no; nothing to do is no failure.
+
+    Example: opinion retrain --min-labels 100
+    """
+    settings = load_settings()
+    console = Console(stderr=True)
+    with servers(settings, need_kafka=False) as addresses:
+        engine = connect(addresses.database_url)
+        try:
+            with _progress(console) as on_progress:
+                result = run_retrain(
+                    engine,
+                    retrain_options(settings),
+                    min_new_labels=min_labels,
+                    now=datetime.now(UTC),
+                    on_progress=on_progress,
+                )
+            if result.promoted:
+                announce_if_possible(settings, engine, console)
+        finally:
+            engine.dispose()
+    if as_json:
+        typer.echo(json.dumps(asdict(result)))
+    else:
+        _show(result)
+    if result.run is not None and not result.promoted:
+        raise GateRefusedError(
+            f"the champion {result.champion} stays",
+            remedy=f"more or better labels; or, knowing why: opinion models promote {result.candidate}",
+        )
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[OnProgress]:
+    """A bar on a terminal, else a line every half minute."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+    task = bar.add_task("starting", total=None)
+    told_at = time.monotonic()
+
+    def report(at: Progress) -> None:
+        nonlocal told_at
+        dev = "".join(f" · {name.replace('_', ' ')} {value:.3f}" for name, value in at.dev.items())
+        bar.update(task, description=at.stage + dev, completed=at.step, total=at.steps or None)
+        if not console.is_terminal and time.monotonic() - told_at > LINE_EVERY_SECONDS:
+            told_at = time.monotonic()
+            console.print(f"{at.stage}: step {at.step}/{at.steps}{dev}", markup=False)
+
+    with bar:
+        yield report
+
+
+def _show(result: RetrainResult) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    if result.run is None:
+        console.print(f"Nothing to do: {'; '.join(result.reasons)}.", markup=False)
+        return
+    verdict = "promoted" if result.promoted else "refused"
+    console.print(f"Run {result.run}: {result.candidate} was {verdict}; champion before: {result.champion}")
+    for reason in result.reasons:
+        console.print(f"  {reason}", markup=False)

@@ -1,0 +1,199 @@
+"""The training of a retrain run, in a process of its own: `python -m opinion.training_child FOLDER`.
+
+It knows neither PostgreSQL nor Kafka: the job and its rows come as files in the folder, progress and outcome go
+there too, so a kill leaves nothing behind but that folder. stdout and stderr are for the log.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from models.datasets import LabelledText
+from models.gate import Comparison
+
+if TYPE_CHECKING:  # torch is for the child only; the parent reads this module for the structs
+    from models.finetune import Trained
+    from models.inference import Classifier
+    from models.replay import Replay
+
+NICENESS: Final = 10  # workers and the scheduler come first
+JOB_FILE: Final = "job.json"
+ROWS_FILE: Final = "rows.json"
+PROGRESS_FILE: Final = "progress.json"
+OUTCOME_FILE: Final = "outcome.json"
+
+
+class TrainingJob(msgspec.Struct, frozen=True):
+    """What to train, and how.
+
+    Attributes:
+        champion: its checkpoint folder, or `starter`.
+        home: gets the finished candidate, see `models.registry.ModelFolders`.
+        epochs, learning_rate, device, batch_tokens, max_length, threads: as in `core.settings`.
+    """
+
+    champion: str
+    champion_version: str
+    home: str
+    created_at: datetime
+    epochs: float
+    learning_rate: float
+    device: Literal["auto", "cpu", "cuda"]
+    batch_tokens: int
+    max_length: int
+    threads: int
+
+
+class TrainingRows(msgspec.Struct, frozen=True):
+    """What to learn from and to judge by; no text is in two of them.
+
+    Attributes:
+        pool: stored documents without answers, for replay.
+    """
+
+    train: list[LabelledText]
+    dev: list[LabelledText]
+    held_out: list[LabelledText]
+    pool: list[LabelledText]
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Where the training stands; `steps` is 0 where they are not counted."""
+
+    step: int
+    steps: int
+    stage: str
+    dev: dict[str, float]
+
+
+class TrainingOutcome(msgspec.Struct, frozen=True):
+    """What came out.
+
+    Attributes:
+        version, path: of the candidate.
+        replay, replay_doubt, replay_origin: see `models.gate.judge` and `models.replay.Replay`.
+        rows: how many rows were trained on, by kind.
+        dev: macro-F1 on dev, which decided when to stop.
+    """
+
+    version: str
+    path: str
+    held_out: Comparison
+    replay: Comparison
+    replay_doubt: float
+    replay_origin: str
+    rows: dict[str, int]
+    dev: dict[str, float]
+
+
+def train(folder: Path) -> TrainingOutcome:
+    """Do the job that lies in `folder`. Blocks for minutes."""
+    from models.checkpoints import resolve
+    from models.finetune import ONWARDS, finetune
+    from models.replay import build
+
+    job = msgspec.json.decode((folder / JOB_FILE).read_bytes(), type=TrainingJob)
+    rows = msgspec.json.decode((folder / ROWS_FILE).read_bytes(), type=TrainingRows)
+
+    def report(stage: str, step: int = 0, steps: int = 0, dev: dict[str, float] | None = None) -> None:
+        _write(folder / PROGRESS_FILE, Progress(step, steps, stage, dev or {}))
+
+    report("reading with the champion")
+    parent = resolve(job.champion)
+    champion = _load(parent, job)
+    replay = build(parent, champion.classify, labels=[*rows.train, *rows.dev], held_out=rows.held_out, pool=rows.pool)
+    trained = finetune(
+        parent,
+        replay.labels[: len(rows.train)],
+        [*rows.dev, *replay.dev],
+        folder / "candidate",
+        replay_rows=replay.train,
+        optimisation=ONWARDS.model_copy(update={"epochs": job.epochs, "learning_rate": job.learning_rate}),
+        on_progress=lambda at: report("training", at.step, at.steps, at.dev),
+    )
+    report("judging")
+    return _judged(job, rows, replay, trained, champion)
+
+
+def _judged(
+    job: TrainingJob, rows: TrainingRows, replay: "Replay", trained: "Trained", champion: "Classifier"
+) -> TrainingOutcome:
+    """Both models on both unseen parts; the candidate joins the model folders, with its card."""
+    from models.registry import ModelFolders
+    from models.replay import REPLAY_FILE
+
+    inherited = Path(job.champion) / REPLAY_FILE
+    if inherited.is_file():
+        shutil.copy2(inherited, trained.folder / REPLAY_FILE)
+    folders = ModelFolders(Path(job.home))
+    version = folders.add(trained.folder, parent=job.champion_version, created_at=job.created_at)
+    path = folders.path(version.version)
+    candidate = _load(path, job)
+    held_out, held_out_figures = _compare(rows.held_out, champion, candidate)
+    replayed, replay_figures = _compare(replay.held_out, champion, candidate)
+    counts = {"labels": len(rows.train), "dev labels": len(rows.dev), f"replay ({replay.origin})": len(replay.train)}
+    _write_card(path, counts, trained.dev, {"held-out labels": held_out_figures, "held-out replay": replay_figures})
+    return TrainingOutcome(
+        version.version, str(path), held_out, replayed, replay.doubt, replay.origin, counts, trained.dev
+    )
+
+
+def _compare(
+    rows: Sequence[LabelledText], champion: "Classifier", candidate: "Classifier"
+) -> tuple[Comparison, dict[str, dict[str, Any]]]:
+    """The comparison, and all figures of the candidate."""
+    from models.evaluation import evaluate
+
+    texts = [row.text for row in rows]
+    before, after = (evaluate(rows, model.classify(texts)) for model in (champion, candidate))
+    figures = [{str(head): by_head["macro_f1"] for head, by_head in found.items()} for found in (before, after)]
+    return Comparison(len(rows), *figures), {str(head): by_head for head, by_head in after.items()}
+
+
+def _write_card(
+    path: Path, rows: dict[str, int], dev: dict[str, float], tests: dict[str, dict[str, dict[str, Any]]]
+) -> None:
+    from models.checkpoints import CARD_FILE, load_checkpoint
+    from models.model_card import CardFacts, model_card
+    from models.registry import read_version
+
+    model, _ = load_checkpoint(path)
+    facts = CardFacts("fine-tuning on new labels", rows, dev, tests)
+    card = model_card(read_version(path), model.config, model.num_parameters(), facts)
+    (path / CARD_FILE).write_text(card, encoding="utf-8")
+
+
+def _load(folder: Path, job: TrainingJob) -> "Classifier":
+    from models.inference import Classifier
+
+    return Classifier.load(
+        folder,
+        device=job.device,
+        batch_tokens=job.batch_tokens,
+        max_length=job.max_length,
+        cache_entries=0,
+        threads=job.threads,
+    )
+
+
+def _write(path: Path, value: msgspec.Struct) -> None:
+    """In one piece: the parent reads the old value or the new one."""
+    unfinished = path.with_name(f".{path.name}")
+    unfinished.write_bytes(msgspec.json.encode(value))
+    unfinished.replace(path)
+
+
+def main(folder: Path) -> None:
+    """Train at low priority, and write the outcome."""
+    os.nice(NICENESS)
+    _write(folder / OUTCOME_FILE, train(folder))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
