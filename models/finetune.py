@@ -30,12 +30,13 @@ class Trained:
 
     Attributes:
         folder: the checkpoint.
-        dev: macro-F1 figures on dev, see `training.fit`.
+        dev, epochs: see `training.Fitted`.
         rows: training rows by source file or kind.
     """
 
     folder: Path
     dev: dict[str, float]
+    epochs: float
     rows: dict[str, int]
 
 
@@ -63,7 +64,7 @@ def train_recipe(
     dev = [row for part in recipe.dev for row in read_part(data, part)]
     model, tokenizer = build(recipe, [row.text for row in rows], out / WORK_FOLDER)
     heads = model.config.heads
-    figures = fit(
+    fitted = fit(
         model,
         tokenizer,
         EncodedRows(rows, tokenizer, heads, recipe.max_length, repeats),
@@ -74,7 +75,7 @@ def train_recipe(
         on_progress=on_progress,
     )
     save_checkpoint(model, tokenizer, out, recipe.save_dtype)
-    return Trained(out, figures, {part.file: len(part_rows) for part, part_rows in train})
+    return Trained(out, fitted.dev, fitted.epochs, {part.file: len(part_rows) for part, part_rows in train})
 
 
 def finetune(
@@ -103,7 +104,7 @@ def finetune(
     set_seed(settings.seed)
     model, tokenizer = load_checkpoint(champion)
     heads, max_length = model.config.heads, window_length(tokenizer)
-    figures = fit(
+    fitted = fit(
         model,
         tokenizer,
         EncodedRows([*train_rows, *replay_rows], tokenizer, heads, max_length),
@@ -113,7 +114,7 @@ def finetune(
         on_progress=on_progress,
     )
     save_checkpoint(model, tokenizer, out, "float16")
-    return Trained(out, figures, {"new labels": len(train_rows), "replay": len(replay_rows)})
+    return Trained(out, fitted.dev, fitted.epochs, {"new labels": len(train_rows), "replay": len(replay_rows)})
 
 
 def build(recipe: Recipe, texts: Sequence[str], work_dir: Path) -> tuple[OpinionClassifier, PreTrainedTokenizerBase]:

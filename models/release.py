@@ -32,7 +32,8 @@ def release(
         rows = read_labelled(data / name)
         tests[Path(name).name] = evaluate(rows, classifier.classify([row.text for row in rows]))
     model, _ = load_checkpoint(trained.folder)
-    facts = CardFacts(recipe.name, trained.rows, trained.dev, tests, recipe.notes)
+    epochs = f"Training ended after {trained.epochs:.2f} of at most {recipe.optimisation.epochs:g} epochs."
+    facts = CardFacts(recipe.name, trained.rows, trained.dev, tests, (epochs, *recipe.notes))
     card = model_card(version, model.config, model.num_parameters(), facts)
     (trained.folder / CARD_FILE).write_text(card, encoding="utf-8")
     return version

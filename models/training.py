@@ -46,6 +46,19 @@ class Progress:
     dev: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """How a training ended.
+
+    Attributes:
+        dev: `topic_macro_f1`, `sentiment_macro_f1` (of heads that dev answers) and their mean `macro_f1`.
+        epochs: passes over the rows until the end; fewer than asked for when stopped early or out of time.
+    """
+
+    dev: dict[str, float]
+    epochs: float
+
+
 def fit(
     model: OpinionClassifier,
     tokenizer: PreTrainedTokenizerBase,
@@ -56,16 +69,13 @@ def fit(
     *,
     resume: bool = False,
     on_progress: OnProgress | None = None,
-) -> dict[str, float]:
+) -> Fitted:
     """Train in place; afterwards `model` holds the best checkpoint by dev macro-F1, calibrated on dev.
 
     Blocks for as long as the training takes. Intermediate checkpoints go to `work_dir`, one per epoch.
 
     Args:
         resume: go on from the latest checkpoint in `work_dir`, if there is one.
-
-    Returns:
-        `topic_macro_f1`, `sentiment_macro_f1` (of heads that dev answers) and their mean `macro_f1` on dev.
     """
     model.config.label_smoothing = optimisation.label_smoothing
     steps = math.ceil(len(train_rows) / optimisation.batch_rows) * optimisation.epochs
@@ -110,11 +120,9 @@ def fit(
     prediction = trainer.predict(dev_rows, metric_key_prefix="dev")
     labels, class_mask = prediction.label_ids
     model.config.temperatures = fit_temperatures(model, prediction.predictions, labels, class_mask)
-    return {
-        key.removeprefix("dev_"): float(value)
-        for key, value in prediction.metrics.items()
-        if key.endswith("macro_f1")
-    }
+    figures = prediction.metrics.items()
+    dev = {key.removeprefix("dev_"): float(value) for key, value in figures if key.endswith("macro_f1")}
+    return Fitted(dev, float(trainer.state.epoch or 0))
 
 
 def dev_macro_f1(model: OpinionClassifier, prediction: EvalPrediction) -> dict[str, float]:
