@@ -42,23 +42,25 @@ def demo(
             os.environ |= environment(settings, fresh_home(settings), receiver.url)
             _run(load_settings(), receiver, keep=keep, seed=seed, as_json=as_json)
     except KeyboardInterrupt:
-        ignore(signal.SIGINT, *STOPS)
-        say("Stopped.")
+        say("Stopped while starting.")
 
 
 def _run(settings: Settings, receiver: Receiver, *, keep: bool, seed: int, as_json: bool) -> None:
     started = time.monotonic()
     say("Starting Kafka, PostgreSQL, a worker and the scheduler …")
     with Stack(settings, workers=1, has_web=keep) as stack:
-        status = Console(stderr=True).status("sending a day of records", spinner="dots")
-        with status:
-            outcome = play(settings, stack, receiver, seed=seed, on_stage=status.update, started=started)
-        if as_json:
-            typer.echo(json.dumps(summary(outcome)))
-        else:
-            show(Console(), outcome, settings.zone, _next_steps(stack, outcome, keep=keep))
-        if keep:
-            _keep(stack)
+        try:
+            status = Console(stderr=True).status("sending a day of records", spinner="dots")
+            with status:
+                outcome = play(settings, stack, receiver, seed=seed, on_stage=status.update, started=started)
+            if as_json:
+                typer.echo(json.dumps(summary(outcome)))
+            else:
+                show(Console(), outcome, settings.zone, _next_steps(stack, outcome, keep=keep))
+            if keep:
+                _keep(stack)
+        except KeyboardInterrupt:
+            ignore(signal.SIGINT, *STOPS)  # the orderly stop is bounded; a second Ctrl-C would only break it
         say("Stopping the demo's servers …")
 
 
