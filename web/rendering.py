@@ -132,7 +132,10 @@ def percent(score: float) -> str:
 
 def points(now: float | None, before: float | None) -> str:
     """The change between two shares in percentage points, signed; empty when one is missing."""
-    return "" if now is None or before is None else f"{(now - before) * 100:+.1f}".replace("-", "−")
+    if now is None or before is None:
+        return ""
+    said = f"{(now - before) * 100:+.1f}"
+    return "0.0" if said in {"+0.0", "-0.0"} else said.replace("-", "−")
 
 
 def safe_url(url: str | None) -> str | None:

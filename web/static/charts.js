@@ -49,18 +49,18 @@
     return value == null ? "–" : `${(value * 100).toFixed(1)} %`;
   }
 
-  function share(line, n) {
-    return line.total[n] ? line.negative[n] / line.total[n] : null;
-  }
-
   function movingShares(line) {
     let [total, negative] = [0, 0];
     return line.total.map((_, n) => {
       total += line.total[n] - (line.total[n - WINDOW_BUCKETS] ?? 0);
       negative += line.negative[n] - (line.negative[n - WINDOW_BUCKETS] ?? 0);
       return total >= LEAST_DOCUMENTS ? negative / total : null;
-    }).map((value, n, all) => {
-      const isAlone = value != null && all[n - 1] == null && all[n + 1] == null; // no line goes through it
+    });
+  }
+
+  function linePoints(values) {
+    return values.map((value, n) => {
+      const isAlone = value != null && values[n - 1] == null && values[n + 1] == null; // no line goes through it
       return isAlone ? { value, symbol: "circle", symbolSize: 5 } : value;
     });
   }
@@ -94,7 +94,7 @@
   function tooltip(colours, clock, say) {
     return {
       trigger: "axis", renderMode: "richText", confine: true, // rich text: no HTML is made of names
-      backgroundColor: colours.surface, borderColor: colours.line, textStyle: { color: colours.text, fontSize: 12 },
+      backgroundColor: colours.surface, borderColor: colours.line, textStyle: { color: colours.text, fontSize: 12, fontFamily: colours.font },
       axisPointer: { type: "line", lineStyle: { color: colours.muted } },
       formatter: (points) => [clock(points[0].axisValue), ...points.map(say)].join("\n"),
     };
@@ -125,11 +125,11 @@
 
   function shareOption(data, by, words, colours, clock) {
     const group = (line, n) => ({
-      name: nameOf(line.key, by, words), type: "line", data: movingShares(line), symbol: "none",
+      name: nameOf(line.key, by, words), type: "line", data: linePoints(movingShares(line)), symbol: "none",
       lineStyle: { width: 1.5 }, color: colours.groups[n], emphasis: { focus: "series" },
     });
     const everything = {
-      name: words["chart.everything"], type: "line", data: movingShares(data.everything), symbol: "none",
+      name: words["chart.everything"], type: "line", data: linePoints(movingShares(data.everything)), symbol: "none",
       lineStyle: { width: 2.6 }, color: colours.text, z: 5,
       markArea: { silent: true, itemStyle: { color: colours.alarm }, data: incidentAreas(data) },
     };
@@ -188,8 +188,10 @@
   }
 
   function fillTables(section, data, by, words, clock) {
-    const shareColumns = [data.everything, ...data.groups].map((line) =>
-      [line.key == null ? words["chart.everything"] : nameOf(line.key, by, words), (n) => percent(share(line, n))]);
+    const shareColumns = [data.everything, ...data.groups].map((line) => {
+      const values = movingShares(line);
+      return [line.key == null ? words["chart.everything"] : nameOf(line.key, by, words), (n) => percent(values[n])];
+    });
     const volumeColumns = [[words["chart.total"], (n) => data.everything.total[n]],
       ...["negative", "neutral", "positive"].map((one) => [words[`sentiment.${one}`], (n) => data.everything[one][n]])];
     for (const [kind, columns] of [["share", shareColumns], ["volume", volumeColumns]]) {

@@ -28,6 +28,7 @@ def test_figures_read_well() -> None:
     """Shares in percent, changes in signed points, a dash for nothing."""
     assert (share(0.1234), share(None), percent(0.9349)) == ("12.3 %", "–", "93 %")
     assert (points(0.30, 0.25), points(0.25, 0.30), points(None, 0.3)) == ("+5.0", "−5.0", "")
+    assert points(0.25, 0.25001) == "0.0"
     assert (figure(6.0), figure(6.25), figure(1234.5)) == ("6", "6.2", "1,234")
 
 
