@@ -1,10 +1,10 @@
 """How fast is the write path, beside what most people would write?
 
-    python -m benchmarks.store [--rows 20000] [--batch 256]
+    python -m benchmarks.store [--rows 5000] [--batch 256]
 
 Both sides write the same classified documents in the same batches to the same embedded PostgreSQL, in turns, durable:
 
-- ours: `storage.documents.store`, i.e. ids locked, fates decided, binary COPY, upsert, minute counts, in one transaction;
+- ours: `storage.documents.store`: ids locked, fates decided, binary COPY, upsert, minute counts, one transaction;
 - insert: SQLAlchemy `insert(document).values([...])` of the batch, without fates, history or counts.
 
 Prints rows/s of each round and the median ratio; writes var/bench/store.json.
@@ -88,7 +88,7 @@ def rows_per_second(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--rows", type=int, default=5_000)
     parser.add_argument("--batch", type=int, default=256)
     arguments = parser.parse_args()
     figures: dict[str, list[float]] = {"ours": [], "insert": []}
