@@ -23,7 +23,8 @@ Sensitivity = Literal["high", "medium", "low"]
 THRESHOLDS: dict[Sensitivity, float] = {"high": 4.0, "medium": 4.5, "low": 5.0}
 MIN_SCORE_SHARE = 2.0
 MIN_SCORE_COUNT = 1.0
-MAJORITY = 0.5  # from this share of negatives on, volume itself is bad news ...
+HIGH_USUAL_SHARE = 0.4  # a series with so many negatives has little room for the share to rise: there ...
+MAJORITY = 0.5  # ... volume itself is bad news from this share in the window on ...
 MAJORITY_EXTRA = 1.5  # ... if the count alone passes the threshold by so much
 YOUNG = timedelta(days=7)  # a younger series has seen no full week: its threshold is higher by YOUNG_EXTRA
 YOUNG_EXTRA = 1.0
@@ -189,7 +190,11 @@ class SpikeDetector:
         threshold = THRESHOLDS[options.sensitivity] + (YOUNG_EXTRA if is_young else 0.0)
         observed, documents = sums[strongest]
         is_both = score_count + score_share >= threshold and score_share >= MIN_SCORE_SHARE
-        is_mostly_negative = observed >= MAJORITY * documents and score_count >= threshold + MAJORITY_EXTRA
+        is_mostly_negative = (
+            self._state.share.share >= HIGH_USUAL_SHARE
+            and observed >= MAJORITY * documents
+            and score_count >= threshold + MAJORITY_EXTRA
+        )
         return Verdict(
             bucket_at=bucket_at,
             score_count=score_count,
