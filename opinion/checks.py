@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 OLDEST_PYTHON = (3, 11)
 DISK_FAIL, DISK_WARN = 1e9, 5e9
-MEMORY_WARN = 2e9  # both servers, one worker with the starter and the scheduler take about 1.5 GB
+MEMORY_WARN = 2.5e9  # measured: both servers, a worker with the starter, scheduler and console take 1.8 GB
 NOT_RUNNING = "not running; commands start it when they need it"
 
 
@@ -112,7 +112,7 @@ def disk(home: Path) -> Finding:
 def memory() -> Finding:
     free = psutil.virtual_memory().available
     detail = f"{free / 1e9:.1f} GB available"
-    return Finding("ok", detail) if free >= MEMORY_WARN else Finding("warn", detail, "servers and a worker want 2 GB")
+    return Finding("ok", detail) if free >= MEMORY_WARN else Finding("warn", detail, "servers and worker want 2.5 GB")
 
 
 def gpu(settings: Settings) -> Finding:

@@ -170,9 +170,10 @@ class Supervisor:
 
 
 def interrupt_on(*signals: signal.Signals) -> None:
-    """Let these signals end the main thread like Ctrl-C does."""
+    """Let these signals end the main thread like Ctrl-C does; a SIGHUP that `nohup` turned off stays off."""
     for number in signals:
-        signal.signal(number, _interrupt)
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
 
 
 def ignore(*signals: signal.Signals) -> None:

@@ -18,7 +18,8 @@ from opinion.stack import Stack
 from opinion.supervisor import TICK_SECONDS, ignore, interrupt_on
 
 READY_SECONDS = 180.0  # a worker loads its model first: 6 s, or minutes where many processes share few cores
-STOPS = (signal.SIGTERM, signal.SIGHUP)  # end it like Ctrl-C does
+# SIGINT is named, too: a shell script starts its background jobs with SIGINT turned off.
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def up(
@@ -39,7 +40,7 @@ def up(
             try:
                 _keep_up(stack, LogFollower(stack.log_paths() if verbose else {}))
             except KeyboardInterrupt:
-                ignore(signal.SIGINT, *STOPS)  # the orderly stop is bounded; a second Ctrl-C would only break it
+                ignore(*STOPS)  # the orderly stop is bounded; a second Ctrl-C would only break it
                 say("Stopping: console, scheduler, workers, servers …")
     except KeyboardInterrupt:
         say("Stopped while starting.")
