@@ -40,6 +40,7 @@ class Optimisation(_Part):
     """AdamW with linear warm-up and linear decay, stopped early on dev macro-F1.
 
     Attributes:
+        average_epochs: try the mean of all epochs' weights too, and keep it if it is better on dev.
         most_minutes: a slower machine decays the rate sooner and stops then, with what it has learnt.
     """
 
@@ -50,6 +51,7 @@ class Optimisation(_Part):
     weight_decay: float = Field(0.01, ge=0)
     warmup_share: float = Field(0.06, ge=0, lt=1)
     patience_epochs: int = Field(2, ge=1)
+    average_epochs: bool = False
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     seed: int = 7
 

@@ -1,6 +1,7 @@
 """One training run with `transformers.Trainer`: rows in, the best checkpoint by dev macro-F1 out, calibrated."""
 
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +22,15 @@ from transformers import (
 )
 from transformers.trainer_utils import get_last_checkpoint
 
+from core.logs import get_logger
+from models.averaging import epoch_checkpoints, mean_weights
 from models.calibration import fit_temperatures
 from models.classifier import IGNORED_LABEL, OpinionClassifier
 from models.encoding import EncodedRows, PadToLongest
 from models.pace import Pace, PacedTrainer
 from models.recipe import Optimisation
 
+log = get_logger(__name__)
 OnProgress = Callable[["Progress"], None]
 
 
@@ -70,7 +74,8 @@ def fit(
     resume: bool = False,
     on_progress: OnProgress | None = None,
 ) -> Fitted:
-    """Train in place; afterwards `model` holds the best checkpoint by dev macro-F1, calibrated on dev.
+    """Train in place; afterwards `model` holds the best checkpoint by dev macro-F1 (or the mean of
+    the epochs, where that is asked for and better), calibrated on dev.
 
     Blocks for as long as the training takes. Intermediate checkpoints go to `work_dir`, one per epoch.
 
@@ -95,7 +100,7 @@ def fit(
             train_sampling_strategy="group_by_length",
             eval_strategy="epoch",
             save_strategy="epoch",
-            save_total_limit=2,
+            save_total_limit=None if optimisation.average_epochs else 2,
             load_best_model_at_end=True,
             metric_for_best_model="macro_f1",
             greater_is_better=True,
@@ -115,14 +120,30 @@ def fit(
         compute_metrics=lambda prediction: dev_macro_f1(model, prediction),
         callbacks=[EarlyStoppingCallback(optimisation.patience_epochs), _Reporter(on_progress), pace],
     )
+    if not resume:
+        for stale in epoch_checkpoints(work_dir):  # of another run; they would be averaged in
+            shutil.rmtree(stale)
     trainer.remove_callback(PrinterCallback)  # it prints to stdout, which belongs to results
     trainer.train(resume_from_checkpoint=get_last_checkpoint(work_dir) if resume and work_dir.is_dir() else None)
+    if optimisation.average_epochs:
+        _keep_mean_if_better(trainer, model, work_dir)
     prediction = trainer.predict(dev_rows, metric_key_prefix="dev")
     labels, class_mask = prediction.label_ids
     model.config.temperatures = fit_temperatures(model, prediction.predictions, labels, class_mask)
     figures = prediction.metrics.items()
     dev = {key.removeprefix("dev_"): float(value) for key, value in figures if key.endswith("macro_f1")}
     return Fitted(dev, float(trainer.state.epoch or 0))
+
+
+def _keep_mean_if_better(trainer: PacedTrainer, model: OpinionClassifier, work_dir: Path) -> None:
+    """The mean of the epochs in place of the best one, if dev says so."""
+    checkpoints = epoch_checkpoints(work_dir)
+    best = {name: weight.clone() for name, weight in model.state_dict().items()}
+    model.load_state_dict(mean_weights(checkpoints))
+    found = trainer.evaluate()["eval_macro_f1"]
+    log.info("epochs_averaged", epochs=len(checkpoints), macro_f1=found, best_epoch=trainer.state.best_metric)
+    if found < trainer.state.best_metric:
+        model.load_state_dict(best)
 
 
 def dev_macro_f1(model: OpinionClassifier, prediction: EvalPrediction) -> dict[str, float]:

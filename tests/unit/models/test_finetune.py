@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import UsageError
+from models.averaging import epoch_checkpoints
 from models.checkpoints import load_checkpoint
 from models.datasets import LabelledText
 from models.finetune import WORK_FOLDER, finetune, read_part, train_recipe
@@ -51,7 +52,7 @@ def recipe(tmp_path: Path) -> Recipe:
             },
             "max_length": 32,
             "save_dtype": "float16",
-            "optimisation": FAST,
+            "optimisation": FAST.model_copy(update={"average_epochs": True}),
             "train": [{"file": "a.train.jsonl.gz", "repeat": 1.5, "absent": ["neutral"]}],
             "dev": [{"file": "a.dev.jsonl.gz", "absent": ["neutral"]}],
             "test": ["a.dev.jsonl.gz"],
@@ -96,6 +97,16 @@ def test_training_goes_on_where_it_was_stopped(checkpoint: Path, recipe: Recipe,
     longer = recipe.model_copy(update={"optimisation": FAST.model_copy(update={"epochs": 4})})
     train_recipe(longer, tmp_path / "data", tmp_path / "out", resume=True, on_progress=seen.append)
     assert seen[0].epoch > 2
+
+
+def test_a_new_training_forgets_the_epochs_of_another(recipe: Recipe, tmp_path: Path) -> None:
+    """Without `resume`, what lies in the folder is not averaged in."""
+    once = recipe.model_copy(update={"optimisation": FAST.model_copy(update={"epochs": 1, "average_epochs": True})})
+    train_recipe(once, tmp_path / "data", tmp_path / "out")
+    (only,) = epoch_checkpoints(tmp_path / "out" / WORK_FOLDER)
+    only.rename(only.with_name("checkpoint-999"))
+    train_recipe(once, tmp_path / "data", tmp_path / "out")
+    assert epoch_checkpoints(tmp_path / "out" / WORK_FOLDER) == [only]
 
 
 def test_a_training_ends_when_its_time_is_up(recipe: Recipe, tmp_path: Path) -> None:
