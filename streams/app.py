@@ -6,6 +6,7 @@ Settings of the app follow measurements of faust-streaming 0.15.3; docs/why/deli
 from typing import Any
 
 import faust
+from faust.app.base import BootStrategy
 
 from core.errors import ConfigError
 from core.logs import configure_logs
@@ -13,6 +14,17 @@ from core.settings import Settings, load_settings
 from streams import topics
 from streams.first_run import heal_first_run
 from streams.worker import Worker
+
+
+class _Boot(BootStrategy):  # type: ignore[misc]  # faust is not typed
+    """Without Faust's web server: its command line switches that on again, on every address of the machine."""
+
+    enable_web = False
+
+
+class _App(faust.App):  # type: ignore[misc]  # faust is not typed
+    BootStrategy = _Boot
+
 
 POLL_NEVER_EXPIRES = 7 * 24 * 3600.0  # a worker that waits longer than this interval would never rejoin
 
@@ -29,7 +41,7 @@ def build(settings: Settings) -> faust.App:
             remedy="`opinion up` or `opinion worker` find or start the servers themselves",
         )
     heal_first_run()
-    app = faust.App(
+    app = _App(
         settings.group,
         broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
         datadir=settings.home / "faust",
@@ -47,7 +59,6 @@ def build(settings: Settings) -> faust.App:
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=topics.RAW_MAX_BYTES,
         worker_redirect_stdouts=False,
-        web_enabled=False,
     )
     raw = app.topic(
         settings.kafka.topic_prefix + topics.RAW, key_serializer="raw", value_serializer="raw", value_type=bytes

@@ -44,6 +44,7 @@ class Worker:
         self._should_stop: Callable[[], bool] = lambda: False
         self._patience = Patience(lambda: self._should_stop())
         self._starting: str | None = "the model is being loaded"
+        self._producer: AIOKafkaProducer | None = None
         self._reader = OffsetReader(bootstrap, settings.group, self._raw_topic)
         self._watchdog = Watchdog(
             OffsetReader(bootstrap, settings.group, self._raw_topic),
@@ -69,12 +70,14 @@ class Worker:
         except asyncio.CancelledError:
             if not should_stop():
                 leave("the agent was cancelled")
+            await self._close()
             raise
         except BaseException as error:  # the fate of the batch is unknown: acknowledge nothing
             log.exception("agent_failed")
             leave(f"{type(error).__name__}: {error}")
         if not should_stop():
             leave("the agent's loop ended by itself")
+        await self._close()
 
     async def _open(self) -> tuple[HoleGuard, Pipeline]:
         """Probes first, so that they tell what the rest waits for."""
@@ -95,6 +98,7 @@ class Worker:
             max_request_size=topics.RAW_MAX_BYTES + 64 * 1024,
         )
         await self._patience.run("publish", lambda error: isinstance(error, Exception), producer.start)
+        self._producer = producer
         limits = IntakeLimits(
             max_text_chars=settings.worker.max_text_chars,
             max_value_bytes=settings.worker.max_value_bytes,
@@ -113,6 +117,12 @@ class Worker:
             HoleGuard(lambda partition: self._reader.standings()[partition].next_offset),
             Pipeline(limits, classify, StoreStep(self._engine), publish, self._patience),
         )
+
+    async def _close(self) -> None:
+        """Nothing is in flight when this is called; whatever is left open would only be reported as a leak."""
+        if self._producer is not None:
+            await self._producer.stop()
+        self._engine.dispose()
 
     async def _first_classifier(self) -> Classifier:
         """The champion that SQL names, else the configured checkpoint. A champion that cannot be loaded is

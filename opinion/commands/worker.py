@@ -9,7 +9,7 @@ from opinion.servers import servers
 def worker() -> None:
     """Run one worker in the foreground: Kafka in; rows, classified documents and dead letters out.
 
-    The same as `faust -A streams.app worker -l warning` with the addresses of the running servers.
+    The same as `faust -A streams.app worker -l warn` with the addresses of the running servers.
 
     Example: opinion worker
     """

@@ -33,10 +33,11 @@ class WorkerProcess:
         )
 
     def wait_until_ready(self) -> None:
-        wait_for(lambda: self.ready() == 200, 120, f"worker ready; log: {self.log}")
+        wait_for(lambda: self.process.poll() is not None or self.is_ready(), 120, f"worker ready; log: {self.log}")
+        assert self.process.poll() is None, self.log.read_text()[-3000:]
 
-    def ready(self) -> int:
-        return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).status_code
+    def is_ready(self) -> bool:
+        return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).status_code == 200
 
     def metrics(self) -> str:
         return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=2).text
