@@ -1,6 +1,7 @@
 """Labelled text files (`*.jsonl`, `*.jsonl.gz`) as plain rows."""
 
 import gzip
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -41,6 +42,21 @@ class _Line(msgspec.Struct):
     source: str | None = None
 
 
+_decoder = msgspec.json.Decoder(_Line)
+
+
+def _decode(line: bytes) -> _Line:
+    try:
+        return _decoder.decode(line)
+    except msgspec.DecodeError as error:
+        if b"NaN" not in line:
+            raise
+        try:  # pandas writes NaN, which is no JSON, but Python's own reader takes it
+            return msgspec.convert(json.loads(line), _Line)
+        except json.JSONDecodeError:
+            raise error from None
+
+
 def read_labelled(path: Path, *, absent: tuple[str, ...] = ()) -> list[LabelledText]:
     """Every row that carries a label for at least one head, in file order.
 
@@ -52,15 +68,14 @@ def read_labelled(path: Path, *, absent: tuple[str, ...] = ()) -> list[LabelledT
         UsageError: a line is not a JSON object with a `text`; the message names file and line.
         LabelSetError: a label that `core.taxonomy` does not know; the message names file and line.
     """
-    decoder = msgspec.json.Decoder(_Line)
     rows = []
     with open_text(path) as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             try:
-                row = decoder.decode(line)
-            except msgspec.MsgspecError as error:
+                row = _decode(line)
+            except (msgspec.MsgspecError, ValueError) as error:
                 raise UsageError(f"{path}:{number}: {error}") from error
             labelled = LabelledText(
                 row.text, row.topic, row.sentiment, row.lang, row.source or source_name(path), absent

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-REPLAY_TOLERANCE: Final = 0.02  # macro-F1; more than this is forgetting, less is noise between two trainings
+REPLAY_TOLERANCE: Final = 0.02  # more than this is forgetting, less is noise between two trainings
 FEW_TEXTS: Final = 50  # below this a verdict is announced as a weak one
 
 
@@ -12,10 +12,12 @@ class Comparison:
     """Both models on the same texts.
 
     Attributes:
-        champion, candidate: macro-F1 of each head that the texts answer.
+        measure: what the figures are.
+        champion, candidate: figure of each head that the texts answer.
     """
 
     texts: int
+    measure: str
     champion: dict[str, float]
     candidate: dict[str, float]
 
@@ -29,7 +31,7 @@ class Comparison:
 
     @property
     def gain(self) -> float:
-        """Of the candidate over the champion, in mean macro-F1."""
+        """Of the candidate over the champion, in the mean of the heads."""
         return self.candidate_mean - self.champion_mean
 
 
@@ -41,21 +43,21 @@ class Verdict:
     reasons: list[str]
 
 
-def judge(held_out: Comparison, replay: Comparison | None, *, tolerance: float, replay_doubt: float = 0.0) -> Verdict:
+def judge(held_out: Comparison, replay: Comparison, *, tolerance: float, overconfidence: float = 0.0) -> Verdict:
     """Not worse than the champion on labels nobody trained on, and nothing forgotten.
 
     Args:
-        replay: on texts of the champion's own knowledge; None when there were none.
-        tolerance: macro-F1 that may be lost on the held-out labels.
-        replay_doubt: the share of replay answers that are expected to be wrong (they are the champion's own);
-            a candidate that answers those otherwise has forgotten nothing.
+        replay: on texts of the champion's own knowledge.
+        tolerance: what may be lost on the held-out labels.
+        overconfidence: by how much the champion overrates itself on the held-out labels; where its own scores are
+            the measure of the replay texts, so much may change without being a loss.
     """
     checks = [_check("held-out labels", held_out, tolerance)]
     notes = []
-    if replay is None or replay.texts < FEW_TEXTS:
-        notes.append(f"forgetting was not judged: {replay.texts if replay else 0} replay texts")
+    if replay.texts < FEW_TEXTS:
+        notes.append(f"forgetting was not judged: {replay.texts} replay texts")
     else:
-        checks.append(_check("replay texts", replay, REPLAY_TOLERANCE + replay_doubt))
+        checks.append(_check("replay texts", replay, REPLAY_TOLERANCE + overconfidence))
     if held_out.texts < FEW_TEXTS:
         notes.append(f"a weak verdict: only {held_out.texts} held-out texts")
     return Verdict(all(is_passed for is_passed, _ in checks), [*(reason for _, reason in checks), *notes])
@@ -69,7 +71,7 @@ def _check(name: str, comparison: Comparison, tolerance: float) -> tuple[bool, s
     )
     verdict = "passed" if is_passed else "refused"
     return is_passed, (
-        f"{verdict}: {name} ({comparison.texts} texts): macro-F1 {comparison.candidate_mean:.4f}, "
+        f"{verdict}: {name} ({comparison.texts} texts): {comparison.measure} {comparison.candidate_mean:.4f}, "
         f"champion {comparison.champion_mean:.4f}, {comparison.gain:+.4f}, "
         f"may lose {tolerance:.4f} ({heads})"
     )

@@ -1,7 +1,8 @@
 """Rows against forgetting: what the champion already knows, mixed into the training of its successor.
 
-Old labelled rows where the checkpoint brings them along, else texts that the champion is sure about, with its own
-answers (Li & Hoiem 2016, "Learning without Forgetting"; hard answers, since only sure ones are taken).
+Old labelled rows where the checkpoint brings them along, else texts with the champion's own answers (Li & Hoiem
+2016, "Learning without Forgetting"). Answers that it only leans to are taken too: with the sure ones alone, training
+moved every border between classes, and no replay text noticed.
 """
 
 from collections import Counter
@@ -16,10 +17,11 @@ from core.texts import part_of, text_hash
 from models.datasets import LabelledText, read_labelled
 
 REPLAY_FILE: Final = "replay.jsonl.gz"  # beside the weights, in the form of `datasets.read_labelled`
-SURE: Final = 0.9  # calibrated: of such answers nine in ten and more are right
+LEANS_TO: Final = 0.5  # least score of an answer that is filled in: more likely right than not
 HELD_OUT_SHARE: Final = 0.2
 DEV_SHARE: Final = 0.1
-FEWEST_ROWS: Final = 1000  # when there are so many: few labels need the more of an anchor
+FEWEST_ROWS: Final = 4000  # when there are so many: few labels need the more of an anchor
+ROWS_PER_LABEL: Final = 2
 
 Classify = Callable[[Sequence[str]], list[Opinion]]
 
@@ -29,10 +31,9 @@ class Replay:
     """Rows of the champion's knowledge; a text's hash decides for good to which part it goes.
 
     Attributes:
-        labels: the labelled rows to train on, with the champion's sure answers for the heads nobody answered: a
-            run on topics alone must not lose the sentiments.
+        labels: the labelled rows to train on, with the champion's answers for the heads nobody answered: a run on
+            topics alone must not lose the sentiments.
         held_out: never trained on, in no run.
-        doubt: the share of these answers that is expected to be wrong.
         origin: `file` came with the champion, `self` are its own answers to stored documents.
     """
 
@@ -40,7 +41,6 @@ class Replay:
     train: list[LabelledText]
     dev: list[LabelledText]
     held_out: list[LabelledText]
-    doubt: float
     origin: Literal["file", "self"]
 
 
@@ -52,43 +52,36 @@ def build(
     held_out: Sequence[LabelledText],
     pool: Sequence[LabelledText],
 ) -> Replay:
-    """Replay for one training; about as many rows as there are labels, at least `FEWEST_ROWS` if they exist.
+    """Replay for one training: `ROWS_PER_LABEL` rows for each label, at least `FEWEST_ROWS`, if they exist.
 
     Args:
         classify: the champion.
         labels: what will be trained on or stopped by.
-        held_out: labels for the gate. The champion's sure answers for their other heads join the held-out part.
+        held_out: labels for the gate. The champion's answers for their other heads join the held-out part.
         pool: texts without answers; only read when the champion brings no replay file.
     """
-    anchored, _ = self_labelled(labels, classify([row.text for row in labels]))
-    other_heads, held_out_doubt = self_labelled(held_out, classify([row.text for row in held_out]))
-    known, doubt, origin = _known(champion, classify, pool)
+    anchored = self_labelled(labels, classify([row.text for row in labels]))
+    other_heads = self_labelled(held_out, classify([row.text for row in held_out]))
+    known, origin = _known(champion, classify, pool)
     answered = {text_hash(row.text) for row in (*labels, *held_out)}
     fresh = [row for row in known if text_hash(row.text) not in answered]
-    train, dev, unseen = _parts(balanced(fresh, max(FEWEST_ROWS, len(labels))))
-    unseen += [row for row in map(_only_new, held_out, other_heads) if row.topic or row.sentiment]
-    return Replay(anchored, train, dev, unseen, max(doubt, held_out_doubt), origin)
+    train, dev, unseen = _parts(balanced(fresh, max(FEWEST_ROWS, ROWS_PER_LABEL * len(labels))))
+    if origin == "self":
+        unseen += [row for row in map(_only_new, held_out, other_heads) if row.topic or row.sentiment]
+    return Replay(anchored, train, dev, unseen, origin)
 
 
-def self_labelled(
-    texts: Sequence[LabelledText], opinions: Sequence[Opinion], *, sure: float = SURE
-) -> tuple[list[LabelledText], float]:
-    """The texts with the champion's answers filled in where there is none and it is sure.
-
-    Returns:
-        One row for each text, and the share of the filled-in answers that the champion expects to be wrong.
-    """
-    filled, doubts = [], []
+def self_labelled(texts: Sequence[LabelledText], opinions: Sequence[Opinion]) -> list[LabelledText]:
+    """The texts, with the champion's answer for each head that has none and where it leans to one."""
+    filled = []
     for text, opinion in zip(texts, opinions, strict=True):
         topic, sentiment = text.topic, text.sentiment
-        if topic is None and (score := opinion.topic_scores[opinion.topic_label]) >= sure:
+        if topic is None and opinion.topic_scores[opinion.topic_label] >= LEANS_TO:
             topic = opinion.topic_label
-            doubts.append(1 - score)
-        if sentiment is None and (score := opinion.sentiment_scores[opinion.sentiment]) >= sure:
+        if sentiment is None and opinion.sentiment_scores[opinion.sentiment] >= LEANS_TO:
             sentiment = opinion.sentiment
-            doubts.append(1 - score)
         filled.append(replace(text, topic=topic, sentiment=sentiment))
-    return filled, sum(doubts) / len(doubts) if doubts else 0.0
+    return filled
 
 
 def balanced(rows: Sequence[LabelledText], wanted: int) -> list[LabelledText]:
@@ -113,12 +106,12 @@ def balanced(rows: Sequence[LabelledText], wanted: int) -> list[LabelledText]:
 
 def _known(
     champion: Path, classify: Classify, pool: Sequence[LabelledText]
-) -> tuple[list[LabelledText], float, Literal["file", "self"]]:
+) -> tuple[list[LabelledText], Literal["file", "self"]]:
     path = champion / REPLAY_FILE
     if path.is_file():
-        return read_labelled(path), 0.0, "file"
-    filled, doubt = self_labelled(pool, classify([row.text for row in pool]))
-    return [row for row in filled if row.topic or row.sentiment], doubt, "self"
+        return read_labelled(path), "file"
+    filled = self_labelled(pool, classify([row.text for row in pool]))
+    return [row for row in filled if row.topic or row.sentiment], "self"
 
 
 def _parts(rows: Sequence[LabelledText]) -> tuple[list[LabelledText], list[LabelledText], list[LabelledText]]:

@@ -47,6 +47,12 @@ def test_a_broken_line_names_file_and_line(tmp_path: Path) -> None:
         read_labelled(write(tmp_path / "a.jsonl", "{oops"))
 
 
+def test_a_field_that_is_not_a_number_does_no_harm(tmp_path: Path) -> None:
+    """pandas writes NaN for an empty field; the row is whole all the same."""
+    path = write(tmp_path / "a.jsonl", '{"text": "fine", "sentiment": "neutral", "domain": NaN}')
+    assert read_labelled(path)[0].text == "fine"
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """The path that was tried is in the message."""
     with pytest.raises(NotFoundError, match=r"gone\.jsonl"):

@@ -2,9 +2,11 @@
 
 from models.gate import Comparison, judge
 
+NOTHING = Comparison(0, "macro-F1", {}, {})
+
 
 def compared(champion: float, candidate: float, texts: int = 200) -> Comparison:
-    return Comparison(texts, {"topic": champion}, {"topic": candidate})
+    return Comparison(texts, "macro-F1", {"topic": champion}, {"topic": candidate})
 
 
 def test_better_is_promoted_with_figures() -> None:
@@ -19,15 +21,15 @@ def test_better_is_promoted_with_figures() -> None:
 
 def test_as_good_is_promoted_and_worse_is_not() -> None:
     """Without tolerance the candidate may be equal, not lower; with it, lower by as much."""
-    assert judge(compared(0.5, 0.5), None, tolerance=0.0).is_promoted
-    assert not judge(compared(0.5, 0.49), None, tolerance=0.0).is_promoted
-    assert judge(compared(0.5, 0.49), None, tolerance=0.02).is_promoted
+    assert judge(compared(0.5, 0.5), NOTHING, tolerance=0.0).is_promoted
+    assert not judge(compared(0.5, 0.49), NOTHING, tolerance=0.0).is_promoted
+    assert judge(compared(0.5, 0.49), NOTHING, tolerance=0.02).is_promoted
 
 
 def test_heads_count_alike() -> None:
     """The mean over the heads decides: a gain in one may pay for a loss in the other."""
-    both = Comparison(200, {"topic": 0.5, "sentiment": 0.5}, {"topic": 0.7, "sentiment": 0.4})
-    assert judge(both, None, tolerance=0.0).is_promoted
+    both = Comparison(200, "macro-F1", {"topic": 0.5, "sentiment": 0.5}, {"topic": 0.7, "sentiment": 0.4})
+    assert judge(both, NOTHING, tolerance=0.0).is_promoted
 
 
 def test_what_forgets_is_refused() -> None:
@@ -37,11 +39,11 @@ def test_what_forgets_is_refused() -> None:
     assert verdict.reasons[1].startswith("refused: replay texts (200 texts): macro-F1 0.8700")
 
 
-def test_correcting_doubtful_answers_is_no_forgetting() -> None:
-    """Where replay answers are the champion's own, the share it doubts may change."""
-    replay = compared(1.0, 0.95)
+def test_correcting_an_overconfident_champion_is_no_forgetting() -> None:
+    """Where the replay answers are the champion's own, as much may change as it overrates itself."""
+    replay = compared(0.8, 0.75)
     assert not judge(compared(0.5, 0.6), replay, tolerance=0.0).is_promoted
-    assert judge(compared(0.5, 0.6), replay, tolerance=0.0, replay_doubt=0.04).is_promoted
+    assert judge(compared(0.5, 0.6), replay, tolerance=0.0, overconfidence=0.04).is_promoted
 
 
 def test_weak_evidence_is_said() -> None:

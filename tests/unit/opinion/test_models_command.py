@@ -48,3 +48,21 @@ def test_evaluate_shows_a_table_by_language(checkpoint: Path, files: list[Path])
     assert result.exit_code == 0, result.stderr
     assert "zh" in result.stdout
     assert "b.test.jsonl" in result.stdout
+
+
+def test_train_leaves_a_stamped_checkpoint_with_a_card(files: list[Path], tmp_path: Path) -> None:
+    """The command that made the starter: recipe in, a folder out that other commands take."""
+    encoder = "{model_type: bert, hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 1, intermediate_size: 8}"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"name: small\nencoder: {encoder}\ntokenizer: {{pieces: 300}}\nmax_length: 16\noptimisation: {{epochs: 1}}\n"
+        "train: [{file: a.test.jsonl}]\ndev: [{file: b.test.jsonl}]\ntest: [b.test.jsonl]\n",
+        encoding="utf-8",
+    )
+    out = tmp_path / "out"
+    arguments = ["models", "train", "--recipe", str(recipe), "--data", str(tmp_path), "--out", str(out), "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.stderr
+    version = json.loads(result.stdout)["model_version"]
+    assert version == json.loads((out / "version.json").read_text(encoding="utf-8"))["version"]
+    assert version in (out / "README.md").read_text(encoding="utf-8")
