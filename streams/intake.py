@@ -1,6 +1,7 @@
 """Raw bytes to a complete document, or the reason why they can never become one."""
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -72,16 +73,30 @@ def decode(record: RawRecord, limits: IntakeLimits) -> Document:
         raise RecordRejected(
             "too_large", f"value has {len(record.value)} bytes, at most {limits.max_value_bytes} are taken"
         )
+    return complete(parse(record.value), record, limits)
+
+
+def parse(value: bytes) -> RawDocument:
+    """One JSON object as a raw document.
+
+    `NaN` and `Infinity`, which many Python programs write where a value is missing, are read as null.
+
+    Raises:
+        RecordRejected: it is not UTF-8, not JSON, or not of a document's shape.
+    """
     try:
-        wire = _decoder.decode(record.value)
-    except UnicodeDecodeError as error:
-        raise RecordRejected("bad_encoding", f"not UTF-8: {error.reason} at byte {error.start}") from error
+        return _decoder.decode(value)
     except msgspec.ValidationError as error:
         raise RecordRejected("bad_record", str(error)) from error
-    except msgspec.DecodeError as error:
-        reason = "bad_encoding" if "utf-8" in str(error).lower() else "bad_json"
-        raise RecordRejected(reason, str(error)) from error
-    return complete(wire, record, limits)
+    except (msgspec.DecodeError, UnicodeDecodeError) as strict:
+        try:
+            return msgspec.convert(json.loads(value, parse_constant=lambda _: None), RawDocument)
+        except msgspec.ValidationError as error:
+            raise RecordRejected("bad_record", str(error)) from error
+        except UnicodeDecodeError as error:
+            raise RecordRejected("bad_encoding", f"not UTF-8: {error.reason} at byte {error.start}") from error
+        except (ValueError, RecursionError) as error:
+            raise RecordRejected("bad_json", str(strict)) from error
 
 
 def complete(wire: RawDocument, record: RawRecord, limits: IntakeLimits) -> Document:

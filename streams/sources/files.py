@@ -15,10 +15,9 @@ import msgspec
 from core.errors import NotFoundError, RecordRejected, UsageError
 from core.records import Document, Metrics
 from streams.dead_letters import RawRecord
-from streams.intake import IntakeLimits, RawDocument, complete
+from streams.intake import IntakeLimits, RawDocument, complete, parse
 
 FORMATS = (".jsonl", ".ndjson", ".csv", ".jsonl.gz", ".ndjson.gz", ".csv.gz")
-_decoder = msgspec.json.Decoder(RawDocument)
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def read_documents(path: Path, limits: IntakeLimits) -> Iterator[tuple[Document 
 
 def _document(line: int, row: RawDocument | Exception, content: str, limits: IntakeLimits) -> Document | BadLine:
     if isinstance(row, Exception):
-        return BadLine(line, str(row), content[:2000])
+        return BadLine(line, row.detail if isinstance(row, RecordRejected) else str(row), content[:2000])
     as_record = RawRecord("file", 0, line, datetime.now(UTC), None, None)
     try:
         document = complete(row, as_record, limits)
@@ -84,9 +83,9 @@ def _json_rows(lines: IO[bytes]) -> Iterator[tuple[int, RawDocument | Exception,
             continue
         content = line.decode("utf-8", "replace").rstrip("\r\n")
         try:
-            yield number, _decoder.decode(line), content
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            yield number, error, content
+            yield number, parse(line), content
+        except RecordRejected as rejected:
+            yield number, rejected, content
 
 
 def _csv_rows(lines: IO[bytes]) -> Iterator[tuple[int, RawDocument | Exception, str]]:

@@ -60,6 +60,11 @@ def test_unknown_fields_and_nulls_are_ignored():
     assert document.text == "x"
 
 
+def test_nan_is_read_as_null():
+    """What Python writes for a missing value does not cost the record."""
+    assert decode(raw(b'{"text": "x", "domain": NaN, "url": NaN}'), LIMITS).url is None
+
+
 def test_control_characters_and_surrogates_are_removed():
     """What PostgreSQL cannot hold and a terminal must not see is gone; line breaks stay."""
     document = decode(raw(b'{"text": "a\\u0000b\\u001b[31m\\nc"}'), LIMITS)
