@@ -1,12 +1,15 @@
 """`opinion`: the command line. Groups are registered here and live in `opinion/commands/`."""
 
+import os
 import sys
 from typing import NoReturn
 
 import typer
+from kafka.errors import KafkaError
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
-from core.errors import OpinionError
+from core.errors import DependencyNotReadyError, OpinionError
 from opinion.commands import (
     alerts,
     audit,
@@ -61,18 +64,30 @@ app.add_typer(dlq.app, name="dlq")
 
 
 def main() -> NoReturn:
-    """Run the command line; every known failure ends in one clear message and its exit code."""
+    """Run the command line; every failure ends in one clear message and its exit code, never in a traceback."""
     try:
         app(standalone_mode=True)
     except OpinionError as error:
-        console = Console(stderr=True, highlight=False)
-        console.print("[bold red]error:[/]", end=" ")
-        console.print(error.message, markup=False)
-        if error.remedy:
-            console.print("[bold]next:[/]", end=" ")
-            console.print(error.remedy, markup=False)
-        sys.exit(error.exit_code)
+        _complain(error)
+    except (KafkaError, DBAPIError) as error:
+        cause = str(error.__cause__ or error).strip().splitlines()[0]
+        _complain(DependencyNotReadyError(f"a server went away: {cause}", remedy="opinion doctor"))
+    except Exception as error:
+        if "OPINION_DEBUG" in os.environ:
+            raise
+        what = f"unexpected {type(error).__name__}: {error}"
+        _complain(OpinionError(what, remedy="run it again with OPINION_DEBUG=1 for the traceback, and report it"))
     sys.exit(0)
+
+
+def _complain(error: OpinionError) -> NoReturn:
+    console = Console(stderr=True, highlight=False)
+    console.print("[bold red]error:[/]", end=" ")
+    console.print(error.message, markup=False)
+    if error.remedy:
+        console.print("[bold]next:[/]", end=" ")
+        console.print(error.remedy, markup=False)
+    sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 
 from core.errors import DependencyNotReadyError
 from storage.engine import connect
@@ -39,8 +40,7 @@ def wait_until_settled(database_url: str, topic: str, end_offsets: Mapping[int, 
     engine = connect(database_url)
     best, moved_at = -1, time.monotonic()
     while True:
-        with engine.connect() as connection:
-            settled = {partition: offset for partition, (offset, _) in next_offsets(connection, topic).items()}
+        settled = _settled(engine, topic)
         reached = sum(min(settled.get(partition, 0), end) for partition, end in end_offsets.items())
         if reached == sum(end_offsets.values()):
             break
@@ -56,6 +56,15 @@ def wait_until_settled(database_url: str, topic: str, end_offsets: Mapping[int, 
         rows, p50, p95 = _latency(connection, seconds)
     engine.dispose()
     return Settled(round(seconds, 2), round(rows / seconds, 1), p50, p95)
+
+
+def _settled(engine: Engine, topic: str) -> dict[int, int]:
+    """By partition the offset after the last settled one; nothing while the database is away."""
+    try:
+        with engine.connect() as connection:
+            return {partition: offset for partition, (offset, _) in next_offsets(connection, topic).items()}
+    except OperationalError:
+        return {}
 
 
 def _latency(connection: Connection, seconds: float) -> tuple[int, float | None, float | None]:
