@@ -102,8 +102,10 @@ class RetrainSettings(_Section):
     min_new_labels: int = Field(200, ge=1, description="Fewer new labels than this: no run.")
     held_out_share: float = Field(0.2, gt=0, lt=1, description="The newest share of labels, for the gate.")
     tolerance: float = Field(0.0, ge=0, description="How much macro-F1 a candidate may lose and still pass.")
-    epochs: float = Field(3, gt=0, description="Most passes over the labels; early stopping may take fewer.")
-    learning_rate: float = Field(1e-4, gt=0, description="2e-5 suits encoders of a hundred million weights.")
+    epochs: float = Field(4, gt=0, description="Most passes over the labels; early stopping may take fewer.")
+    learning_rate: float = Field(
+        0, ge=0, description="0 goes by the model's size: 5e-4 below 30 million weights, 2e-5 above."
+    )
 
 
 class WebSettings(_Section):

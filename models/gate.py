@@ -43,21 +43,19 @@ class Verdict:
     reasons: list[str]
 
 
-def judge(held_out: Comparison, replay: Comparison, *, tolerance: float, overconfidence: float = 0.0) -> Verdict:
+def judge(held_out: Comparison, replay: Comparison, *, tolerance: float) -> Verdict:
     """Not worse than the champion on labels nobody trained on, and nothing forgotten.
 
     Args:
         replay: on texts of the champion's own knowledge.
         tolerance: what may be lost on the held-out labels.
-        overconfidence: by how much the champion overrates itself on the held-out labels; where its own scores are
-            the measure of the replay texts, so much may change without being a loss.
     """
     checks = [_check("held-out labels", held_out, tolerance)]
     notes = []
     if replay.texts < FEW_TEXTS:
         notes.append(f"forgetting was not judged: {replay.texts} replay texts")
     else:
-        checks.append(_check("replay texts", replay, REPLAY_TOLERANCE + overconfidence))
+        checks.append(_check("replay texts", replay, REPLAY_TOLERANCE))
     if held_out.texts < FEW_TEXTS:
         notes.append(f"a weak verdict: only {held_out.texts} held-out texts")
     return Verdict(all(is_passed for is_passed, _ in checks), [*(reason for _, reason in checks), *notes])

@@ -19,7 +19,8 @@ from core.taxonomy import HEADS, Head
 from core.texts import normalised
 from core.times import parse_time
 from storage.human_labels import LabelRow, Statement
-from streams.labels import check, unreadable
+from streams.json_values import parse_json
+from streams.labels import check
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".csv")
 EXPORTED: Final = ("id", "text", "topic", "sentiment", "lang", "source", "annotator", "labelled_at", "key")
@@ -138,14 +139,16 @@ def _take(
 
 
 def _parse(content: bytes | dict[str, Any]) -> _Line:
+    if not isinstance(content, dict):
+        return parse_json(content, _Line)
+    cells = {name: csv_plain(content.get(name) or "") or None for name in _Line.__struct_fields__}
     try:
-        if isinstance(content, dict):
-            known = {name: csv_plain(content.get(name) or "") or None for name in _Line.__struct_fields__}
-            "".join(value or "" for value in known.values()).encode()
-            return msgspec.convert(known, _Line)
-        return msgspec.json.decode(content, type=_Line)
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise unreadable(error) from error
+        "".join(cell or "" for cell in cells.values()).encode()
+        return msgspec.convert(cells, _Line)
+    except UnicodeEncodeError as error:
+        raise RecordRejected("bad_encoding", "not UTF-8: save the file as UTF-8") from error
+    except msgspec.ValidationError as error:
+        raise RecordRejected("bad_record", str(error)) from error
 
 
 def _statements(line: _Line, annotator: str, zone: tzinfo, now: datetime) -> list[Statement]:

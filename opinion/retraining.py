@@ -214,7 +214,7 @@ def _conclude(
     engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome, tolerance: float
 ) -> RetrainResult:
     """Register the candidate and write the verdict; promotion and run are one transaction."""
-    verdict: Verdict = judge(outcome.held_out, outcome.replay, tolerance=tolerance, replay_doubt=outcome.replay_doubt)
+    verdict: Verdict = judge(outcome.held_out, outcome.replay, tolerance=tolerance)
     metrics = _figures(outcome)
     with engine.begin() as connection:
         model_versions.register(
@@ -250,7 +250,7 @@ def _figures(outcome: TrainingOutcome) -> dict[str, Any]:
     """The figures of an outcome as they are stored."""
     return {
         "held_out": asdict(outcome.held_out),
-        "replay": {**asdict(outcome.replay), "doubt": outcome.replay_doubt, "origin": outcome.replay_origin},
+        "replay": {**asdict(outcome.replay), "origin": outcome.replay_origin},
         "rows": outcome.rows,
         "dev": outcome.dev,
     }

@@ -18,10 +18,14 @@ from models.datasets import LabelledText
 from models.gate import Comparison
 
 if TYPE_CHECKING:  # torch is for the child only; the parent reads this module for the structs
+    from core.records import Opinion
     from models.finetune import Trained
     from models.inference import Classifier
     from models.replay import Replay
 
+SMALL_MODEL_WEIGHTS: Final = 30_000_000
+SMALL_MODEL_RATE: Final = 5e-4  # 1e-4 learned too little of a thousand labels, 1e-3 forgot more
+BIG_MODEL_RATE: Final = 2e-5
 NICENESS: Final = 10  # workers and the scheduler come first
 JOB_FILE: Final = "job.json"
 ROWS_FILE: Final = "rows.json"
@@ -77,7 +81,7 @@ class TrainingOutcome(msgspec.Struct, frozen=True):
 
     Attributes:
         version, path: of the candidate.
-        replay, replay_doubt, replay_origin: see `models.gate.judge` and `models.replay.Replay`.
+        replay, replay_origin: see `models.gate.judge` and `models.replay.Replay`.
         rows: how many rows were trained on, by kind.
         dev: macro-F1 on dev, which decided when to stop.
     """
@@ -86,7 +90,6 @@ class TrainingOutcome(msgspec.Struct, frozen=True):
     path: str
     held_out: Comparison
     replay: Comparison
-    replay_doubt: float
     replay_origin: str
     rows: dict[str, int]
     dev: dict[str, float]
@@ -94,7 +97,9 @@ class TrainingOutcome(msgspec.Struct, frozen=True):
 
 def train(folder: Path) -> TrainingOutcome:
     """Do the job that lies in `folder`. Blocks for minutes."""
+    from models.blending import blend
     from models.checkpoints import resolve
+    from models.class_balance import repeats
     from models.finetune import ONWARDS, finetune
     from models.replay import build
 
@@ -108,23 +113,36 @@ def train(folder: Path) -> TrainingOutcome:
     parent = resolve(job.champion)
     champion = _load(parent, job)
     replay = build(parent, champion.classify, labels=[*rows.train, *rows.dev], held_out=rows.held_out, pool=rows.pool)
+    dev = [*rows.dev, *replay.dev]
+    seen = zip(replay.labels[: len(rows.train)], repeats(rows.train), strict=True)
     trained = finetune(
         parent,
-        replay.labels[: len(rows.train)],
-        [*rows.dev, *replay.dev],
+        [row for row, count in seen for _ in range(count)],
+        dev,
         folder / "candidate",
         replay_rows=replay.train,
-        optimisation=ONWARDS.model_copy(update={"epochs": job.epochs, "learning_rate": job.learning_rate}),
+        optimisation=ONWARDS.model_copy(update={"epochs": job.epochs, "learning_rate": _learning_rate(job, parent)}),
         on_progress=lambda at: report("training", at.step, at.steps, at.dev),
     )
     report("judging")
+    blend(parent, trained.folder, dev)
     return _judged(job, rows, replay, trained, champion)
+
+
+def _learning_rate(job: TrainingJob, parent: Path) -> float:
+    """The configured one, else what suits the model's size: a big encoder forgets all at a small one's rate."""
+    from models.checkpoints import load_checkpoint
+
+    is_small = load_checkpoint(parent)[0].num_parameters() < SMALL_MODEL_WEIGHTS
+    return job.learning_rate or (SMALL_MODEL_RATE if is_small else BIG_MODEL_RATE)
 
 
 def _judged(
     job: TrainingJob, rows: TrainingRows, replay: "Replay", trained: "Trained", champion: "Classifier"
 ) -> TrainingOutcome:
     """Both models on both unseen parts; the candidate joins the model folders, with its card."""
+    from models.comparison import by_answers, by_belief
+    from models.evaluation import evaluate
     from models.registry import ModelFolders
     from models.replay import REPLAY_FILE
 
@@ -132,28 +150,25 @@ def _judged(
     if inherited.is_file():
         shutil.copy2(inherited, trained.folder / REPLAY_FILE)
     folders = ModelFolders(Path(job.home))
-    version = folders.add(trained.folder, parent=job.champion_version, created_at=job.created_at)
-    path = folders.path(version.version)
-    candidate = _load(path, job)
-    held_out, held_out_figures = _compare(rows.held_out, champion, candidate)
-    replayed, replay_figures = _compare(replay.held_out, champion, candidate)
+    version = folders.add(trained.folder, parent=job.champion_version, created_at=job.created_at).version
+    candidate = _load(folders.path(version), job)
+
+    def both(texts: Sequence[LabelledText]) -> tuple[list["Opinion"], list["Opinion"]]:
+        before, after = (model.classify([row.text for row in texts]) for model in (champion, candidate))
+        return before, after
+
+    before, after = both(rows.held_out)
     counts = {"labels": len(rows.train), "dev labels": len(rows.dev), f"replay ({replay.origin})": len(replay.train)}
-    _write_card(path, counts, trained.dev, {"held-out labels": held_out_figures, "held-out replay": replay_figures})
+    _write_card(folders.path(version), counts, trained.dev, {"held-out labels": evaluate(rows.held_out, after)})
     return TrainingOutcome(
-        version.version, str(path), held_out, replayed, replay.doubt, replay.origin, counts, trained.dev
+        version=version,
+        path=str(folders.path(version)),
+        held_out=by_answers(rows.held_out, before, after),
+        replay=(by_belief if replay.origin == "self" else by_answers)(replay.held_out, *both(replay.held_out)),
+        replay_origin=replay.origin,
+        rows=counts,
+        dev=trained.dev,
     )
-
-
-def _compare(
-    rows: Sequence[LabelledText], champion: "Classifier", candidate: "Classifier"
-) -> tuple[Comparison, dict[str, dict[str, Any]]]:
-    """The comparison, and all figures of the candidate."""
-    from models.evaluation import evaluate
-
-    texts = [row.text for row in rows]
-    before, after = (evaluate(rows, model.classify(texts)) for model in (champion, candidate))
-    figures = [{str(head): by_head["macro_f1"] for head, by_head in found.items()} for found in (before, after)]
-    return Comparison(len(rows), *figures), {str(head): by_head for head, by_head in after.items()}
 
 
 def _write_card(

@@ -1,7 +1,6 @@
 """Raw bytes to a complete document, or the reason why they can never become one."""
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from core.errors import RecordRejected
 from core.records import Document, Metrics
 from core.times import parse_time
 from streams.dead_letters import RawRecord
+from streams.json_values import parse_json
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_CHARS: Final = {"id": 512, "source": 200, "lang": 35, "url": 4096, "title": 2000, "author": 500, "parent_id": 512}
@@ -58,9 +58,6 @@ class RawDocument(msgspec.Struct):
     metrics: dict[str, Any] | None = None
 
 
-_decoder = msgspec.json.Decoder(RawDocument)
-
-
 def decode(record: RawRecord, limits: IntakeLimits) -> Document:
     """The complete, cleaned document of a record; the same record gives the same document at any time.
 
@@ -79,24 +76,10 @@ def decode(record: RawRecord, limits: IntakeLimits) -> Document:
 def parse(value: bytes) -> RawDocument:
     """One JSON object as a raw document.
 
-    `NaN` and `Infinity`, which many Python programs write where a value is missing, are read as null.
-
     Raises:
-        RecordRejected: it is not UTF-8, not JSON, or not of a document's shape.
+        RecordRejected: see `json_values.parse_json`.
     """
-    try:
-        return _decoder.decode(value)
-    except msgspec.ValidationError as error:
-        raise RecordRejected("bad_record", str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as strict:
-        try:
-            return msgspec.convert(json.loads(value, parse_constant=lambda _: None), RawDocument)
-        except msgspec.ValidationError as error:
-            raise RecordRejected("bad_record", str(error)) from error
-        except UnicodeDecodeError as error:
-            raise RecordRejected("bad_encoding", f"not UTF-8: {error.reason} at byte {error.start}") from error
-        except (ValueError, RecursionError) as error:
-            raise RecordRejected("bad_json", str(strict)) from error
+    return parse_json(value, RawDocument)
 
 
 def complete(wire: RawDocument, record: RawRecord, limits: IntakeLimits) -> Document:

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import msgspec
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import KafkaError
 from sqlalchemy import Engine
@@ -19,6 +18,7 @@ from storage import human_labels
 from storage.human_labels import Statement
 from streams.dead_letters import DeadLetter, RawRecord
 from streams.intake import clean_text, detect_lang
+from streams.json_values import parse_json
 
 GROUP: Final = "opinion-labels"
 STAGE: Final = "label"
@@ -31,7 +31,6 @@ GIVE_UP_POLLS: Final = 10  # without any record; the next run tries again
 ACK_SECONDS: Final = 30
 
 log = get_logger(__name__)
-_decoder = msgspec.json.Decoder(Label)
 
 
 @dataclass(frozen=True)
@@ -54,19 +53,9 @@ def decode(record: RawRecord) -> Statement:
     """
     if not record.value:
         raise RecordRejected("empty_value", "the record has no value")
-    try:
-        label = _decoder.decode(record.value)
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        raise unreadable(error) from error
+    label = parse_json(record.value, Label)
     said = check(label, record.recorded_at)
     return said if said.labelled_at else said._replace(labelled_at=record.recorded_at)
-
-
-def unreadable(error: Exception) -> RecordRejected:
-    """Why msgspec could not read a value."""
-    if isinstance(error, UnicodeError) or "utf-8" in str(error).lower():
-        return RecordRejected("bad_encoding", f"not UTF-8: {error}")
-    return RecordRejected("bad_record" if isinstance(error, msgspec.ValidationError) else "bad_json", str(error))
 
 
 def check(label: Label, now: datetime) -> Statement:

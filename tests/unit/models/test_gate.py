@@ -39,13 +39,6 @@ def test_what_forgets_is_refused() -> None:
     assert verdict.reasons[1].startswith("refused: replay texts (200 texts): macro-F1 0.8700")
 
 
-def test_correcting_an_overconfident_champion_is_no_forgetting() -> None:
-    """Where the replay answers are the champion's own, as much may change as it overrates itself."""
-    replay = compared(0.8, 0.75)
-    assert not judge(compared(0.5, 0.6), replay, tolerance=0.0).is_promoted
-    assert judge(compared(0.5, 0.6), replay, tolerance=0.0, overconfidence=0.04).is_promoted
-
-
 def test_weak_evidence_is_said() -> None:
     """Few held-out texts are named as such; few replay texts decide nothing."""
     verdict = judge(compared(0.5, 0.6, texts=10), compared(0.9, 0.1, texts=5), tolerance=0.0)

@@ -40,7 +40,7 @@ def test_one_line_may_answer_both_heads(tmp_path: Path) -> None:
 
 
 def test_shared_data_fields_are_taken(tmp_path: Path) -> None:
-    """A line as labelled data sets have it, null head and unknown fields included, is a good line."""
+    """A line as labelled data sets have it, a null head and unknown fields (NaN too) included, is good."""
     line = {
         "id": "x-1",
         "text": "球队赢了",
@@ -50,7 +50,7 @@ def test_shared_data_fields_are_taken(tmp_path: Path) -> None:
         "label": "0",
         "source": "S",
     }
-    found = jsonl(tmp_path, line)
+    found = jsonl(tmp_path, line | {"domain": float("nan")})
     (said,) = found.statements[1]
     assert (said.document_id, said.text, said.lang, said.source) == ("x-1", "球队赢了", "zh", "S")
     assert not found.rejects
