@@ -10,6 +10,7 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from core.errors import DependencyNotReadyError, OpinionError
+from core.logs import configure_logs
 from opinion.commands import (
     alerts,
     audit,
@@ -65,6 +66,7 @@ app.add_typer(dlq.app, name="dlq")
 
 def main() -> NoReturn:
     """Run the command line; every failure ends in one clear message and its exit code, never in a traceback."""
+    configure_logs("warning")  # to stderr: stdout is for results; the roles that run for long set their own level
     try:
         app(standalone_mode=True)
     except OpinionError as error:

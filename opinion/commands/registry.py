@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy import Engine
 
 from core.errors import DependencyNotReadyError
@@ -133,7 +133,7 @@ def _say(promotion: Promotion, is_announced: bool, as_json: bool) -> None:
 
 def _show(registry: _Registry) -> None:
     console = Console()
-    table = Table("", "version", "origin", "parent", "created", "held-out macro-F1", title="Models")
+    table = Table("", Column("version", no_wrap=True), "origin", "parent", "created", "held-out F1", title="Models")
     for version in registry.versions:
         table.add_row(
             "★" if version.version == registry.champion.version else "",
