@@ -24,19 +24,24 @@ BATCH_ROWS: Final = 64
 def blend(champion: Path, trained: Path, dev_rows: Sequence[LabelledText], *, share: float = TRAINED_SHARE) -> None:
     """Replace the checkpoint in `trained` by `share` of it and the rest of `champion`, calibrated on dev.
 
+    Args:
+        dev_rows: what people answered, and nothing else: a model that agrees with itself would be taken for a sure
+            one. A head with too few answers keeps the champion's temperature.
+
     Raises:
         CheckpointError: one of them cannot be loaded.
         RuntimeError: their weights have different shapes.
     """
     model, tokenizer = load_checkpoint(trained)
-    before = load_checkpoint(champion)[0].state_dict()
-    after = model.state_dict()
+    parent = load_checkpoint(champion)[0]
+    before, after = parent.state_dict(), model.state_dict()
     model.load_state_dict(
         {
             name: torch.lerp(before[name], weight, share) if weight.is_floating_point() else weight
             for name, weight in after.items()
         }
     )
+    model.config.temperatures = parent.config.temperatures
     rows = EncodedRows(dev_rows, tokenizer, model.config.heads, window_length(tokenizer))
     logits, labels, masks = [], [], []
     with torch.inference_mode():

@@ -22,7 +22,7 @@ from storage.human_labels import LabelRow, Statement
 from streams.json_values import parse_json
 from streams.labels import check
 
-SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".csv")
+SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".jsonl.gz", ".ndjson.gz", ".csv.gz")
 EXPORTED: Final = ("id", "text", "topic", "sentiment", "lang", "source", "annotator", "labelled_at", "key")
 MAX_CELL_CHARS: Final = 10_000_000  # a longer text is rejected by its own line, not by the CSV reader
 
@@ -95,7 +95,9 @@ def read(path: Path, *, annotator: str, zone: tzinfo, now: datetime) -> LabelFil
     found = LabelFile(path)
     try:
         with _open(path) as file:
-            for number, content in _csv_rows(file) if path.suffix == ".csv" else enumerate(file, start=1):
+            for number, content in (
+                _csv_rows(file) if path.name.endswith((".csv", ".csv.gz")) else enumerate(file, start=1)
+            ):
                 if isinstance(content, Mapping) or content.strip():
                     _take(found, number, content, annotator, zone, now)
     except (OSError, EOFError, zlib.error, csv.Error) as error:

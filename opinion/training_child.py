@@ -113,19 +113,18 @@ def train(folder: Path) -> TrainingOutcome:
     parent = resolve(job.champion)
     champion = _load(parent, job)
     replay = build(parent, champion.classify, labels=[*rows.train, *rows.dev], held_out=rows.held_out, pool=rows.pool)
-    dev = [*rows.dev, *replay.dev]
     seen = zip(replay.labels[: len(rows.train)], repeats(rows.train), strict=True)
     trained = finetune(
         parent,
         [row for row, count in seen for _ in range(count)],
-        dev,
+        [*rows.dev, *replay.dev],
         folder / "candidate",
         replay_rows=replay.train,
         optimisation=ONWARDS.model_copy(update={"epochs": job.epochs, "learning_rate": _learning_rate(job, parent)}),
         on_progress=lambda at: report("training", at.step, at.steps, at.dev),
     )
     report("judging")
-    blend(parent, trained.folder, dev)
+    blend(parent, trained.folder, rows.dev)
     return _judged(job, rows, replay, trained, champion)
 
 
