@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Literal
+from typing import Literal, TextIO
 
 import structlog
 
@@ -37,7 +37,7 @@ def configure_logs(level: str = "info", log_format: LogFormat = "auto") -> None:
     finish: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if not is_console:
         finish.append(structlog.processors.format_exc_info)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StderrHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()], processors=[*finish, renderer]
@@ -48,6 +48,14 @@ def configure_logs(level: str = "info", log_format: LogFormat = "auto") -> None:
     root.setLevel(level.upper())
     for chatty in ("aiokafka", "kafka", "httpx", "httpcore", "apscheduler", "alembic", "faust", "mode"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+
+
+class _StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to what `sys.stderr` is at the moment; a test or an embedding program may have replaced it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:

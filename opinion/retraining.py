@@ -197,15 +197,17 @@ def _run_child(
     with children.open_log(log_file) as child_log:
         child = children.spawn(argv, stdout=child_log, env=environment)
     try:
-        while True:
+        code: int | None = None
+        while code is None:
             try:
-                return child.wait(LOOK_SECONDS)
+                code = child.wait(LOOK_SECONDS)
             except subprocess.TimeoutExpired:
                 if should_stop():
                     raise TrainingFailedError("the training was stopped", remedy="the next run starts anew") from None
-                progress = children.read_state(folder / PROGRESS_FILE, Progress)
-                if progress and on_progress:
-                    on_progress(progress)
+            progress = children.read_state(folder / PROGRESS_FILE, Progress)
+            if progress and on_progress:
+                on_progress(progress)
+        return code
     finally:
         children.stop(child, grace_seconds=STOP_SECONDS)
 

@@ -1,5 +1,7 @@
 """Fixtures for every test; what they do lives in `tests/support/`."""
 
+from hypothesis import HealthCheck, settings
+
 from tests.support.servers import (
     database_url,
     empty_database_url,
@@ -21,3 +23,7 @@ __all__ = [
     "servers_home",
     "topic_prefix",
 ]
+
+# On a loaded machine generating inputs takes long by itself; that says nothing about the code.
+settings.register_profile("opinion", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("opinion")
