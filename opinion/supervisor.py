@@ -169,6 +169,10 @@ class Supervisor:
         watch.started_at = self._monotonic()
 
 
+# What ends a supervising command, like Ctrl-C does. A shell starts background jobs with SIGINT turned off.
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def interrupt_on(*signals: signal.Signals) -> None:
     """Let these signals end the main thread like Ctrl-C does; a SIGHUP that `nohup` turned off stays off."""
     for number in signals:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import time
 from typing import Annotated, NoReturn
 
@@ -17,9 +16,8 @@ from opinion.demo.play import Outcome, environment, fresh_home, play
 from opinion.demo.receiver import Receiver
 from opinion.servers import say
 from opinion.stack import Stack
-from opinion.supervisor import TICK_SECONDS, ignore, interrupt_on
+from opinion.supervisor import STOPS, TICK_SECONDS, ignore, interrupt_on
 
-STOPS = (signal.SIGTERM, signal.SIGHUP)
 SEED = 4
 
 
@@ -60,7 +58,7 @@ def _run(settings: Settings, receiver: Receiver, *, keep: bool, seed: int, as_js
             if keep:
                 _keep(stack)
         except KeyboardInterrupt:
-            ignore(signal.SIGINT, *STOPS)  # the orderly stop is bounded; a second Ctrl-C would only break it
+            ignore(*STOPS)  # the orderly stop is bounded; a second Ctrl-C would only break it
         say("Stopping the demo's servers …")
 
 

@@ -1,6 +1,5 @@
 """`opinion up`: everything on this machine, supervised."""
 
-import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +14,9 @@ from core.logs import configure_logs
 from core.settings import load_settings
 from opinion.servers import say
 from opinion.stack import Stack
-from opinion.supervisor import TICK_SECONDS, ignore, interrupt_on
+from opinion.supervisor import STOPS, TICK_SECONDS, ignore, interrupt_on
 
 READY_SECONDS = 180.0  # a worker loads its model first: 6 s, or minutes where many processes share few cores
-# SIGINT is named, too: a shell script starts its background jobs with SIGINT turned off.
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def up(
