@@ -4,13 +4,14 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from core.errors import RecordRejected
 from core.records import Document, Metrics
+from core.settings import Settings
 from core.times import parse_time
 from streams.dead_letters import RawRecord
 from streams.json_values import parse_json
@@ -38,6 +39,12 @@ class IntakeLimits:
     max_value_bytes: int
     max_future: timedelta
     zone: ZoneInfo
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The limits that workers and every command that reads documents share."""
+        worker = settings.worker
+        return cls(worker.max_text_chars, worker.max_value_bytes, worker.max_future, settings.zone)
 
 
 class RawDocument(msgspec.Struct):

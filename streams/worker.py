@@ -99,12 +99,7 @@ class Worker:
         )
         await self._patience.run("publish", lambda error: isinstance(error, Exception), producer.start)
         self._producer = producer
-        limits = IntakeLimits(
-            max_text_chars=settings.worker.max_text_chars,
-            max_value_bytes=settings.worker.max_value_bytes,
-            max_future=settings.worker.max_future,
-            zone=settings.zone,
-        )
+        limits = IntakeLimits.of(settings)
         prefix = settings.kafka.topic_prefix
         publish = PublishStep(
             producer, classified_topic=prefix + topics.CLASSIFIED, dead_letter_topic=prefix + topics.RAW_DLQ

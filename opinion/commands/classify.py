@@ -74,12 +74,7 @@ def _classified(
     file: Path, classifier: "Classifier", settings: Settings, bad: list[BadLine]
 ) -> Iterator[tuple[list[Document], list[Opinion]]]:
     """Parts of the file with their opinions, in order; bad lines are put aside."""
-    limits = IntakeLimits(
-        max_text_chars=settings.worker.max_text_chars,
-        max_value_bytes=settings.worker.max_value_bytes,
-        max_future=settings.worker.max_future,
-        zone=settings.zone,
-    )
+    limits = IntakeLimits.of(settings)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     part: list[Document] = []
     with Progress(*columns, console=stderr, transient=True) as bar:

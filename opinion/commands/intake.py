@@ -94,12 +94,7 @@ def _topics(as_json: bool, *, is_dry: bool) -> None:
 
 def _documents(files: Iterable[Path], settings: Settings, bad: list[tuple[Path, BadLine]]) -> Iterator[Document]:
     """Every document of the files, with a progress bar; bad lines are put aside."""
-    limits = IntakeLimits(
-        max_text_chars=settings.worker.max_text_chars,
-        max_value_bytes=settings.worker.max_value_bytes,
-        max_future=settings.worker.max_future,
-        zone=settings.zone,
-    )
+    limits = IntakeLimits.of(settings)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr, transient=True) as bar:
         for path in files:

@@ -19,6 +19,7 @@ from alerts.replays import replay as replay_counts
 from core.errors import NotFoundError, UsageError
 from core.settings import Settings, load_settings
 from core.times import parse_time
+from opinion.champion import load_classifier
 from opinion.detection import detector_options
 
 DAY = timedelta(days=1)
@@ -117,15 +118,7 @@ def _classify(
     pending: Sequence[tuple[dict[str, Any], str]], field: str | None, read: _Documents, settings: Settings
 ) -> None:
     """Ask the configured checkpoint for sentiment and, where it is the group, topic."""
-    from models.inference import Classifier
-
-    classifier = Classifier.load(
-        settings.models.checkpoint,
-        device=settings.models.device,
-        batch_tokens=settings.models.batch_tokens,
-        max_length=settings.models.max_length,
-        threads=settings.models.threads,
-    )
+    classifier = load_classifier(settings, settings.models.checkpoint)
     stderr.print(f"Classifying {len(pending)} documents with {classifier.version} …", markup=False)
     for start in range(0, len(pending), TEXTS_AT_ONCE):
         part = pending[start : start + TEXTS_AT_ONCE]
