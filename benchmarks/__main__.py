@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 NAMES = sorted(
-    module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]) if module.name != "__main__"
+    module.name
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)])
+    if module.name != "__main__" and not module.ispkg
 )
 
 

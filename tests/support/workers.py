@@ -19,13 +19,16 @@ REPOSITORY = Path(__file__).parents[2]
 class WorkerProcess:
     """`faust -A streams.app worker` in a process of its own; its log is kept beside the test's other files."""
 
-    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self, home: Path, environment: dict[str, str], app: str = "streams.app", faust: str = "faust"
+    ) -> None:
+        """Start the worker of another module's `app`, or with another module in the place of Faust's own."""
         self.port = free_port()
         self.log = home / f"worker-{self.port}.log"
         self._out = self.log.open("wb")
         own = {"OPINION_HOME": str(home), "OPINION_WORKER__PROBES_PORT": str(self.port)}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "faust", "-A", "streams.app", "worker", "-l", "warn"],
+            [sys.executable, "-m", faust, "-A", app, "worker", "-l", "warn"],
             cwd=REPOSITORY,
             env={**os.environ, **environment, **own},
             stdout=self._out,
