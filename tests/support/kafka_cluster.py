@@ -2,11 +2,16 @@
 
 import os
 import signal
+import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+from unittest.mock import patch
+
+from kafka.net.inet import KafkaNetSocket
 
 from core import children
 from streams import kafka_jars, local
@@ -43,6 +48,7 @@ class KafkaCluster:
             for member in self._members
         }
         self._launches = 0
+        self._context = ExitStack()
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self.bootstrap = ",".join(member.address for member in self._members)
 
@@ -85,7 +91,7 @@ class KafkaCluster:
             AssertionError: it ended or did not answer in time; the message holds the end of its log.
         """
         one = self._nodes[node]
-        # Asked of its log: a client of kafka-python 3.0 that is turned away leaves its sockets open.
+        # Asked of its log: a port that is open is not yet a node that serves.
         ready = children.wait_until(
             lambda: node not in self.pids or (one.log_path.exists() and STARTED in one.log_path.read_text("utf-8")),
             seconds=READY_SECONDS,
@@ -115,17 +121,17 @@ class KafkaCluster:
             children.stop(process, grace_seconds=grace_seconds)
 
     def __enter__(self) -> Self:
-        try:
+        with ExitStack() as context:
+            context.enter_context(_refused_sockets_closed())
+            context.callback(self.stop)
             self.start()
-        except BaseException:
-            self.stop()
-            raise
+            self._context = context.pop_all()
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        self.stop()
+        self._context.close()
 
 
 def _members(count: int) -> Sequence[Member]:
@@ -135,3 +141,19 @@ def _members(count: int) -> Sequence[Member]:
         ports.add(children.free_port())
     chosen = list(ports)
     return [Member(number + 1, chosen[2 * number], chosen[2 * number + 1]) for number in range(count)]
+
+
+@contextmanager
+def _refused_sockets_closed() -> Iterator[None]:
+    """kafka-python 3.0 leaves the sockets of refused connections to the garbage collector, which pytest reports."""
+    connect = KafkaNetSocket.sock_connect
+
+    async def closing(self: Any, net: Any, sock: socket.socket, *arguments: Any, **options: Any) -> Any:
+        try:
+            return await connect(self, net, sock, *arguments, **options)
+        except BaseException:
+            sock.close()
+            raise
+
+    with patch.object(KafkaNetSocket, "sock_connect", closing):
+        yield
