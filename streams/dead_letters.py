@@ -5,16 +5,27 @@ Header names as in Kafka Connect's `DeadLetterQueueReporter` (KIP-298), so that 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 Headers = Sequence[tuple[str, bytes]]
 
 PREFIX = "__connect.errors."
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC) - timedelta(milliseconds=1)
+"""Kafka's own -1: the record has no timestamp."""
+
+
+def record_time(seconds: float) -> datetime:
+    """A record's timestamp, aware UTC. One that no calendar holds (crawlers write microseconds for milliseconds)
+    is `NO_TIME`; it must not stop the reader."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return NO_TIME
 
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """One Kafka message, as it came. `recorded_at` is its timestamp, aware UTC."""
+    """One Kafka message, as it came. `recorded_at` is its timestamp (`record_time`)."""
 
     topic: str
     partition: int
@@ -78,7 +89,7 @@ def error_headers(
 def read_error_headers(headers: Headers) -> dict[str, str]:
     """The error facts of a dead letter, without the prefix."""
     return {
-        name.removeprefix(PREFIX): value.decode("utf-8", "replace")
+        name.removeprefix(PREFIX): (value or b"").decode("utf-8", "replace")  # Kafka's header values may be null
         for name, value in headers
         if name.startswith(PREFIX)
     }

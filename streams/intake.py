@@ -77,6 +77,8 @@ def decode(record: RawRecord, limits: IntakeLimits) -> Document:
         raise RecordRejected(
             "too_large", f"value has {len(record.value)} bytes, at most {limits.max_value_bytes} are taken"
         )
+    if record.recorded_at < EARLIEST:
+        raise RecordRejected("bad_record", "the Kafka record has no timestamp, or one that cannot be")
     return complete(parse(record.value), record, limits)
 
 
@@ -180,7 +182,9 @@ def _metrics(value: dict[str, Any] | None) -> Metrics:
     counts = {}
     for name in Metrics.__struct_fields__:
         count = (value or {}).get(name) or 0
-        if not isinstance(count, int) or not 0 <= count <= MAX_COUNT:
+        if isinstance(count, float) and count.is_integer():  # pandas writes 3.0 where a column has gaps
+            count = int(count)
+        if type(count) is not int or not 0 <= count <= MAX_COUNT:  # bool is an int that SQL does not take
             raise RecordRejected("bad_record", f"metrics.{name}: {count!r:.40} is not a count")
         counts[name] = count
     return Metrics(**counts)

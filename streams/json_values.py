@@ -22,6 +22,8 @@ def parse_json(value: bytes, shape: type[Shape]) -> Shape:
         return msgspec.json.decode(value, type=shape)
     except msgspec.ValidationError as error:
         raise RecordRejected("bad_record", str(error)) from error
+    except RecursionError as error:  # msgspec follows nesting also where it skips a field that nobody reads
+        raise RecordRejected("bad_json", "nested too deeply") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as strict:
         try:
             return msgspec.convert(json.loads(value, parse_constant=lambda _: None), shape)

@@ -1,11 +1,14 @@
 """`opinion.label.v1` into `human_label`: answers of other labelling tools, each stored once in effect."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError as ProducerError
+from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from sqlalchemy import Engine
 
@@ -16,9 +19,10 @@ from core.records import Label
 from core.taxonomy import CLASSES
 from storage import human_labels
 from storage.human_labels import Statement
-from streams.dead_letters import DeadLetter, RawRecord
+from streams.dead_letters import DeadLetter, RawRecord, record_time
 from streams.intake import clean_text, detect_lang
 from streams.json_values import parse_json
+from streams.verbatim import send_verbatim
 
 GROUP: Final = "opinion-labels"
 STAGE: Final = "label"
@@ -29,6 +33,7 @@ POLL_MILLISECONDS: Final = 1000
 BATCH_RECORDS: Final = 500
 GIVE_UP_POLLS: Final = 10  # without any record; the next run tries again
 ACK_SECONDS: Final = 30
+LARGEST_REQUEST: Final = 2 * 1024 * 1024  # the largest label record and its error headers
 
 log = get_logger(__name__)
 
@@ -77,7 +82,10 @@ def check(label: Label, now: datetime) -> Statement:
             raise RecordRejected("bad_record", f"{name}: {len(value)} characters, at most {MAX_NAME_CHARS} are taken")
     labelled_at = label.labelled_at
     if labelled_at is not None:
-        labelled_at = labelled_at.astimezone(UTC) if labelled_at.tzinfo else labelled_at.replace(tzinfo=UTC)
+        try:
+            labelled_at = labelled_at.astimezone(UTC) if labelled_at.tzinfo else labelled_at.replace(tzinfo=UTC)
+        except OverflowError as error:  # the first or last day of the calendar, elsewhere
+            raise RecordRejected("bad_record", f"labelled_at: {error}") from error
         if labelled_at > now + MAX_FUTURE:
             raise RecordRejected("bad_record", f"labelled_at: {labelled_at.isoformat()} is in the future")
     return Statement(
@@ -122,7 +130,7 @@ def take_labels(
                 consumer.commit()
         finally:
             consumer.close(autocommit=False, timeout_ms=2000)
-    except KafkaError as error:
+    except (KafkaError, ProducerError, TimeoutError) as error:
         raise DependencyNotReadyError(
             f"labels of {topic} cannot be taken: {error}", remedy="opinion doctor"
         ) from error
@@ -154,7 +162,8 @@ def _take(addresses: list[str], engine: Engine, records: Sequence[RawRecord], de
         except RecordRejected as rejected:
             bad.append(DeadLetter(record, STAGE, rejected.reason, rejected.detail))
     stored, kept = _store(engine, good, bad)
-    _publish_dead(addresses, bad, dead_letter_topic)
+    if bad:
+        asyncio.run(_publish_dead(addresses, bad, dead_letter_topic))
     taken = Taken(stored, kept - stored, len(bad))
     for fate, count in asdict(taken).items():
         LABELS.labels(fate).inc(count)
@@ -177,19 +186,15 @@ def _store(engine: Engine, good: Sequence[tuple[RawRecord, Statement]], bad: lis
         return human_labels.add(connection, labels), len(labels)
 
 
-def _publish_dead(addresses: list[str], letters: Sequence[DeadLetter], topic: str) -> None:
-    if not letters:
-        return
-    producer = KafkaProducer(bootstrap_servers=addresses, acks="all", allow_auto_create_topics=False)
-    try:
-        sends = [
-            producer.send(topic, key=letter.record.key, value=letter.record.value, headers=letter.headers())
+async def _publish_dead(addresses: list[str], letters: Sequence[DeadLetter], topic: str) -> None:
+    async with AIOKafkaProducer(
+        bootstrap_servers=addresses, enable_idempotence=True, max_request_size=LARGEST_REQUEST
+    ) as producer:
+        sent = [
+            await send_verbatim(producer, topic, letter.record.key, letter.record.value, letter.headers())
             for letter in letters
         ]
-        for send in sends:
-            send.get(ACK_SECONDS)
-    finally:
-        producer.close(timeout=1)
+        await asyncio.wait_for(asyncio.gather(*sent), ACK_SECONDS)
 
 
 def _raw_record(message: Any) -> RawRecord:
@@ -197,7 +202,7 @@ def _raw_record(message: Any) -> RawRecord:
         message.topic,
         message.partition,
         message.offset,
-        datetime.fromtimestamp(message.timestamp / 1000, UTC),
+        record_time(message.timestamp / 1000),
         message.key,
         message.value,
         tuple(message.headers),

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from core.records import ClassifiedDocument
 from storage.documents import DocumentRow
 from streams.dead_letters import DeadLetter
+from streams.verbatim import send_verbatim
 
 _encoder = msgspec.json.Encoder()
 
@@ -36,8 +37,8 @@ class PublishStep:
         for letter in dead_letters:
             record = letter.record
             sent.append(
-                await self._producer.send(
-                    self._dead_letter_topic, key=record.key, value=record.value, headers=letter.headers()
+                await send_verbatim(
+                    self._producer, self._dead_letter_topic, record.key, record.value, letter.headers()
                 )
             )
         await asyncio.gather(*sent)

@@ -80,6 +80,7 @@ MANIFEST: tuple[Topic, ...] = (
         "`opinion dlq`",
         partitions=1,
         retention=FOREVER,
+        max_message_bytes=1_048_588 + 64 * 1024,
     ),
     Topic(
         MODEL,

@@ -1,5 +1,6 @@
 """Labels in and out: files and the topic, into a real database."""
 
+import asyncio
 import csv
 import io
 import json
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, KafkaProducer
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
@@ -19,6 +21,7 @@ from storage import human_labels
 from storage.engine import connect
 from streams.dead_letters import read_error_headers
 from streams.labels import Taken, take_labels
+from streams.verbatim import send_verbatim
 from tests.support.records import row
 from tests.support.rows import store_rows
 
@@ -171,6 +174,29 @@ def test_the_topic_fills_the_table(engine: Engine, kafka_bootstrap: str, new_top
     assert all((fact["topic"], fact["stage"]) == (topic, "label") for fact in facts)
     assert all(letter.headers[0] == ("trace", b"7") for letter in letters)
     assert taken(engine, kafka_bootstrap, topic, dead_letters) == Taken()
+
+
+def test_hostile_labels_do_not_stop_the_job(
+    engine: Engine, kafka_bootstrap: str, new_topic: Callable[..., str]
+) -> None:
+    """No key and no value, times off the calendar, endless nesting: dead letters, and the next label is stored."""
+    topic, dead_letters = new_topic("label"), new_topic("label.dlq")
+    off = [
+        b'{"head":"topic","answer":"sports","text":"a","labelled_at":"0001-01-01T00:00:00+23:59"}',
+        b'{"head":"topic","answer":"sports","text":"a","x":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+        b'{"head":"topic","answer":"sports","text":"a"}',
+    ]
+    asyncio.run(send_nothing(kafka_bootstrap, topic))
+    send(kafka_bootstrap, topic, off)
+    assert taken(engine, kafka_bootstrap, topic, dead_letters) == Taken(stored=1, dead_lettered=3)
+    letters = read_all(kafka_bootstrap, dead_letters, 3)
+    assert {(letter.key, letter.value) for letter in letters} == {(None, None), (b"k", off[0]), (b"k", off[1])}
+
+
+async def send_nothing(bootstrap: str, topic: str) -> None:
+    """A record without key and value."""
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        await (await send_verbatim(producer, topic, None, None, []))
 
 
 def test_nothing_is_committed_that_was_not_stored(

@@ -81,6 +81,16 @@ async def test_every_record_meets_one_fate(bench):
     assert report.ledger_lines == 1
 
 
+async def test_record_without_key_and_value_is_dead_lettered(bench):
+    """Kafka takes a record that has neither, and producers' `send` refuses it; it must not stop the worker."""
+    await bench.pipeline.process([raw(None, offset=0, headers=(("h", None),)), document(1, "nice")])
+    [letter] = bench.published(1, 1)
+    assert (letter.key, letter.value) == (None, None)
+    assert ("h", None) in letter.headers
+    assert read_error_headers(letter.headers)["exception.class.name"] == "empty_value"
+    assert bench.report().is_clean
+
+
 async def test_guilty_record_is_found_alone(bench):
     """A batch that breaks the model is split until the guilty record is alone; all others are stored."""
     records = [document(n, "poison" if n == 5 else "nice") for n in range(9)]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from core.errors import RecordRejected
 from core.metrics import REJECT_REASONS
+from streams.dead_letters import record_time
 from streams.intake import decode, detect_lang
 from tests.support.records import LIMITS, START, raw
 
@@ -28,6 +30,8 @@ from tests.support.records import LIMITS, START, raw
         ({"text": "x", "published_at": "0001-01-01"}, "bad_record"),
         ({"text": "x", "metrics": {"likes": -1}}, "bad_record"),
         ({"text": "x", "metrics": {"likes": "many"}}, "bad_record"),
+        ({"text": "x", "metrics": {"likes": True}}, "bad_record"),
+        ({"text": "x", "metrics": {"likes": 1.5}}, "bad_record"),
         ({"text": "x", "source": "s" * 201}, "bad_record"),
         ({"text": "x" * 1001}, "too_large"),
         (b'{"text": "' + b"x" * 10_000 + b'"}', "too_large"),
@@ -63,6 +67,28 @@ def test_unknown_fields_and_nulls_are_ignored():
 def test_nan_is_read_as_null():
     """What Python writes for a missing value does not cost the record."""
     assert decode(raw(b'{"text": "x", "domain": NaN, "url": NaN}'), LIMITS).url is None
+
+
+@pytest.mark.parametrize("before", [b'{"unknown":', b'{"metrics":{"likes":', b'{"url":NaN,"unknown":'])
+def test_deep_nesting_is_rejected(before):
+    """A record nested deeper than Python's stack is bad JSON, also in a field that nobody reads."""
+    value = before + b"[" * 100_000 + b"]" * 100_000 + b"}" * before.count(b"{")
+    with pytest.raises(RecordRejected) as rejected:
+        decode(raw(value), replace(LIMITS, max_value_bytes=1_000_000))
+    assert rejected.value.reason == "bad_json"
+
+
+def test_whole_floats_are_counts():
+    """What pandas writes for a column of counts with gaps does not cost the record."""
+    assert decode(raw({"text": "x", "metrics": {"likes": 3.0}}), LIMITS).metrics.likes == 3
+
+
+@pytest.mark.parametrize("seconds", [-0.001, 1.7e15, float("inf")])
+def test_record_without_a_usable_timestamp_is_rejected(seconds):
+    """A Kafka record without a timestamp, or with one in microseconds, cannot be placed in time and stops nobody."""
+    record = raw({"text": "x"}, recorded_at=record_time(seconds))
+    with pytest.raises(RecordRejected, match="no timestamp"):
+        decode(record, LIMITS)
 
 
 def test_control_characters_and_surrogates_are_removed():
