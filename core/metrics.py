@@ -48,6 +48,29 @@ DETECT_SECONDS = Histogram("opinion_alerts_detect_seconds", "One run of the dete
 IS_ACTIVE_SCHEDULER = Gauge("opinion_scheduler_is_active", "1 in the scheduler that holds the lease.")
 JOB_RUNS = Counter("opinion_scheduler_job_runs_total", "Scheduled jobs, by outcome.", ["job", "outcome"])
 
+AUDIT_HOLES = Gauge("opinion_audit_holes", "Stretches of raw offsets that nobody settled though later ones were.")
+AUDIT_EXPIRED = Gauge("opinion_audit_expired_records", "Raw records that left the log before anybody read them.")
+AUDIT_UNSETTLED = Gauge(
+    "opinion_audit_unsettled_records", "Raw records that the group has acknowledged and the ledger has not settled."
+)
+AUDIT_AHEAD = Gauge("opinion_audit_ahead_records", "Raw offsets that the ledger has settled beyond the log's end.")
+AUDIT_DIFFERENCES = Gauge("opinion_audit_count_differences", "Minute counts known to differ from their rows.")
+AUDIT_ROW_FAULTS = Gauge(
+    "opinion_audit_row_faults", "Documents, keys and histories known not to belong together.", ["kind"]
+)
+AUDIT_PARTITION_FAULTS = Gauge("opinion_audit_partition_faults", "What is wrong with the partitions of `document`.")
+AUDIT_ROWS = Counter("opinion_audit_rows_total", "Documents and keys that the scheduled audit has read.")
+AUDIT_LEDGER_LINES = Gauge("opinion_audit_ledger_lines", "Lines of the offset ledger, merged ones counted once.")
+AUDIT_LAST_SUCCESS = Gauge(
+    "opinion_audit_last_success_timestamp_seconds", "When a scheduled audit last ran to its end, whatever it found."
+)
+AUDIT_LAST_ROUND = Gauge(
+    "opinion_audit_last_round_timestamp_seconds", "When every stored row had last been checked; 0 before the first."
+)
+AUDIT_SECONDS = Histogram(
+    "opinion_audit_seconds", "One run of the audit job.", buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+)
+
 REQUEST_SECONDS = Histogram(
     "opinion_web_request_seconds",
     "Answering a request for a page or the API, by route.",
@@ -65,5 +88,7 @@ for _step in STEPS:
     STEP_SECONDS.labels(_step)
 for _fate in ("stored", "repeat", "dead_lettered"):
     LABELS.labels(_fate)
+for _kind in ("document_without_key", "key_without_document", "history_broken"):
+    AUDIT_ROW_FAULTS.labels(_kind)
 for _answered_by in ("model", "cache"):
     TEXTS.labels(_answered_by)

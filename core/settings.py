@@ -108,6 +108,16 @@ class RetrainSettings(_Section):
     )
 
 
+class AuditSettings(_Section):
+    """The scheduled audit."""
+
+    every: timedelta = Field(timedelta(minutes=1), description="How often a piece of what is stored is checked.")
+    rows: int = Field(20_000, ge=100, description="About how many documents and keys one run reads.")
+    keep_lines: timedelta = Field(
+        timedelta(hours=24), ge=timedelta(hours=1), description="Ledger lines older than this are merged."
+    )
+
+
 class WebSettings(_Section):
     """The console."""
 
@@ -144,6 +154,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     retrain: RetrainSettings = RetrainSettings()
+    audit: AuditSettings = AuditSettings()
     web: WebSettings = WebSettings()
 
     @field_validator("timezone")
