@@ -35,6 +35,20 @@ BATCH_RECORDS = Histogram(
     "opinion_streams_batch_records", "Records per batch.", buckets=(1, 4, 16, 32, 64, 128, 256, 512)
 )
 LAST_PROGRESS = Gauge("opinion_streams_last_progress_timestamp_seconds", "When a batch was last acknowledged.")
+LAG = Gauge("opinion_streams_lag_records", "Raw records that the group has not settled yet, on all partitions.")
+PARTITION_LAG = Gauge(
+    "opinion_streams_partition_lag_records", "The same, on each partition that this worker has.", ["partition"]
+)
+STANDSTILL = Gauge(
+    "opinion_streams_standstill_seconds",
+    "Longest time that a partition of this worker has had records waiting and no commit; waiting for a "
+    "dependency does not count.",
+)
+WAITING = Gauge(
+    "opinion_streams_waiting_seconds", "For how long a step has been waiting for its dependency, or 0.", ["step"]
+)
+REBALANCES = Counter("opinion_streams_rebalances_total", "Times this worker was given partitions by its group.")
+ASSIGNED = Gauge("opinion_streams_assigned_partitions", "Raw partitions that this worker has.")
 MODEL_SWAPS = Counter("opinion_streams_model_swaps_total", "Model versions taken into use by this worker.")
 LABELS = Counter("opinion_streams_labels_total", "Label records by fate.", ["fate"])
 
@@ -46,7 +60,23 @@ INCIDENTS = Counter("opinion_alerts_incidents_total", "Incident transitions.", [
 DELIVERIES = Counter("opinion_alerts_deliveries_total", "Notification attempts.", ["channel", "outcome"])
 DETECT_SECONDS = Histogram("opinion_alerts_detect_seconds", "One run of the detect job.")
 IS_ACTIVE_SCHEDULER = Gauge("opinion_scheduler_is_active", "1 in the scheduler that holds the lease.")
+TAKEOVERS = Counter("opinion_scheduler_takeovers_total", "Times this process became the active scheduler.")
+SILENT_HOLDERS = Counter(
+    "opinion_scheduler_silent_holders_total",
+    "Active schedulers that showed no sign of life and whose sessions this process ended.",
+)
 JOB_RUNS = Counter("opinion_scheduler_job_runs_total", "Scheduled jobs, by outcome.", ["job", "outcome"])
+JOB_SECONDS = Histogram(
+    "opinion_scheduler_job_seconds",
+    "One run of a scheduled job.",
+    ["job"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 7200),
+)
+JOB_LAST_RUN = Gauge(
+    "opinion_scheduler_job_last_run_timestamp_seconds",
+    "When a run of the job last ended, well or not; take the newest of all schedulers.",
+    ["job"],
+)
 
 AUDIT_HOLES = Gauge("opinion_audit_holes", "Stretches of raw offsets that nobody settled though later ones were.")
 AUDIT_EXPIRED = Gauge("opinion_audit_expired_records", "Raw records that left the log before anybody read them.")
@@ -85,6 +115,7 @@ for _reason in REJECT_REASONS:
     REJECTED.labels(_reason)
 for _step in STEPS:
     RETRIES.labels(_step)
+    WAITING.labels(_step)
     STEP_SECONDS.labels(_step)
 for _fate in ("stored", "repeat", "dead_lettered"):
     LABELS.labels(_fate)

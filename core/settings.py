@@ -44,7 +44,11 @@ class WorkerSettings(_Section):
     max_text_chars: int = Field(50_000, ge=100, description="Longer texts are dead-lettered.")
     max_value_bytes: int = Field(1_000_000, ge=1000, description="Larger raw values are dead-lettered.")
     max_future: timedelta = Field(timedelta(hours=24), description="Later `published_at` is dead-lettered.")
-    stall_seconds: float = Field(120, gt=1, description="Lag without progress for so long fails /readyz.")
+    stall_seconds: float = Field(
+        60,
+        gt=1,
+        description="A partition without progress for so long ends the worker; for half of it, fails /readyz.",
+    )
     probes_host: str = Field("127.0.0.1", description="Where /healthz, /readyz and /metrics listen.")
     probes_port: int = Field(0, ge=0, le=65535, description="0 picks a free port.")
 

@@ -136,7 +136,7 @@ class Classifier:
         rows = torch.empty(len(inputs), sum(map(len, self._model.config.heads.values())))
         for batch in batches:
             rows[batch] = self._forward([inputs[index] for index in batch])
-        TOKENS.inc(sum(lengths))
+            TOKENS.inc(sum(lengths[index] for index in batch))
         PADDING.inc(padding_tokens(lengths, batches))
         return rows
 

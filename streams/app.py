@@ -3,6 +3,7 @@
 Settings of the app follow measurements of faust-streaming 0.15.3; docs/why/delivery.md tells the reasons.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import faust
@@ -13,6 +14,7 @@ from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from streams import topics
 from streams.first_run import heal_first_run
+from streams.stopping import leave_in_time
 from streams.worker import Worker
 
 
@@ -24,9 +26,18 @@ class _Boot(BootStrategy):  # type: ignore[misc]  # faust is not typed
 
 class _App(faust.App):  # type: ignore[misc]  # faust is not typed
     BootStrategy = _Boot
+    before_start: Callable[[], None]
+
+    async def on_first_start(self) -> None:
+        self.before_start()
+        await super().on_first_start()
 
 
 POLL_NEVER_EXPIRES = 7 * 24 * 3600.0  # a worker that waits longer than this interval would never rejoin
+
+REBALANCE_SECONDS = 20.0
+"""A rebalance waits so long for a member in the middle of a batch, and everybody stands still meanwhile. A slower
+member is left out: its batch is done again, without effect, by whoever has the partition then."""
 
 
 def build(settings: Settings) -> faust.App:
@@ -43,13 +54,14 @@ def build(settings: Settings) -> faust.App:
     heal_first_run()
     app = _App(
         settings.group,
+        env={},  # else a variable such as STREAM_WAIT_EMPTY or BROKER_MAX_POLL_INTERVAL would override what follows
         broker=[f"kafka://{address}" for address in settings.kafka_bootstrap.split(",")],
         datadir=settings.home / "faust",
         key_serializer="raw",
         value_serializer="raw",
         broker_session_timeout=10.0,
         broker_heartbeat_interval=2.0,
-        broker_rebalance_timeout=60.0,
+        broker_rebalance_timeout=REBALANCE_SECONDS,
         broker_max_poll_interval=POLL_NEVER_EXPIRES,
         broker_commit_interval=1.0,
         stream_wait_empty=True,
@@ -64,6 +76,16 @@ def build(settings: Settings) -> faust.App:
         settings.kafka.topic_prefix + topics.RAW, key_serializer="raw", value_serializer="raw", value_type=bytes
     )
     worker = Worker(settings, settings.kafka_bootstrap, settings.database_url.get_secret_value())
+
+    def before_start() -> None:
+        leave_in_time()
+        worker.watch()
+
+    app.before_start = before_start
+
+    @app.on_partitions_assigned.connect  # type: ignore[untyped-decorator]
+    async def on_assigned(_app: faust.App, assigned: set[Any], **_: Any) -> None:
+        worker.assigned(assigned)
 
     @app.agent(raw, name="opinion", concurrency=1)  # type: ignore[untyped-decorator]
     async def opinion(stream: Any) -> None:

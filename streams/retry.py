@@ -1,13 +1,14 @@
 """Patience: a step whose dependency is away is repeated until it is back; nothing is dropped meanwhile."""
 
 import os
+import time
 from collections.abc import Awaitable, Callable
 from typing import NoReturn, TypeVar
 
 import stamina
 
 from core.logs import get_logger
-from core.metrics import RETRIES
+from core.metrics import RETRIES, WAITING
 
 log = get_logger(__name__)
 Result = TypeVar("Result")
@@ -25,16 +26,25 @@ def leave(reason: str) -> NoReturn:
 class Patience:
     """Repeats a step with jittered back-off, at most 5 s apart, for as long as it takes.
 
+    One step at a time.
+
     Attributes:
         holding: the step that is being repeated now, or None; the watchdog does not count such time as a stall.
     """
 
-    def __init__(self, should_stop: Callable[[], bool]) -> None:
+    def __init__(self, should_stop: Callable[[], bool], monotonic: Callable[[], float] = time.monotonic) -> None:
         """Args:
         should_stop: asked between attempts; a worker told to stop while a dependency is away leaves unacknowledged.
         """
         self._should_stop = should_stop
+        self._monotonic = monotonic
+        self._attempt: tuple[str, float] | None = None
         self.holding: str | None = None
+
+    def hanging(self, seconds: float) -> str | None:
+        """The step whose attempt has neither succeeded nor failed for so long. From any thread."""
+        attempt = self._attempt
+        return attempt[0] if attempt and self._monotonic() - attempt[1] >= seconds else None
 
     async def run(
         self,
@@ -52,7 +62,7 @@ class Patience:
             if self._should_stop():
                 leave(f"told to stop while {step} waits for its dependency")
             RETRIES.labels(step).inc()
-            self.holding = step
+            self._hold(step)
             if type(error).__name__ != last_error:
                 last_error = type(error).__name__
                 log.warning("step_waits", step=step, error=last_error, detail=str(error)[:300])
@@ -63,9 +73,17 @@ class Patience:
                 on=should_repeat, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0, wait_jitter=1.0
             ):
                 with attempt:
+                    self._attempt = step, self._monotonic()
                     return await work()
         finally:
-            if self.holding is not None and last_error:
+            if self.holding is not None:
                 log.info("step_goes_on", step=step)
-            self.holding = None
+                WAITING.labels(step).set_function(float)
+            self.holding = self._attempt = None
         raise AssertionError("stamina gives up only by raising")
+
+    def _hold(self, step: str) -> None:
+        if self.holding is None:
+            since = self._monotonic()
+            WAITING.labels(step).set_function(lambda: self._monotonic() - since)
+        self.holding = step

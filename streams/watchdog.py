@@ -3,79 +3,160 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from kafka.errors import KafkaError
 
 from core.logs import get_logger
-from streams.offsets import OffsetReader
+from core.metrics import LAG, PARTITION_LAG, STANDSTILL
+from streams.offsets import Standing
+from streams.progress import Progress
 
 log = get_logger(__name__)
 
 LOOK_EVERY_SECONDS = 5.0
+LONGEST_STEP_SECONDS = 3 * LOOK_EVERY_SECONDS
+"""Between two looks no more than this is counted: a process that was stopped and continued saw nothing meanwhile."""
+
+Holder = Literal["own", "nobody", "other"]
+
+
+class Broker(Protocol):
+    """What is asked of `streams.offsets.OffsetReader`."""
+
+    def standings(self) -> dict[int, Standing]: ...
+    def taken(self) -> frozenset[int]: ...
+    def close(self) -> None: ...
+
+
+@dataclass
+class _Track:
+    """One partition as it was seen last, and for how long it has stood still in the hands of its holder."""
+
+    committed: int | None
+    holder: Holder
+    finished: int
+    lag: int = 0
+    stood: float = 0.0
 
 
 class Watchdog:
     """A daemon thread with a client of its own: the event loop may be the thing that hangs.
 
-    Counts only time in which the broker answered, the group had something to read, nothing was committed
-    anywhere in the topic, and no step was waiting for a dependency.
+    Counts, for each partition with records to read, the time since its committed offset last moved. Only such time
+    counts in which the broker answered and no step was waiting for a dependency. The worker is at fault when the
+    partition is its own, or nobody's; a partition that another member has is that member's affair.
     """
 
     def __init__(
         self,
-        reader: OffsetReader,
+        broker: Broker,
+        progress: Progress,
         *,
         stall_seconds: float,
-        is_holding: Callable[[], bool],
+        waits_for: Callable[[], str | None],
         on_stall: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._reader = reader
+        """Args:
+        waits_for: the dependency that the worker waits for now, or None; may block for a few seconds.
+        on_stall: told why, once a partition has stood still for `stall_seconds`.
+        """
+        self._broker = broker
+        self._progress = progress
         self._stall_seconds = stall_seconds
-        self._is_holding = is_holding
+        self._waits_for = waits_for
         self._on_stall = on_stall
         self._monotonic = monotonic
-        self._stood_since: float | None = None
-        self._committed: dict[int, int | None] = {}
+        self._tracks: dict[int, _Track] = {}
+        self._exported: set[int] = set()
+        self._looked_at: float | None = None
+        self._answered_at = monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
-        self.lag_records: int | None = None
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
+        """Returns when the thread has ended, or after 10 s if the broker keeps it waiting."""
         self._stop.set()
         self._thread.join(timeout=10)
-        self._reader.close()
+        self._broker.close()
 
     def reason(self) -> str | None:
-        """Why the worker is not ready: it stands still for more than half of the time allowed."""
-        stood = self._stood_seconds()
-        if stood * 2 < self._stall_seconds:
-            return None
-        return f"{self.lag_records} records wait and nothing was committed for {stood:.0f} s"
+        """Why the worker is not ready: a partition stands still for half of the time allowed, or Kafka is away."""
+        silent = self._monotonic() - self._answered_at
+        if silent > 2 * LONGEST_STEP_SECONDS:
+            return f"Kafka has not answered for {silent:.0f} s"
+        for partition, track in sorted(self._tracks.items(), key=lambda item: -item[1].stood):
+            if track.stood * 2 >= self._stall_seconds:
+                whose = ", and no worker has it" if track.holder == "nobody" else ""
+                return (
+                    f"partition {partition}: {track.lag} records wait and nothing was committed "
+                    f"for {track.stood:.0f} s{whose}"
+                )
+        return None
 
     def look(self) -> None:
         """One round: ask the broker, judge progress. Raises KafkaError when the broker does not answer."""
-        standings = self._reader.standings()
-        committed = {partition: standing.committed for partition, standing in standings.items()}
-        self.lag_records = sum(standing.lag_records for standing in standings.values())
-        if not self.lag_records or committed != self._committed or self._is_holding():
-            self._stood_since = None
-        elif self._stood_since is None:
-            self._stood_since = self._monotonic()
-        self._committed = committed
-        if self._stood_seconds() >= self._stall_seconds:
+        looked_at, self._looked_at = self._looked_at, None  # stays None when the broker does not answer
+        standings = self._broker.standings()
+        holders = self._holders(standings)
+        self._looked_at = self._answered_at = self._monotonic()
+        passed = 0.0 if looked_at is None else min(self._looked_at - looked_at, LONGEST_STEP_SECONDS)
+        is_waiting = self._waits_for() is not None
+        advancing = self._progress.advancing()
+        tracks = {}
+        for partition, standing in standings.items():
+            track = self._track(partition, standing, holders[partition])
+            tracks[partition] = track
+            has_sign = partition in advancing and self._progress.finished(partition) <= track.finished + 1
+            if track.lag and track.holder != "other" and not is_waiting and not has_sign:
+                track.stood += passed
+            else:
+                track.stood = 0.0
+        self._tracks = tracks
+        self._export()
+        if any(track.stood >= self._stall_seconds for track in tracks.values()):
             self._on_stall(self.reason() or "no progress")
 
-    def _stood_seconds(self) -> float:
-        return 0.0 if self._stood_since is None else self._monotonic() - self._stood_since
+    def _track(self, partition: int, standing: Standing, holder: Holder) -> _Track:
+        """What was known of the partition, or a new start if its offset or its holder has changed."""
+        track = self._tracks.get(partition)
+        if track is None or track.committed != standing.committed or track.holder != holder:
+            track = _Track(standing.committed, holder, self._progress.finished(partition))
+        else:
+            track = _Track(track.committed, holder, track.finished, stood=track.stood)
+        track.lag = standing.lag_records
+        return track
+
+    def _holders(self, standings: dict[int, Standing]) -> dict[int, Holder]:
+        """Whose each partition is. The group is asked only about partitions that wait and are not ours."""
+        own = self._progress.assigned
+        foreign = {partition for partition, standing in standings.items() if standing.lag_records} - own
+        taken = self._broker.taken() if foreign else frozenset()
+        return {
+            partition: "own" if partition in own else "nobody" if partition in foreign - taken else "other"
+            for partition in standings
+        }
+
+    def _export(self) -> None:
+        own = {partition: track for partition, track in self._tracks.items() if track.holder == "own"}
+        LAG.set(sum(track.lag for track in self._tracks.values()))
+        STANDSTILL.set(max((track.stood for track in own.values()), default=0.0))
+        for partition in self._exported - own.keys():
+            PARTITION_LAG.remove(str(partition))
+        for partition, track in own.items():
+            PARTITION_LAG.labels(str(partition)).set(track.lag)
+        self._exported = set(own)
 
     def _run(self) -> None:
         while not self._stop.wait(LOOK_EVERY_SECONDS):
             try:
                 self.look()
             except (KafkaError, OSError) as error:
-                self._stood_since = None  # a broker that is away is no stall of ours
                 log.debug("watchdog_blind", error=str(error))
+            except Exception:  # a thread that dies of a bug would leave the worker unwatched without a word
+                log.exception("watchdog_failed")

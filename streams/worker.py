@@ -1,8 +1,8 @@
 """What a Faust worker is made of, and the loop that carries batches through the pipeline."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -10,27 +10,34 @@ from sqlalchemy import Engine
 
 from core.errors import ModelError
 from core.logs import get_logger
-from core.metrics import LAST_PROGRESS
+from core.metrics import ASSIGNED, LAST_PROGRESS, REBALANCES, TOKENS
 from core.probes import ProbeServer
 from core.records import ModelAnnouncement
 from core.settings import Settings
 from models.inference import Classifier
 from storage.engine import connect
+from storage.local import is_answering
 from storage.model_versions import champion
 from streams import topics
 from streams.announcements import ModelFollower
 from streams.classify import ClassifyStep
-from streams.dead_letters import RawRecord
+from streams.dead_letters import RawRecord, record_time
 from streams.hole_guard import HoleGuard
 from streams.intake import IntakeLimits
 from streams.offsets import OffsetReader
 from streams.pipeline import Pipeline
+from streams.progress import Progress
 from streams.publish import PublishStep
 from streams.retry import Patience, leave
 from streams.store import StoreStep
 from streams.watchdog import Watchdog
 
 log = get_logger(__name__)
+
+START_SECONDS = 600.0
+"""A worker that loads its model for longer hangs. Time in which it waits for a dependency does not count."""
+HANGING_SECONDS = 10.0
+"""An attempt at the store step that takes longer makes the watchdog ask whether the database answers at all."""
 
 
 class Worker:
@@ -39,19 +46,45 @@ class Worker:
     def __init__(self, settings: Settings, bootstrap: str, database_url: str) -> None:
         self._settings = settings
         self._bootstrap = bootstrap
+        self._database_url = database_url
         self._engine: Engine = connect(database_url)
         self._raw_topic = settings.kafka.topic_prefix + topics.RAW
         self._should_stop: Callable[[], bool] = lambda: False
         self._patience = Patience(lambda: self._should_stop())
         self._starting: str | None = "the model is being loaded"
+        self._started_at = time.monotonic()
+        self._away: str | None = None
         self._producer: AIOKafkaProducer | None = None
         self._reader = OffsetReader(bootstrap, settings.group, self._raw_topic)
+        self._settled = 0
+        self._progress = Progress(lambda: self._settled + tokens_computed())
         self._watchdog = Watchdog(
             OffsetReader(bootstrap, settings.group, self._raw_topic),
+            self._progress,
             stall_seconds=settings.worker.stall_seconds,
-            is_holding=lambda: self._patience.holding is not None or self._starting is not None,
+            waits_for=self._waits_for,
             on_stall=leave,
         )
+
+    def watch(self) -> None:
+        """Start probes and watchdog: before Faust starts its own parts, so that whatever hangs is told.
+
+        Raises:
+            OSError: the port of the probes is taken.
+        """
+        settings = self._settings.worker
+        checks = {"start": lambda: self._starting, "progress": self._watchdog.reason, "dependencies": self._holding}
+        probes = ProbeServer(settings.probes_host, settings.probes_port, checks)
+        probes.start()
+        log.info("probes_listen", port=probes.port)
+        self._watchdog.start()
+
+    def assigned(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """The group has given this worker these partitions, and no others."""
+        own = frozenset(partition for topic, partition in partitions if topic == self._raw_topic)
+        self._progress.assigned = own
+        REBALANCES.inc()
+        ASSIGNED.set(len(own))
 
     async def run(self, batches: AsyncIterator[Sequence[Any]], should_stop: Callable[[], bool]) -> None:
         """Carry Faust's batches of events through the pipeline until the worker is told to stop.
@@ -64,8 +97,11 @@ class Worker:
             guard, pipeline = await self._open()
             async for events in batches:
                 records = [raw_record(event) for event in events]
+                self._progress.begin({record.partition for record in records})
                 await asyncio.to_thread(guard.check, records)
                 await pipeline.process(records)
+                self._progress.finish()
+                self._settled += 1
                 LAST_PROGRESS.set_to_current_time()
         except asyncio.CancelledError:
             if not should_stop():
@@ -80,15 +116,7 @@ class Worker:
         await self._close()
 
     async def _open(self) -> tuple[HoleGuard, Pipeline]:
-        """Probes first, so that they tell what the rest waits for."""
         settings = self._settings
-        probes = ProbeServer(
-            settings.worker.probes_host,
-            settings.worker.probes_port,
-            {"start": lambda: self._starting, "progress": self._watchdog.reason, "dependencies": self._holding},
-        )
-        probes.start()
-        log.info("probes_listen", port=probes.port)
         classify = ClassifyStep(await self._first_classifier(), self._load)
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
@@ -105,7 +133,6 @@ class Worker:
             producer, classified_topic=prefix + topics.CLASSIFIED, dead_letter_topic=prefix + topics.RAW_DLQ
         )
         self._follow_announcements(classify)
-        self._watchdog.start()
         self._starting = None
         log.info("worker_ready", model_version=classify.version, group=settings.group)
         return (
@@ -155,7 +182,21 @@ class Worker:
 
     def _holding(self) -> str | None:
         step = self._patience.holding
-        return f"{step} waits for its dependency" if step else None
+        return f"{step} waits for its dependency" if step else self._away
+
+    def _waits_for(self) -> str | None:
+        """What the watchdog must not take for a stall. A database that hangs fails no step, so it is asked."""
+        is_hanging = self._patience.hanging(HANGING_SECONDS) == "store" and self._patience.holding is None
+        self._away = "PostgreSQL does not answer" if is_hanging and not is_answering(self._database_url) else None
+        if waits := self._holding():
+            self._started_at = time.monotonic()
+            return waits
+        return self._starting if time.monotonic() - self._started_at < START_SECONDS else None
+
+
+def tokens_computed() -> float:
+    """By the classifier of this process: a long text takes many passes, and each of them is progress."""
+    return next(iter(TOKENS.collect())).samples[0].value
 
 
 def raw_record(event: Any) -> RawRecord:
@@ -166,7 +207,7 @@ def raw_record(event: Any) -> RawRecord:
         topic=message.topic,
         partition=message.partition,
         offset=message.offset,
-        recorded_at=datetime.fromtimestamp(message.timestamp, UTC),
+        recorded_at=record_time(message.timestamp),
         key=message.key,
         value=message.value,
         headers=tuple((name, value) for name, value in headers),
