@@ -32,6 +32,9 @@ Result = TypeVar("Result")
 
 GUILTY_IN_A_ROW = 16
 """So many records refused one after the other are not bad records but a bug of ours; then the worker leaves."""
+TRIES_ALONE = 3
+"""A record that fails alone may only have met a passing fault (a device that resets, memory under pressure)."""
+TRY_AGAIN_SECONDS = 0.2
 
 
 class ContentError(Exception):
@@ -62,16 +65,18 @@ class Pipeline:
             ContentError: so many records in a row were refused that the fault must be ours.
         """
         BATCH_RECORDS.observe(len(records))
-        await self._settle(records, [])
+        await self._settle(records)
 
-    async def _settle(self, records: Sequence[RawRecord], dead_letters: list[DeadLetter]) -> None:
+    async def _settle(
+        self, records: Sequence[RawRecord], dead_letters: Sequence[DeadLetter] = (), tries: int = 1
+    ) -> None:
         try:
             documents, malformed = _decode(records, self._limits) if not dead_letters else ([], dead_letters)
             opinions = await self._in_thread("classify", lambda: self._classify.run([d for _, d in documents]))
             classified = [(record, document, o) for (record, document), o in zip(documents, opinions, strict=True)]
             settled = await self._in_thread("store", lambda: self._store.run(records, classified))
         except ContentError as error:
-            await self._split(records, error)
+            await self._split(records, error, tries)
             return
         if settled:
             self._guilty_in_a_row = 0
@@ -79,12 +84,16 @@ class Pipeline:
         await self._patience.run("publish", _is_broker_away, lambda: self._publish.run(versions, malformed))
         _count(documents, settled, malformed)
 
-    async def _split(self, records: Sequence[RawRecord], error: ContentError) -> None:
-        """Halve a batch that failed for its content; a record that fails alone is dead-lettered."""
+    async def _split(self, records: Sequence[RawRecord], error: ContentError, tries: int) -> None:
+        """Halve a batch that failed for its content; a record that keeps failing alone is dead-lettered."""
         if len(records) > 1:
             middle = len(records) // 2
-            await self._settle(records[:middle], [])
-            await self._settle(records[middle:], [])
+            await self._settle(records[:middle])
+            await self._settle(records[middle:])
+            return
+        if tries < TRIES_ALONE:
+            await asyncio.sleep(TRY_AGAIN_SECONDS)
+            await self._settle(records, tries=tries + 1)
             return
         self._guilty_in_a_row += 1
         if self._guilty_in_a_row >= GUILTY_IN_A_ROW:

@@ -102,6 +102,21 @@ async def test_guilty_record_is_found_alone(bench):
     assert bench.report().is_clean
 
 
+async def test_passing_fault_of_the_model_dead_letters_nothing(bench):
+    """A device that resets fails a batch of one record, too; the record is tried again before it is given up."""
+    classify, failures = bench.classifier.classify, [RuntimeError("device reset"), RuntimeError("device reset")]
+
+    def recovers(texts):
+        if failures:
+            raise failures.pop()
+        return classify(texts)
+
+    bench.classifier.classify = recovers
+    await bench.pipeline.process([document(0, "bad")])
+    assert bench.rows() == [("d000", "negative")]
+    assert bench.report().is_clean
+
+
 async def test_model_that_refuses_everything_is_our_bug(bench):
     """When record after record is refused the worker stops, instead of emptying the topic into dead letters."""
     with pytest.raises(ContentError):
