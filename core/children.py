@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from random import SystemRandom
 from typing import IO, TypeVar
@@ -94,6 +94,7 @@ def stop(process: subprocess.Popen[bytes], *, grace_seconds: float, first: signa
     if process.poll() is not None:
         return True
     process.send_signal(first)
+    process.send_signal(signal.SIGCONT)  # one that is frozen would not hear the first
     try:
         process.wait(grace_seconds)
     except subprocess.TimeoutExpired:
@@ -110,6 +111,7 @@ def end(processes: Sequence[psutil.Process], *, grace_seconds: float, first: sig
         for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal_to_send)
+                process.send_signal(signal.SIGCONT)  # one that is frozen would not hear the first
         _, processes = psutil.wait_procs(processes, timeout=grace_seconds)
 
 
@@ -120,6 +122,16 @@ def find(program: str, argument: str) -> list[psutil.Process]:
         cmdline = process.info["cmdline"] or []
         if cmdline and Path(cmdline[0]).name == program and argument in cmdline:
             found.append(process)
+    return found
+
+
+def working_in(folder: Path) -> list[psutil.Process]:
+    """Processes whose current directory is this folder, as PostgreSQL's is its data; only those we may look into."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.cwd() == str(folder):
+                found.append(process)
     return found
 
 
@@ -151,11 +163,11 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(wanted: int | None = None) -> int:
-    """A port of 127.0.0.1 that nobody listens on: `wanted` if it is free, else any of `PORTS`."""
+def free_port(wanted: int | None = None, *, but: Container[int] = ()) -> int:
+    """A port of 127.0.0.1 that nobody listens on: `wanted` if it is free, else any of `PORTS` (none of `but`)."""
     if wanted is not None and is_free(wanted):
         return wanted
-    while not is_free(port := SystemRandom().choice(PORTS)):
+    while (port := SystemRandom().choice(PORTS)) in but or not is_free(port):
         pass
     return port
 
@@ -180,11 +192,16 @@ def write_state(path: Path, state: msgspec.Struct, *, mode: int = 0o600) -> None
     """Write a small JSON file that is either the old or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:  # noqa: PTH123
-        file.write(msgspec.json.format(msgspec.json.encode(state), indent=2))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:  # noqa: PTH123
+            file.write(msgspec.json.format(msgspec.json.encode(state), indent=2))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        error.filename = error.filename or str(path)  # a full disk shows at the write, which knows no name
+        raise
 
 
 def read_state(path: Path, shape: type[State]) -> State | None:
@@ -202,4 +219,30 @@ def wait_until(is_true: Callable[[], bool], *, seconds: float, every: float = 0.
         if time.monotonic() > deadline:
             return False
         time.sleep(every)
+    return True
+
+
+def wait_while_moving(
+    is_true: Callable[[], bool],
+    progress: Callable[[], object],
+    *,
+    seconds: float,
+    at_most: float,
+    every: float = 0.2,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Like `wait_until`, but the seconds count from the last time that `progress` changed, up to `at_most` in all.
+
+    A server that recovers gigabytes after a crash is slow, not broken; stopping it would begin the recovery anew.
+    """
+    started = moved = monotonic()
+    seen = progress()
+    while not is_true():
+        sleep(every)
+        now = monotonic()
+        if (latest := progress()) != seen:
+            seen, moved = latest, now
+        if now - moved > seconds or now - started > at_most:
+            return False
     return True

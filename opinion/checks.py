@@ -20,11 +20,11 @@ import storage.local
 import streams.local
 from core.errors import OpinionError
 from core.settings import Settings
-from opinion.scheduler import SCHEDULER_LOCK
 from opinion.servers import kafka_address, postgres_address
 from storage import migrate, model_versions, postgres_binaries
 from storage.engine import connect
 from storage.postgres_account import account_for
+from storage.scheduler_lease import SCHEDULER_LOCK
 from streams import kafka_jars, topics
 from streams.offsets import OffsetReader
 
@@ -137,7 +137,12 @@ def jars(settings: Settings) -> Finding:
         return Finding(
             "ok", f"Apache Kafka {kafka_jars.KAFKA_VERSION}: fetched at the first start ({kafka_jars.MEGABYTES} MB)"
         )
-    return Finding("ok", f"{len(list(folder.glob('*.jar')))} in {folder}")
+    if damaged := kafka_jars.damaged(folder):
+        detail = f"{len(damaged)} of those in {folder} are missing or damaged: {', '.join(damaged[:3])}"
+        return Finding(
+            "warn", detail, "the next start fetches them again; without a network, copy them from elsewhere"
+        )
+    return Finding("ok", f"{len(list(folder.glob('*.jar')))} in {folder}, intact")
 
 
 def postgres_programs(home: Path) -> Finding:

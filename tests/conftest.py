@@ -2,6 +2,7 @@
 
 from hypothesis import HealthCheck, settings
 
+from tests.support.disks import tiny_disk
 from tests.support.servers import (
     database_url,
     empty_database_url,
@@ -21,6 +22,7 @@ __all__ = [
     "new_topic",
     "postgres_url",
     "servers_home",
+    "tiny_disk",
     "topic_prefix",
 ]
 
