@@ -9,6 +9,7 @@ from core.clock import SystemClock
 from core.logs import configure_logs, get_logger
 from core.probes import ProbeServer
 from core.settings import Settings, load_settings
+from opinion.auditing import audit_job
 from opinion.detection import deliver_job, detect_job
 from opinion.learning import learning_jobs
 from opinion.scheduler import Job, Scheduler
@@ -18,7 +19,7 @@ from storage.engine import connect
 log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
-POOL_SIZE = 8  # the lease, one per job, and one for a query of the probes
+POOL_SIZE = 10  # the lease, one per job, and one for a query of the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
@@ -28,6 +29,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("detect", settings.detect.every, detect_job(settings, engine, kafka_bootstrap, clock)),
         Job("deliver", DELIVER_EVERY, deliver_job(settings, engine, kafka_bootstrap, clock)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
+        Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
     ]
 
 
