@@ -4,6 +4,7 @@ Example: python -m tests.chaos --seed 7 --faults 50 --documents 50000
 """
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +34,7 @@ def main(
     Example: python -m tests.chaos --seed 7 --faults 50 --documents 50000
     """
     configure_logs("warning", "console")
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # it tells at length of the outages that we make
     stderr = Console(stderr=True, highlight=False)
     plan = Plan(
         seed=seed,
