@@ -1,6 +1,7 @@
 """One run of the detect job: judge every clock, bring the incidents in line, fill the outbox. One transaction.
 
 The caller commits; whatever fails leaves cursors, incidents and outbox as they were, and the next run does it again.
+A run is whole or not at all: what is told together must not depend on when a process was stopped.
 """
 
 from collections import defaultdict
@@ -49,6 +50,10 @@ class EvaluateOptions:
     console_url: str
 
 
+class RunCutOff(Exception):  # noqa: N818 - control flow, not a failure
+    """A run was told to stop half-way; its transaction must be rolled back, and the next run does it all again."""
+
+
 @dataclass
 class Run:
     """What a run did.
@@ -75,15 +80,17 @@ def evaluate(
     Args:
         newest: trusted watermark of each source (`alerts.watermark`).
         now: the wall clock, for silences and the outbox.
-        should_stop: asked between clocks; the rest is left to the next run.
+        should_stop: asked between clocks.
+
+    Raises:
+        RunCutOff: `should_stop` was true.
     """
     detector_states.lock(connection)
     run = Run()
     changes: defaultdict[int, dict[Transition, Decision]] = defaultdict(dict)
     for source in [None, *sorted(newest)] if newest else []:
         if should_stop():
-            run.is_behind = True
-            break
+            raise RunCutOff
         clock = Clock(source, options.rules, options.clock)
         found = clock.judge(connection, max(newest.values()) if source is None else newest[source])
         if found is not None:
@@ -124,7 +131,9 @@ def _bring_in_line(
 
 
 def _known(row: IncidentRow) -> KnownIncident:
-    return KnownIncident(row.id, row.detected_at, row.last_fired_at, row.status, row.score, row.notified_score)
+    return KnownIncident(
+        row.id, row.starts_at, row.detected_at, row.last_fired_at, row.status, row.score, row.notified_score
+    )
 
 
 def _apply(
@@ -146,8 +155,6 @@ def _apply(
             fingerprint=print_,
             rule=series.rule.name,
             labels=series.labels,
-            starts_at=episode.starts_at,
-            detected_at=episode.detected_at,
             **columns,
         )
     else:
@@ -176,6 +183,8 @@ def _existing(decision: Decision) -> int:
 def _figures(labels: dict[str, str], episode: Episode) -> dict[str, Any]:
     return {
         "severity": episode.severity,
+        "starts_at": episode.starts_at,
+        "detected_at": episode.detected_at,
         "last_fired_at": episode.last_fired_at,
         "observed": episode.observed,
         "expected": episode.expected,

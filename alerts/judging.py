@@ -3,6 +3,9 @@
 Learning and judging are separate. `detector_state` holds what each series had learned at the clock's cursor, which
 stays `correction` behind the newest closed bucket; every run folds the buckets after it again, from the counts as
 they are now. So a late document corrects its bucket, and the result depends on the counts alone.
+
+How far a clock was judged is kept, too: a scheduler that was frozen and goes on with an old watermark must not take
+incidents back to where they stood then.
 """
 
 from collections import defaultdict
@@ -20,6 +23,7 @@ from alerts.timeline import SeriesTimeline, walk
 from alerts.watermark import closed_until
 from core.windows import EPOCH, floor_to
 from storage import bucket_counts, detector_states
+from storage.detector_states import StoredState
 
 MOST_ACTIVE_BUCKETS = 2016  # a week without a pause; the rest of a catch-up is left to the next runs
 MOST_SERIES_BUCKETS = 60_000  # two or three seconds
@@ -72,6 +76,7 @@ class Clock:
     def __init__(self, source: str | None, rules: Sequence[Rule], options: ClockOptions) -> None:
         self._source = source
         self._name = "all" if source is None else f"source={source}"
+        self._judged_name = f"judged|{self._name}"
         self._rules = [rule for rule in rules if rule.is_per_source == (source is not None)]
         self._options = options
         self._bucket = options.detector.bucket
@@ -83,7 +88,7 @@ class Clock:
             newest: this clock's trusted watermark.
 
         Returns:
-            None when no bucket has closed.
+            None when no bucket has closed, or when a run with a newer watermark has been here already.
         """
         closed = closed_until(newest, self._options.lateness, self._bucket, EPOCH)
         kept = self._load_clock(connection)
@@ -102,7 +107,12 @@ class Clock:
         if not steps:
             return None
         judged_to = steps[-1][0] + self._bucket
+        before = self._judged_to(connection)
+        if before is not None and judged_to < before:
+            return None
         found = self._fold(connection, kept, steps, active)
+        if judged_to != before:
+            detector_states.save(connection, judged_to, {self._judged_name: self._own_state()})
         return ClockRun(found, judged_to, is_behind or (judged_to < closed and len(active) == MOST_ACTIVE_BUCKETS))
 
     def _steps(
@@ -170,9 +180,21 @@ class Clock:
     def _series_name(self, rule: Rule, key: tuple[str, ...]) -> str:
         return "|".join([self._name, rule.name, *key])
 
+    def _judged_to(self, connection: Connection) -> datetime | None:
+        """End of the last bucket that any run has judged with this bucket length."""
+        stored = self._load_own(connection, self._judged_name)
+        return stored.cursor_at if stored else None
+
+    def _own_state(self) -> dict[str, Any]:
+        return {"bucket_seconds": self._bucket.total_seconds()}
+
+    def _load_own(self, connection: Connection, name: str) -> StoredState | None:
+        stored = detector_states.load(connection, [name]).get(name)
+        return stored if stored and stored.state["bucket_seconds"] == self._bucket.total_seconds() else None
+
     def _load_clock(self, connection: Connection) -> dict[str, Any] | None:
-        stored = detector_states.load(connection, [self._name]).get(self._name)
-        if stored is None or stored.state["bucket_seconds"] != self._bucket.total_seconds():
+        stored = self._load_own(connection, self._name)
+        if stored is None:
             return None
         last_active = stored.state["last_active_at"]
         return {
@@ -208,7 +230,7 @@ class Clock:
         learned = [at for at in active if at < learn_to]
         last_active = learned[-1] if learned else kept["last_active_at"] if kept else None
         clock = {
-            "bucket_seconds": self._bucket.total_seconds(),
+            **self._own_state(),
             "last_active_at": last_active.isoformat() if last_active else None,
             "series": [[one.rule.name, list(one.key)] for one in series.values()],
         }

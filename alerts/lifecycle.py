@@ -125,6 +125,7 @@ class KnownIncident:
     """What SQL remembers of an incident, as far as decisions need it."""
 
     id: int
+    starts_at: datetime
     detected_at: datetime
     last_fired_at: datetime
     status: AlertStatus
@@ -185,8 +186,13 @@ def _changes(episode: Episode, incident: KnownIncident) -> list[Decision]:
         decisions.append(Decision("reopened", "fires again within a day of its start", episode, incident.id))
     if episode.score >= incident.notified_score + ESCALATION:
         decisions.append(Decision("escalated", "ten times rarer than what was told", episode, incident.id))
-    elif not isclose(episode.score, incident.score, rel_tol=1e-5) or episode.last_fired_at != incident.last_fired_at:
+    elif not isclose(episode.score, incident.score, rel_tol=1e-5) or _times(episode) != _times(incident):
         decisions.append(Decision("updated", "goes on", episode, incident.id))
     if incident.status == "firing" and episode.status == "resolved":
         decisions.append(Decision("resolved", "calm for an hour", episode, incident.id))
     return decisions
+
+
+def _times(one: Episode | KnownIncident) -> tuple[datetime, datetime, datetime]:
+    """When it was; late data may move each of them."""
+    return one.starts_at, one.detected_at, one.last_fired_at

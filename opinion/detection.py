@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from alerts.detectors import DetectorOptions
-from alerts.evaluate import EvaluateOptions, Receiver, Run, evaluate
+from alerts.evaluate import EvaluateOptions, Receiver, Run, RunCutOff, evaluate
 from alerts.judging import ClockOptions
 from alerts.notifiers.contract import Notifier
 from alerts.pipeline import deliver_due
@@ -53,7 +53,10 @@ def receiver_options(settings: Settings, kafka_bootstrap: str) -> ReceiverOption
 
 
 class DetectJob:
-    """Looks how far the stream has come, and judges what has closed; never looks at documents but for evidence."""
+    """Looks how far the stream has come, and judges what has closed; never looks at documents but for evidence.
+
+    Not for several threads at once. In memory are only sightings that wait to be trusted; all else is in SQL.
+    """
 
     def __init__(
         self, engine: Engine, reader: OffsetReader, raw_topic: str, options: EvaluateOptions, clock: Clock
@@ -68,13 +71,21 @@ class DetectJob:
 
     def __call__(self, should_stop: ShouldStop) -> None:
         """Raises KafkaError or SQLAlchemyError when a server is away; the next run takes up where this one was."""
-        with DETECT_SECONDS.time():
-            while self._run(should_stop).is_behind and not should_stop():
-                pass
+        try:
+            with DETECT_SECONDS.time():
+                while self._run(should_stop).is_behind and not should_stop():
+                    pass
+        except RunCutOff:
+            log.info("detect_cut_off")
+        except Exception:
+            self._reader.close()  # a client that has failed may never recover by itself
+            raise
 
     def _run(self, should_stop: ShouldStop) -> Run:
         asked_at = self._clock.now()
         standings = self._reader.standings()
+        if not standings:
+            return Run()  # the broker does not know the topic (yet): that is not a topic without a backlog
         with self._engine.begin() as connection:
             ledger = next_offsets(connection, self._raw_topic)
             newest = bucket_counts.newest_minutes(connection, not_after=asked_at)

@@ -17,6 +17,9 @@ log = get_logger(__name__)
 def announce_pending(engine: Engine, bootstrap: str, topic: str) -> Promotion | None:
     """Tell the workers of the champion, unless the broker has it already; the scheduler's `announce` job.
 
+    What was announced last is the champion, even if this process was frozen between question and answer and another
+    scheduler has announced a newer one meanwhile.
+
     Returns:
         The promotion that was announced now.
 
@@ -27,6 +30,18 @@ def announce_pending(engine: Engine, bootstrap: str, topic: str) -> Promotion | 
         promotion = model_versions.to_announce(connection)
     if promotion is None:
         return None
+    while True:
+        _announce(promotion, bootstrap, topic)
+        with engine.begin() as connection:
+            model_versions.set_announced(connection, promotion.id)
+            newest = model_versions.champion(connection)
+        log.info("champion_announced", version=promotion.version, topic=topic)
+        if newest is None or newest.id == promotion.id:
+            return promotion
+        promotion = newest
+
+
+def _announce(promotion: Promotion, bootstrap: str, topic: str) -> None:
     announce(
         bootstrap,
         topic,
@@ -37,10 +52,6 @@ def announce_pending(engine: Engine, bootstrap: str, topic: str) -> Promotion | 
             reason=promotion.reason,
         ),
     )
-    with engine.begin() as connection:
-        model_versions.set_announced(connection, promotion.id)
-    log.info("champion_announced", version=promotion.version, topic=topic)
-    return promotion
 
 
 def first_champion(connection: Connection, checkpoint: str) -> Promotion:

@@ -1,9 +1,19 @@
 """One way to reach PostgreSQL."""
 
+from typing import Any, Final
+
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL, make_url
 
 from core.errors import ConfigError
+
+# libpq's: an idle session of a server that vanished, or one that waits for its answer, fails within half a minute.
+NOTICE_LOSS: Final[dict[str, Any]] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 
 def database_url(url: str) -> URL:
@@ -28,5 +38,10 @@ def connect(url: str, *, pool_size: int = 4) -> Engine:
         pool_size=pool_size,
         pool_pre_ping=True,
         pool_recycle=1800,
-        connect_args={"connect_timeout": 5, "application_name": "opinion", "options": "-c timezone=UTC"},
+        connect_args={
+            "connect_timeout": 5,
+            "application_name": "opinion",
+            "options": "-c timezone=UTC",
+            **NOTICE_LOSS,
+        },
     )

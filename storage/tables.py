@@ -317,3 +317,24 @@ training_run = Table(
     _json("metrics"),
     comment="Each run of the retrain job: what it learned from, what came out, and why it was taken or not.",
 )
+
+scheduler_lease = Table(
+    "scheduler_lease",
+    metadata,
+    Column("lease", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("term", BigInteger, nullable=False),
+    _time("taken_at"),
+    _time("beat_at"),
+    comment="One row: the active scheduler, the number of its term, and its last sign of life.",
+)
+
+scheduler_job = Table(
+    "scheduler_job",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("term", BigInteger, nullable=False),
+    _time("started_at"),
+    _time("finished_at", nullable=True),
+    comment="When each job that comes round rarely last began (in which term) and ended.",
+)

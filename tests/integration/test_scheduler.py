@@ -8,8 +8,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
-from opinion.scheduler import SCHEDULER_LOCK, Job, Scheduler
+from opinion.scheduler import Job, Scheduler
 from storage.engine import connect
+from storage.scheduler_lease import SCHEDULER_LOCK
 from tests.support.waiting import wait_for
 
 EVERY = timedelta(seconds=0.1)
@@ -117,6 +118,6 @@ def test_it_waits_for_a_database_that_is_away() -> None:
     """Without PostgreSQL it neither ends nor claims to be ready for long."""
     engine = connect("postgresql://nobody@127.0.0.1:1/none")
     with running(engine) as scheduler:
-        scheduler._checked_at -= 60
+        scheduler._lease._heard_at -= 60
         assert "PostgreSQL" in (scheduler.not_ready() or "")
     engine.dispose()

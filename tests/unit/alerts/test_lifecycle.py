@@ -52,7 +52,13 @@ def after(*scores: float) -> list[Episode]:
 def known(episode: Episode, **changes: object) -> KnownIncident:
     """The incident that was written for an episode."""
     incident = KnownIncident(
-        7, episode.detected_at, episode.last_fired_at, episode.status, episode.score, episode.score
+        7,
+        episode.starts_at,
+        episode.detected_at,
+        episode.last_fired_at,
+        episode.status,
+        episode.score,
+        episode.score,
     )
     return replace(incident, **changes)
 
@@ -140,10 +146,11 @@ def test_the_end_resolves_and_a_flare_up_reopens() -> None:
 
 
 def test_late_data_may_move_a_detection_without_a_second_incident() -> None:
-    """A detection that moves by a few buckets is still the same incident."""
+    """A detection that moves by a few buckets is still the same incident, with the times that the counts give now."""
     [episode] = after(CALM, CALM, CALM, 6)
     moved = change(episode, detected_at=episode.detected_at - 2 * BUCKET)
-    assert decide([moved], [known(episode)]) == []
+    assert decide([moved], [known(episode)]) == ["updated"]
+    assert decide([moved], [known(moved)]) == []
 
 
 def test_an_incident_without_support_ends_but_is_not_taken_back() -> None:
