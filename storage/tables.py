@@ -149,7 +149,19 @@ offset_ledger = Table(
         name="every_record",
     ),
     Index(None, "topic", "partition", "last_offset"),
+    Index(None, "last_recorded_at"),
     comment="Which offsets of the raw topic each transaction settled, and how.",
+)
+
+redriven_letter = Table(
+    "redriven_letter",
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("letter_offset", BigInteger, primary_key=True, autoincrement=False),
+    Column("dead_lettered_at", DateTime(timezone=True), primary_key=True),
+    _time("redriven_at", is_now=True),
+    comment="Which dead letters were put back onto the topic they came from.",
 )
 
 audit_state = Table(

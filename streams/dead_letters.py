@@ -58,6 +58,7 @@ class DeadLetter:
             topic=self.record.topic,
             partition=self.record.partition,
             offset=self.record.offset,
+            recorded_at=self.record.recorded_at,
             stage=self.stage,
             reason=self.reason,
             detail=self.detail,
@@ -65,7 +66,15 @@ class DeadLetter:
 
 
 def error_headers(
-    original: Headers, *, topic: str, partition: int, offset: int, stage: str, reason: str, detail: str
+    original: Headers,
+    *,
+    topic: str,
+    partition: int,
+    offset: int,
+    recorded_at: datetime,
+    stage: str,
+    reason: str,
+    detail: str,
 ) -> list[tuple[str, bytes]]:
     """The headers of a dead letter.
 
@@ -79,6 +88,7 @@ def error_headers(
         "topic": topic,
         "partition": str(partition),
         "offset": str(offset),
+        "timestamp": str(round(recorded_at.timestamp() * 1000)),  # ours; Kafka Connect leaves it out
         "stage": stage,
         "exception.class.name": reason,
         "exception.message": detail[:1000],

@@ -9,7 +9,13 @@ from streams.dead_letters import Headers
 
 
 async def send_verbatim(
-    producer: AIOKafkaProducer, topic: str, key: bytes | None, value: bytes | None, headers: Headers
+    producer: AIOKafkaProducer,
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers,
+    *,
+    timestamp_ms: int | None = None,
 ) -> Awaitable[object]:
     """Queue one record; what is returned waits for the broker's acknowledgement.
 
@@ -20,10 +26,12 @@ async def send_verbatim(
         aiokafka.errors.KafkaError: the broker is away or refuses the record.
     """
     if key is not None or value is not None:
-        pending: Awaitable[object] = await producer.send(topic, key=key, value=value, headers=list(headers))
+        pending: Awaitable[object] = await producer.send(
+            topic, key=key, value=value, headers=list(headers), timestamp_ms=timestamp_ms
+        )
         return pending
     batch = producer.create_batch()
-    batch.append(timestamp=None, key=None, value=None, headers=list(headers))
+    batch.append(timestamp=timestamp_ms, key=None, value=None, headers=list(headers))
     partition = random.choice(sorted(await producer.partitions_for(topic)))  # noqa: S311  # spreads load, no secret
     sent: Awaitable[object] = await producer.send_batch(batch, topic, partition=partition)
     return sent
