@@ -24,6 +24,7 @@ from core.errors import DependencyNotReadyError
 
 LEASH = Path(__file__).with_name("leash.py")
 LOG_KEEP_BYTES = 10_000_000  # a larger log moves to `<name>.1` at the next start
+TAKEN_SECONDS = 5.0  # connections of a server that was killed may linger
 CLAIM_SECONDS = 10.0  # a process that was told to end may need a moment
 # Below every system's ephemeral range (32768 on Linux, 49152 elsewhere): a client that keeps knocking while
 # its server is down would otherwise, one day, be given the server's own port and connect to itself.
@@ -58,6 +59,7 @@ def spawn(
     *,
     stdout: IO[bytes] | int,
     env: Mapping[str, str] | None = None,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
     cwd: Path | None = None,
     user: tuple[int, int] | None = None,
     when_parent_dies: signal.Signals = signal.SIGTERM,
@@ -80,7 +82,7 @@ def spawn(
     leash = [sys.executable, "-I", "-S", LEASH, os.getpid(), int(when_parent_dies), uid, gid]
     return subprocess.Popen(
         [str(part) for part in (*leash, program, *argv[1:])],
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=stdout,
         stderr=subprocess.STDOUT,
         env=None if env is None else dict(env),
@@ -125,12 +127,12 @@ def find(program: str, argument: str) -> list[psutil.Process]:
     return found
 
 
-def working_in(folder: Path) -> list[psutil.Process]:
-    """Processes whose current directory is this folder, as PostgreSQL's is its data; only those we may look into."""
+def working_in(program: str, folder: Path) -> list[psutil.Process]:
+    """Running processes of this name whose current directory is the folder; only those we may look into."""
     found = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.cwd() == str(folder):
+        with contextlib.suppress(psutil.Error):
+            if process.name() == program and process.cwd() == str(folder):
                 found.append(process)
     return found
 
@@ -170,6 +172,31 @@ def free_port(wanted: int | None = None, *, but: Container[int] = ()) -> int:
     while (port := SystemRandom().choice(PORTS)) in but or not is_free(port):
         pass
     return port
+
+
+def keep_port(what: str, kept: int | None, *, is_known: bool, say: Callable[[str], None]) -> int:
+    """The port a server had, or another, which is said, if a stranger has taken it while the server was away.
+
+    Args:
+        is_known: whether others were told the port in this process's life, so that it must not change any more.
+
+    Raises:
+        DependencyNotReadyError: the port is known and taken.
+    """
+    if is_known and kept and not wait_until(lambda: is_free(kept), seconds=TAKEN_SECONDS):
+        raise DependencyNotReadyError(
+            f"another program has taken port {kept} of {what} while it was away",
+            remedy="end that program, or end this command and start it again: then another port is chosen",
+        )
+    port = free_port(kept)
+    if kept and port != kept:
+        say(f"Port {kept} is taken; {what} now listens on {port}.")
+    return port
+
+
+def size(path: Path) -> int:
+    """Bytes of the file; 0 when there is none."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def open_log(path: Path) -> IO[bytes]:

@@ -21,7 +21,7 @@ import streams.local
 from core.errors import OpinionError
 from core.settings import Settings
 from opinion.servers import kafka_address, postgres_address
-from storage import migrate, model_versions, postgres_binaries
+from storage import migrate, model_versions, postgres_binaries, postgres_data
 from storage.engine import connect
 from storage.postgres_account import account_for
 from storage.scheduler_lease import SCHEDULER_LOCK
@@ -148,7 +148,7 @@ def jars(settings: Settings) -> Finding:
 def postgres_programs(home: Path) -> Finding:
     data = home.resolve() / "postgres" / "data"
     found = postgres_binaries.choose(
-        storage.local.major_of(data), account_for(data).can_enter, storage.local.REACHABLE
+        postgres_data.major_of(data), account_for(data).can_enter, storage.local.REACHABLE
     )
     return Finding("ok", f"PostgreSQL {found.major} in {found.folder}")
 

@@ -18,20 +18,21 @@ from types import TracebackType
 from typing import Self
 
 import msgspec
-import psutil
 import psycopg
 from filelock import FileLock
 
-from core import children
+from core import children, disk
 from core.errors import DependencyNotReadyError
-from storage import postgres_binaries
+from storage import postgres_binaries, postgres_data
 from storage.engine import database_url
 from storage.postgres_account import Account, account_for, stand_in
 from storage.postgres_binaries import Binaries
+from storage.postgres_data import ENV
 
 USER = DATABASE = "opinion"
-READY_SECONDS = 120.0  # 0.3 s, but recovery after a crash may read a lot of WAL
-STALE_LOCK_SECONDS = 10.0  # so long the backends of a killed server may hold its shared memory
+READY_SECONDS = 120.0  # without a sign of progress; usually 0.3 s
+RECOVERY_SECONDS = 1800.0  # so long a start may take while the log tells of progress: a lot of WAL to read
+STALE_LOCK_SECONDS = 10.0  # so long the kernel may keep the shared memory of a killed server
 STOP_SECONDS = 30.0
 REACHABLE = Path("/var/lib/opinion")
 
@@ -42,7 +43,6 @@ _OPTIONS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
-_ENV = {"LC_ALL": "C"}  # nothing of ours: PGPORT and its kin would change what the programs do
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -106,6 +106,7 @@ class EmbeddedPostgres:
         self._is_durable = is_durable
         self._reachable = reachable
         self._say = say
+        self._folder = self._home / "postgres"  # or its stand-in, which `start` finds
         self._state = self._home / "run" / "postgres.json"
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: FileLock | None = None
@@ -133,10 +134,10 @@ class EmbeddedPostgres:
             url = self._start()
         except OSError as error:
             self.stop()
-            raise DependencyNotReadyError(
-                f"the embedded PostgreSQL cannot use {error.filename or self._home}: {error.strerror}",
-                remedy="run as the user who owns that folder, or set OPINION_HOME to a folder of your own",
-            ) from error
+            raise disk.unusable("the embedded PostgreSQL", self._home, error) from error
+        except psycopg.Error as error:
+            self.stop()
+            raise self._not_ready(str(error).strip().splitlines()[0]) from error
         except BaseException:
             self.stop()
             raise
@@ -163,16 +164,20 @@ class EmbeddedPostgres:
         self.stop()
 
     def _start(self) -> str:
-        folder, account = self._place()
+        self._folder, account = self._place()
+        folder = self._folder
         self._lock = self._lock or children.claim(folder, "the embedded PostgreSQL")
         data = folder / "data"
-        binaries = postgres_binaries.choose(major_of(data), account.can_enter, self._reachable)
-        leftovers = children.find("postgres", f"-D{data}")
+        leftovers = children.find("postgres", f"-D{data}") + children.find("initdb", f"-D{data}.partial")
         children.end(leftovers, grace_seconds=STOP_SECONDS, first=signal.SIGINT)
-        instance = self._instance(folder)
+        postgres_data.clear_leftovers(data)
+        binaries = postgres_binaries.choose(postgres_data.major_of(data), account.can_enter, self._reachable)
+        instance = self._instance(folder, binaries, account)
         if not data.exists():
-            self._initialise(data, binaries, account, instance.password)
-        _drop_stale_pid_file(data)
+            with children.open_log(self.log_path) as log:
+                is_made = postgres_data.make(data, binaries, account, user=USER, password=instance.password, log=log)
+            if not is_made:
+                raise self._not_ready("initdb failed")
         url = f"postgresql://{USER}:{instance.password}@127.0.0.1:{instance.port}"
         self._process = self._launch(binaries, data, account, instance.port, f"{url}/postgres")
         _create_database(f"{url}/postgres")
@@ -205,42 +210,22 @@ class EmbeddedPostgres:
             )
         return folder, account_for(folder / "data")
 
-    def _instance(self, folder: Path) -> _Instance:
-        """The port and password of before, or new ones; the port changes when somebody else has taken it."""
-        path = folder / "instance.json"
+    def _instance(self, folder: Path, binaries: Binaries, account: Account) -> _Instance:
+        """The port and password of before, or new ones."""
+        path, data = folder / "instance.json", folder / "data"
         kept = children.read_state(path, _Instance)
-        if kept is None and (folder / "data").exists():
-            raise DependencyNotReadyError(
-                f"{path} is missing or damaged, and with it the password of the data beside it",
-                remedy=f"restore that file, or move {folder} away to begin with an empty database",
-            )
-        port = children.free_port(kept.port if kept else None)
-        if kept and port != kept.port:
-            self._say(f"Port {kept.port} is taken; the embedded PostgreSQL now listens on {port}.")
-        instance = _Instance(port, kept.password if kept else secrets.token_urlsafe(24))
+        password = kept.password if kept else secrets.token_urlsafe(24)
+        if kept is None and data.exists():
+            self._say(f"{path} is missing or damaged; the embedded PostgreSQL gets a new password and perhaps port.")
+            with children.open_log(self.log_path) as log:
+                if not postgres_data.reset_password(data, binaries, account, user=USER, password=password, log=log):
+                    raise self._not_ready("its password could not be set anew")
+        port = children.keep_port(
+            "the embedded PostgreSQL", kept.port if kept else None, is_known=bool(self.url), say=self._say
+        )
+        instance = _Instance(port, password)
         children.write_state(path, instance)
         return instance
-
-    def _initialise(self, data: Path, binaries: Binaries, account: Account, password: str) -> None:
-        """Make an empty cluster under another name and rename it, so that a killed `initdb` leaves no half."""
-        partial, password_file = data.with_name("data.partial"), data.with_name("initdb-password")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(mode=0o700)
-        account.take(partial)
-        password_file.unlink(missing_ok=True)
-        password_file.touch(mode=0o600)
-        password_file.write_text(password)
-        account.take(password_file)
-        options = ["--auth=scram-sha-256", f"--username={USER}", f"--pwfile={password_file}", f"-D{partial}"]
-        with children.open_log(self.log_path) as log:
-            initdb = children.spawn(
-                [*binaries.initdb, *options], stdout=log, env=_ENV, cwd=Path("/"), user=account.ids
-            )
-            failed = initdb.wait()
-        password_file.unlink()
-        if failed:
-            raise self._not_ready("initdb failed")
-        partial.rename(data)
 
     def _launch(
         self, binaries: Binaries, data: Path, account: Account, port: int, url: str
@@ -253,9 +238,9 @@ class EmbeddedPostgres:
         while True:
             with children.open_log(self.log_path) as log:
                 process = children.spawn(
-                    argv, stdout=log, env=_ENV, cwd=Path("/"), user=account.ids, when_parent_dies=signal.SIGINT
+                    argv, stdout=log, env=ENV, cwd=Path("/"), user=account.ids, when_parent_dies=signal.SIGINT
                 )
-            if _is_ready(process, url):
+            if self._is_ready(process, url):
                 return process
             has_ended = process.poll() is not None
             children.stop(process, grace_seconds=STOP_SECONDS, first=signal.SIGINT)
@@ -265,40 +250,27 @@ class EmbeddedPostgres:
                 raise self._not_ready("it ended while starting")
             time.sleep(0.5)
 
+    def _is_ready(self, process: subprocess.Popen[bytes], url: str) -> bool:
+        """Wait until the server lets us in; False when it ended before, or the time is up.
+
+        While it recovers from a crash, which may take many minutes, it logs that it turned us away.
+        """
+        children.wait_while_moving(
+            lambda: process.poll() is not None or is_answering(url),
+            lambda: children.size(self.log_path),
+            seconds=READY_SECONDS,
+            at_most=RECOVERY_SECONDS,
+        )
+        return process.poll() is None and is_answering(url)
+
     def _not_ready(self, what: str) -> DependencyNotReadyError:
         log = children.tail(self.log_path)
+        what = f"the embedded PostgreSQL cannot start: {what}; the end of {self.log_path}:\n{log}"
+        if disk.is_full(self._folder, log):
+            return disk.full(what, self._folder)
         return DependencyNotReadyError(
-            f"the embedded PostgreSQL cannot start: {what}; the end of {self.log_path}:\n{log}",
-            remedy="read that log; `opinion doctor` checks disk, memory and programs",
+            what, remedy="read that log; `opinion doctor` checks disk, memory and programs"
         )
-
-
-def _is_ready(process: subprocess.Popen[bytes], url: str) -> bool:
-    """Wait until the server lets us in; False when it ended before, or the time is up."""
-    children.wait_until(lambda: process.poll() is not None or is_answering(url), seconds=READY_SECONDS)
-    return process.poll() is None and is_answering(url)
-
-
-def major_of(data: Path) -> int | None:
-    """The major version that wrote the data; None when there are none."""
-    version = data / "PG_VERSION"
-    return int(version.read_text()) if version.exists() else None
-
-
-def _drop_stale_pid_file(data: Path) -> None:
-    """Remove a killed server's lock file if its process id now belongs to a program that is no PostgreSQL.
-
-    PostgreSQL itself only asks whether that id is alive. While it may be a PostgreSQL, the decision stays with it.
-    """
-    pid_file = data / "postmaster.pid"
-    if not pid_file.exists():
-        return
-    try:
-        is_foreign = "postgres" not in psutil.Process(int(pid_file.read_text().split()[0])).name()
-    except (psutil.NoSuchProcess, ValueError, IndexError):
-        return
-    if is_foreign:
-        pid_file.unlink()
 
 
 def _create_database(url: str) -> None:

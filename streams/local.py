@@ -18,13 +18,13 @@ from filelock import FileLock
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from core import children
-from core.errors import DependencyNotReadyError
+from core import children, disk
 from streams import kafka_jars
 from streams.kafka_node import READY_SECONDS, KafkaNode, Member, new_cluster_id
 
 HEAP_MEGABYTES = 512
 STOP_SECONDS = 20.0
+RECOVERY_SECONDS = 1800.0  # so long a start may take while the broker's log tells of progress
 
 
 class _Instance(msgspec.Struct, frozen=True):
@@ -131,8 +131,11 @@ class EmbeddedKafka:
     def start(self) -> str:
         """Start the broker, or do nothing if it runs; returns `host:port` once it answers.
 
+        The address of the first start is also that of every later one, because others were told it.
+
         Raises:
-            DependencyNotReadyError: the jars cannot be had, or the broker is not ready within two minutes.
+            DependencyNotReadyError: the jars cannot be had, the disk is full, the port of the first start is taken,
+                or the broker has not shown any progress for two minutes.
         """
         if self.is_running and self.bootstrap:
             return self.bootstrap
@@ -140,10 +143,7 @@ class EmbeddedKafka:
             self.bootstrap = self._start()
         except OSError as error:
             self.stop()
-            raise DependencyNotReadyError(
-                f"the embedded Kafka cannot use {error.filename or self._home}: {error.strerror}",
-                remedy="run as the user who owns that folder, or set OPINION_HOME to a folder of your own",
-            ) from error
+            raise disk.unusable("the embedded Kafka", self._home, error) from error
         except BaseException:
             self.stop()
             raise
@@ -186,27 +186,24 @@ class EmbeddedKafka:
         """Choose or remember ports and write the configuration."""
         path = self._folder / "instance.json"
         kept = children.read_state(path, _Instance)
-        port = children.free_port(kept.port if kept else None)
-        controller_port = children.free_port(kept.controller_port if kept else None)
-        if kept and port != kept.port:
-            self._say(f"Port {kept.port} is taken; the embedded Kafka now listens on {port}.")
-        cluster_id = kept.cluster_id if kept else new_cluster_id()
-        instance = _Instance(cluster_id, port, controller_port)
+        port = children.keep_port(
+            "the embedded Kafka", kept.port if kept else None, is_known=bool(self.bootstrap), say=self._say
+        )
+        controller_port = children.free_port(kept.controller_port if kept else None, but=(port,))
+        instance = _Instance(kept.cluster_id if kept else new_cluster_id(), port, controller_port)
         children.write_state(path, instance)
         self._node.configure(1, [Member(1, port, controller_port)])
         return instance
 
     def _wait_until_ready(self, bootstrap: str) -> None:
-        is_ready = children.wait_until(
+        """Wait as long as it takes: reading the log of a large topic after a crash may take many minutes."""
+        is_ready = children.wait_while_moving(
             lambda: not self.is_running or is_answering(bootstrap, group="opinion-probe"),
+            lambda: children.size(self.log_path),
             seconds=READY_SECONDS,
-            every=0.2,
+            at_most=RECOVERY_SECONDS,
         )
-        if is_ready and self.is_running:
-            return
-        what = "did not answer in time" if self.is_running else "ended while starting"
-        log = children.tail(self.log_path) + "\n" + children.tail(self._node.start_log_path, 4)
-        raise DependencyNotReadyError(
-            f"the embedded Kafka {what}; the end of {self.log_path}:\n{log}",
-            remedy="read that log; `opinion doctor` checks memory, disk and Java",
-        )
+        if not is_ready:
+            raise self._node.not_ready("did not answer in time")
+        if not self.is_running:
+            raise self._node.not_ready("ended while starting")
