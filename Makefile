@@ -54,6 +54,12 @@ test: setup  ## every test, with real Kafka and PostgreSQL
 bench: setup  ## benchmarks, into var/bench; ONLY=name runs one
 	$(BIN)/python -m benchmarks $(ONLY)
 
+CHAOS = $(foreach option,SEED FAULTS DOCUMENTS NODES WORKERS AGENT,$(if $($(option)),--$(shell echo $(option) | tr A-Z a-z) $($(option))))
+
+.PHONY: chaos
+chaos: setup  ## faults on servers, workers and schedulers, and a counted verdict; SEED=7 FAULTS=50 DOCUMENTS=50000
+	$(BIN)/python -m tests.chaos $(CHAOS)
+
 .PHONY: check
 check: setup  ## format, lint, types, direction of imports, spelling
 	$(BIN)/ruff format --check .
