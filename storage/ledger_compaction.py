@@ -1,8 +1,8 @@
 """Merges old ledger lines, so that the ledger grows with time and not with documents.
 
 What the lines say stays: the offsets they cover (and so every hole), the records by fate, and the newest line of
-each partition. A line that came of merging keeps the id and the times of the last of its parts, so nothing looks
-newer than it is.
+each partition. A line that came of merging takes the id and the time of the newest of its parts, so nothing looks
+newer or older than it is.
 """
 
 from datetime import datetime
@@ -28,9 +28,11 @@ _MERGE = text("""
         SELECT ordered.*, count(*) FILTER (WHERE starts_run) OVER (ORDER BY first_offset, last_offset, id) AS run
         FROM ordered
     ), merged AS (
-        SELECT (array_agg(id ORDER BY last_offset DESC, id DESC))[1] AS kept, array_agg(id) AS ids,
-               min(first_offset) AS first_offset, sum(stored) AS stored, sum(repeats) AS repeats,
-               sum(revisions) AS revisions, sum(dead_lettered) AS dead_lettered, sum(merged_lines) AS merged_lines
+        SELECT max(id) AS kept, array_agg(id) AS ids,
+               min(first_offset) AS first_offset, max(last_offset) AS last_offset,
+               (array_agg(last_recorded_at ORDER BY last_offset DESC, id DESC))[1] AS last_recorded_at,
+               sum(stored) AS stored, sum(repeats) AS repeats, sum(revisions) AS revisions,
+               sum(dead_lettered) AS dead_lettered, sum(merged_lines) AS merged_lines
         FROM numbered GROUP BY run
         HAVING count(*) > 1 AND sum(stored + repeats + revisions + dead_lettered::bigint) < 2 * CAST(:full AS bigint)
     ), removed AS (
@@ -39,7 +41,8 @@ _MERGE = text("""
         RETURNING line.id
     ), widened AS (
         UPDATE offset_ledger AS line
-        SET first_offset = merged.first_offset, stored = merged.stored, repeats = merged.repeats,
+        SET first_offset = merged.first_offset, last_offset = merged.last_offset,
+            last_recorded_at = merged.last_recorded_at, stored = merged.stored, repeats = merged.repeats,
             revisions = merged.revisions, dead_lettered = merged.dead_lettered, merged_lines = merged.merged_lines
         FROM merged WHERE line.id = merged.kept
     )
