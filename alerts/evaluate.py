@@ -13,31 +13,15 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts import evidence, messages
-from alerts.grouping import TOGETHER, Message, is_silenced, plan_messages
 from alerts.judging import Clock, ClockOptions, ClockRun, SeriesFinding
 from alerts.lifecycle import SAME_EPISODE, Decision, Episode, KnownIncident, Transition, reconcile
 from alerts.rules import Rule, fingerprint
+from alerts.telling import Receiver, tell
 from core.metrics import INCIDENTS
-from core.records import AlertStatus
-from storage import detector_states, incidents, notifications
+from storage import detector_states, incidents
 from storage.incidents import IncidentRow
-from storage.notifications import Channel, NotificationRow
 
 ACTOR = "detector"
-TOLD_TRANSITIONS: dict[Transition, AlertStatus] = {
-    "opened": "firing",
-    "escalated": "firing",
-    "reopened": "firing",
-    "resolved": "resolved",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Receiver:
-    """Where notifications go; `name` is masked and identifies the receiver in the outbox."""
-
-    channel: Channel
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +84,7 @@ def evaluate(
         for transition in of_incident:
             run.transitions[transition] += 1
             INCIDENTS.labels(transition).inc()
-    _notify(connection, changes, options, now)
+    tell(connection, changes, options.receivers, console_url=options.console_url, actor=ACTOR, now=now)
     return run
 
 
@@ -191,70 +175,3 @@ def _figures(labels: dict[str, str], episode: Episode) -> dict[str, Any]:
         "score": episode.score,
         "annotations": messages.annotations(labels, episode),
     }
-
-
-def _notify(
-    connection: Connection,
-    changes: Mapping[int, Mapping[Transition, Decision]],
-    options: EvaluateOptions,
-    now: datetime,
-) -> None:
-    """Fill the outbox: every change for the alert topic, messages for people."""
-    loud = {i: set(c) & TOLD_TRANSITIONS.keys() for i, c in changes.items()}
-    loud = {i: transitions for i, transitions in loud.items() if transitions}
-    if not loud:
-        return
-    rows = _with_neighbours(connection, loud)
-    bodies = incidents.newest_evidence(connection, [row.id for row in rows])
-    outbox: list[NotificationRow] = []
-    for receiver in options.receivers:
-        if receiver.channel == "kafka":
-            outbox += [
-                _event(row, transition, bodies.get(row.id, {}), receiver)
-                for row in rows
-                for transition in TOLD_TRANSITIONS
-                if transition in loud.get(row.id, ())
-            ]
-    silences = incidents.active_silences(connection, now)
-    audible = [row for row in rows if not is_silenced(row.labels, silences)]
-    for message in plan_messages(audible, {row.id: set(changes.get(row.id, {})) for row in audible}):
-        outbox += [
-            _message(message, bodies, receiver, options.console_url)
-            for receiver in options.receivers
-            if receiver.channel != "kafka"
-        ]
-        for member in message.members:
-            incidents.add_event(connection, member.id, incidents.TOLD, actor=ACTOR, detail={"status": message.status})
-    notifications.enqueue(connection, outbox, due_at=now)
-
-
-def _with_neighbours(connection: Connection, loud: Mapping[int, set[Transition]]) -> list[IncidentRow]:
-    """The changed incidents as they now stand, and those that may be related to them."""
-    changed = incidents.by_ids(connection, list(loud))
-    start = min(row.detected_at for row in changed) - 2 * TOGETHER
-    end = max(row.detected_at for row in changed) + 2 * TOGETHER
-    near = {row.id: row for row in incidents.detected_between(connection, start, end)}
-    return list((near | {row.id: row for row in changed}).values())
-
-
-def _event(row: IncidentRow, transition: Transition, body: dict[str, Any], receiver: Receiver) -> NotificationRow:
-    delivery = messages.delivery_id(
-        row.fingerprint, row.detected_at, transition, row.notified_score, row.last_fired_at, receiver.name
-    )
-    event = messages.alert_event(row, TOLD_TRANSITIONS[transition], body, delivery=delivery)
-    return NotificationRow(delivery, row.id, receiver.channel, receiver.name, event)
-
-
-def _message(
-    message: Message, bodies: Mapping[int, dict[str, Any]], receiver: Receiver, console_url: str
-) -> NotificationRow:
-    lead = message.members[0]
-    delivery = messages.delivery_id(
-        lead.fingerprint, lead.detected_at, message.status, lead.notified_score, lead.last_fired_at, receiver.name
-    )
-    payload = (
-        messages.webhook_body(message, receiver=receiver.name, console_url=console_url)
-        if receiver.channel == "webhook"
-        else messages.plain_text(message, bodies, console_url=console_url)
-    )
-    return NotificationRow(delivery, lead.id, receiver.channel, receiver.name, payload)

@@ -34,6 +34,8 @@ def is_silenced(labels: Mapping[str, str], silences: Sequence[SilenceRow]) -> bo
 
 def are_related(one: IncidentRow, other: IncidentRow) -> bool:
     """Whether both may come from the same documents at the same time."""
+    if one.labels.get("alertname") != other.labels.get("alertname"):
+        return False
     if abs(one.detected_at - other.detected_at) > TOGETHER:
         return False
     shared = (one.labels.keys() & other.labels.keys()) - NOT_IDENTITY

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 
-from alerts.evaluate import Receiver
 from alerts.notifiers.contract import Delivery, Notifier
+from alerts.telling import Receiver
 from core.clock import Clock
 from core.logs import get_logger
 from core.metrics import DELIVERIES

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from alerts.evaluate import Receiver
 from alerts.notifiers.apprise import AppriseNotifier
 from alerts.notifiers.contract import Notifier
 from alerts.notifiers.kafka import KafkaNotifier
 from alerts.notifiers.webhook import WebhookNotifier
+from alerts.telling import Receiver
 from storage.notifications import Channel
 
 

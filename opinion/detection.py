@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from alerts.detectors import DetectorOptions
-from alerts.evaluate import EvaluateOptions, Receiver, Run, RunCutOff, evaluate
+from alerts.evaluate import EvaluateOptions, Run, RunCutOff, evaluate
 from alerts.judging import ClockOptions
 from alerts.notifiers.contract import Notifier
 from alerts.pipeline import deliver_due
 from alerts.receivers import ReceiverOptions, notifiers, receivers
 from alerts.rules import DEFAULT_RULES
+from alerts.telling import Receiver
 from alerts.watermark import PartitionStanding, Sighting, WatermarkLog, settled_until
 from core.clock import Clock
 from core.logs import get_logger

@@ -12,13 +12,13 @@ import pytest
 from kafka import KafkaConsumer
 from sqlalchemy import Engine, select
 
-from alerts.evaluate import Receiver
 from alerts.messages import alert_event
 from alerts.notifiers.apprise import AppriseNotifier
 from alerts.notifiers.contract import Notifier
 from alerts.notifiers.kafka import KafkaNotifier
 from alerts.notifiers.webhook import WebhookNotifier, sign
 from alerts.pipeline import deliver_due
+from alerts.telling import Receiver
 from core.clock import MovableClock
 from core.records import AlertEvent
 from storage import incidents, notifications

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import Engine, select
 
 from alerts.detectors import DetectorOptions
-from alerts.evaluate import EvaluateOptions, Receiver, Run, evaluate
+from alerts.evaluate import EvaluateOptions, Run, evaluate
 from alerts.judging import ClockOptions
 from alerts.rules import DEFAULT_RULES
+from alerts.telling import Receiver
 from storage import bucket_counts, incidents
 from storage.engine import connect
 from storage.tables import detector_state, evidence, incident_event, notification
@@ -49,12 +50,12 @@ def story() -> list[Minute]:
     return found + surge(SURGE_AT, 40, source="weibo", topic="automobile")
 
 
-def judge(engine: Engine, options: EvaluateOptions = OPTIONS) -> Run:
+def judge(engine: Engine, options: EvaluateOptions = OPTIONS, *, now: datetime = NOW) -> Run:
     """Runs until nothing is left, with all that is in SQL trusted."""
     while True:
         with engine.begin() as connection:
-            newest = bucket_counts.newest_minutes(connection, not_after=NOW)
-            run = evaluate(connection, newest, options, now=NOW)
+            newest = bucket_counts.newest_minutes(connection, not_after=now)
+            run = evaluate(connection, newest, options, now=now)
         if not run.is_behind:
             return run
 

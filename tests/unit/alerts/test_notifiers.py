@@ -4,12 +4,12 @@ import ipaddress
 
 import pytest
 
-from alerts.evaluate import Receiver
 from alerts.notifiers.addresses import AddressRefusedError, is_public, resolve
 from alerts.notifiers.apprise import AppriseNotifier
 from alerts.notifiers.webhook import WebhookNotifier, sign
 from alerts.pipeline import FIRST_WAIT, LONGEST_WAIT, wait_after
 from alerts.receivers import ReceiverOptions, masked, notifiers, receivers
+from alerts.telling import Receiver
 
 
 @pytest.mark.parametrize(
