@@ -14,6 +14,7 @@ import msgspec
 from alerts.evidence import excerpt
 from alerts.grouping import Message, importance
 from alerts.lifecycle import Episode
+from alerts.rules import ALERT_NAME, DEAD_LETTER_ALERT
 from core.records import AlertEvent, AlertStatus
 from core.taxonomy import TOPIC_NAMES_ZH
 from storage.incidents import IncidentRow
@@ -21,6 +22,16 @@ from storage.incidents import IncidentRow
 MOST_TEXT_CHARS = 3500  # the shortest limit of the big chat services is about 4,000
 QUOTE_CHARS = 120
 SEVERITY_ZH = {"info": "提示", "warning": "警告", "critical": "严重"}
+SUBJECTS = (
+    ("source", "来源", "source"),
+    ("lang", "语言", "lang"),
+    ("kind", "类型", "kind"),
+    ("kafka_topic", "原始记录", "records of"),
+)
+TITLES = {  # firing and over, each in Chinese and in English
+    ALERT_NAME: (("负面舆情激增", "negative surge"), ("负面舆情回落", "negative surge over")),
+    DEAD_LETTER_ALERT: (("死信过多", "too many dead letters"), ("死信恢复正常", "dead letters back to usual")),
+}
 MARKUP = str.maketrans({"<": "‹", ">": "›", "`": "'", "*": "＊", "_": "＿", "[": "［", "]": "］", "@": "＠"})
 
 
@@ -40,8 +51,8 @@ def subject(labels: Mapping[str, str]) -> tuple[str, str]:
     if topic := labels.get("topic"):
         zh.append(f"话题 {TOPIC_NAMES_ZH.get(topic, topic)}")
         en.append(f"topic {topic}")
-    for name, name_zh in (("source", "来源"), ("lang", "语言"), ("kind", "类型")):
-        if value := labels.get(name):
+    for label, name_zh, name in SUBJECTS:
+        if value := labels.get(label):
             zh.append(f"{name_zh} {value}")
             en.append(f"{name} {value}")
     return " · ".join(zh) or "全部文档", " · ".join(en) or "all documents"
@@ -63,6 +74,24 @@ def annotations(labels: Mapping[str, str], episode: Episode) -> dict[str, str]:
         "window_minutes": str(minutes),
         "share": share,
         "usual_share": usual,
+    }
+
+
+def dead_letter_annotations(
+    labels: Mapping[str, str], *, dead_lettered: int, minutes: int, share: float, usual_share: float
+) -> dict[str, str]:
+    """The same for an incident of dead letters."""
+    zh, en = subject(labels)
+    in_zh = f"{zh}：{minutes} 分钟内死信 {dead_lettered} 条；占比 {share:.1%}，通常 {usual_share:.1%}"
+    in_en = f"{en}: {dead_lettered} dead letters in {minutes} min; share {share:.1%}, usually {usual_share:.1%}"
+    return {
+        "summary": f"{in_zh} / {in_en}",
+        "summary_zh": in_zh,
+        "summary_en": in_en,
+        "window_minutes": str(minutes),
+        "share": f"{share:.1%}",
+        "usual_share": f"{usual_share:.1%}",
+        "next": "opinion dlq list",
     }
 
 
@@ -122,13 +151,17 @@ def plain_text(message: Message, evidence: Mapping[int, dict[str, Any]], *, cons
     """Title, body and kind of a short text for people."""
     lead = message.members[0]
     zh, en = subject(lead.labels)
+    firing, over = TITLES.get(lead.labels.get("alertname", ""), TITLES[ALERT_NAME])
     if message.status == "firing":
-        title = f"【{SEVERITY_ZH[lead.severity]}】负面舆情激增：{zh} | ({lead.severity}) negative surge: {en}"
+        title = f"【{SEVERITY_ZH[lead.severity]}】{firing[0]}：{zh} | ({lead.severity}) {firing[1]}: {en}"
     else:
-        title = f"【已恢复】负面舆情回落：{zh} | (resolved) negative surge over: {en}"
+        title = f"【已恢复】{over[0]}：{zh} | (resolved) {over[1]}: {en}"
     lines = [_line(row) for row in sorted(message.members, key=importance, reverse=True)]
     if message.status == "firing":
-        lines += [_quote(d) for d in evidence.get(lead.id, {}).get("documents", [])]
+        body_of_lead = evidence.get(lead.id, {})
+        lines += [_quote(d) for d in body_of_lead.get("documents", [])]
+        if reasons := body_of_lead.get("reasons"):
+            lines.append(harmless(" · ".join(f"{reason} {count}" for reason, count in reasons.items())))
     lines.append(f"{console_url.rstrip('/')}/incidents/{lead.id}")
     body = "\n".join(lines)
     return {

@@ -7,6 +7,8 @@ from typing import Literal
 Dimension = Literal["source", "topic", "lang", "kind"]
 
 ALERT_NAME = "NegativeSurge"
+DEAD_LETTER_ALERT = "DeadLetterRate"
+"""Not a rule over documents but a built-in watch over records: `alerts.dead_letters`."""
 
 
 @dataclass(frozen=True, slots=True)

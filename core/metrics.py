@@ -57,6 +57,9 @@ PADDING = Counter("opinion_models_padding_tokens_total", "Tokens computed only t
 TOKENS = Counter("opinion_models_tokens_total", "Real tokens computed.")
 
 INCIDENTS = Counter("opinion_alerts_incidents_total", "Incident transitions.", ["transition"])
+DEAD_LETTER_SHARE = Gauge(
+    "opinion_alerts_dead_letter_share", "Share of raw records dead-lettered, in the last window that was judged."
+)
 DELIVERIES = Counter("opinion_alerts_deliveries_total", "Notification attempts.", ["channel", "outcome"])
 DETECT_SECONDS = Histogram("opinion_alerts_detect_seconds", "One run of the detect job.")
 IS_ACTIVE_SCHEDULER = Gauge("opinion_scheduler_is_active", "1 in the scheduler that holds the lease.")

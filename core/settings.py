@@ -80,6 +80,16 @@ class DetectSettings(_Section):
     every: timedelta = Field(timedelta(seconds=15), description="How often the detect job runs.")
 
 
+class DeadLetterSettings(_Section):
+    """The built-in alert on dead letters."""
+
+    window: timedelta = Field(
+        timedelta(minutes=10), ge=timedelta(minutes=1), description="Judged together, by the records' Kafka time."
+    )
+    share: float = Field(0.05, gt=0, le=1, description="Of all raw records, at least so much is an alert.")
+    min_records: int = Field(20, ge=1, description="Fewer dead letters in a window are never an alert.")
+
+
 class AlertSettings(_Section):
     """Where alerts go."""
 
@@ -90,6 +100,7 @@ class AlertSettings(_Section):
     timeout_seconds: float = Field(10, gt=0, description="How long a webhook may take to answer.")
     attempts: int = Field(8, ge=1, description="A delivery is dead after so many.")
     console_url: str = Field("http://127.0.0.1:8080", description="Put into alerts as the link back.")
+    dead_letters: DeadLetterSettings = DeadLetterSettings()
 
 
 class SchedulerSettings(_Section):

@@ -16,6 +16,7 @@ from rich.text import Text
 from sqlalchemy import Connection
 
 from alerts.evidence import excerpt
+from alerts.rules import ALERT_NAME
 from core.errors import UsageError
 from core.settings import Settings, load_settings
 from opinion.servers import servers
@@ -124,6 +125,13 @@ def _as_json(row: IncidentRow) -> dict[str, object]:
     return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(row).items()}
 
 
+def _what(row: IncidentRow) -> str:
+    """The labels; the alert's name too where it is not a surge."""
+    labels = ", ".join(f"{k}={v}" for k, v in row.labels.items() if k not in ("alertname", "rule"))
+    name = row.labels.get("alertname", ALERT_NAME)
+    return (labels or "all documents") if name == ALERT_NAME else f"{name} {labels}"
+
+
 def _table(found: Sequence[IncidentRow], settings: Settings) -> Table:
     def local(at: datetime | None) -> str:
         return at.astimezone(settings.zone).strftime("%m-%d %H:%M") if at else ""
@@ -132,12 +140,11 @@ def _table(found: Sequence[IncidentRow], settings: Settings) -> Table:
     for heading in ("id", "status", "severity", "what", "starts", "ends", "observed", "expected", "taken by"):
         table.add_column(heading)
     for row in found:
-        labels = ", ".join(f"{k}={v}" for k, v in row.labels.items() if k not in ("alertname", "rule"))
         cells = (
             str(row.id),
             row.status,
             row.severity,
-            excerpt(labels, 60) or "all documents",
+            excerpt(_what(row), 60),
             local(row.starts_at),
             local(row.ends_at),
             f"{row.observed:.0f}",

@@ -10,6 +10,7 @@ from core.logs import configure_logs, get_logger
 from core.probes import ProbeServer
 from core.settings import Settings, load_settings
 from opinion.auditing import audit_job
+from opinion.dead_letter_alarm import dead_letter_job
 from opinion.detection import deliver_job, detect_job
 from opinion.learning import learning_jobs
 from opinion.scheduler import Job, Scheduler
@@ -28,6 +29,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
     return [
         Job("detect", settings.detect.every, detect_job(settings, engine, kafka_bootstrap, clock)),
         Job("deliver", DELIVER_EVERY, deliver_job(settings, engine, kafka_bootstrap, clock)),
+        Job("dead_letters", settings.detect.every, dead_letter_job(settings, engine, kafka_bootstrap, clock)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
     ]
