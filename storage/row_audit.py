@@ -65,7 +65,7 @@ class SliceReport:
 
 @dataclass(frozen=True)
 class KeysReport:
-    """What was found among keys; `reached` is the last id read, None when there are no more."""
+    """What was found among keys; `reached` is the last id read, None at the end."""
 
     reached: str | None
     rows: int
@@ -189,10 +189,9 @@ _HISTORY = text("""
 def check_keys(connection: Connection, after: str, rows: int) -> KeysReport:
     """Look up the documents of the next `rows` keys, in the order of their ids."""
     page = connection.execute(_PAGE, {"after": after, "rows": rows}).one()
-    if not page.keys:
-        return KeysReport(None, 0, [])
     lost = connection.execute(_DOCUMENTLESS, {"after": after, "reached": page.reached, "most": MOST_NAMED})
-    return KeysReport(page.reached, page.keys, [RowFault(**row._mapping) for row in lost])
+    reached = page.reached if page.keys == rows else None
+    return KeysReport(reached, page.keys, [RowFault(**row._mapping) for row in lost])
 
 
 _PAGE = text("""
