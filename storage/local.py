@@ -32,6 +32,7 @@ from storage.postgres_data import ENV
 USER = DATABASE = "opinion"
 READY_SECONDS = 120.0  # without a sign of progress; usually 0.3 s
 RECOVERY_SECONDS = 1800.0  # so long a start may take while the log tells of progress: a lot of WAL to read
+FULL_SECONDS, FULL_BYTES = 10.0, 1_000_000  # no answer for so long with so little room: give up for now
 STALE_LOCK_SECONDS = 10.0  # so long the kernel may keep the shared memory of a killed server
 STOP_SECONDS = 30.0
 REACHABLE = Path("/var/lib/opinion")
@@ -253,10 +254,18 @@ class EmbeddedPostgres:
     def _is_ready(self, process: subprocess.Popen[bytes], url: str) -> bool:
         """Wait until the server lets us in; False when it ended before, or the time is up.
 
-        While it recovers from a crash, which may take many minutes, it logs that it turned us away.
+        While it recovers from a crash, which may take many minutes, it logs that it turned us away. On a full disk
+        it would recover and crash for ever.
         """
+        patience = time.monotonic() + FULL_SECONDS
+
+        def is_decided() -> bool:
+            if process.poll() is not None or is_answering(url):
+                return True
+            return time.monotonic() > patience and disk.free_bytes(self._folder) < FULL_BYTES
+
         children.wait_while_moving(
-            lambda: process.poll() is not None or is_answering(url),
+            is_decided,
             lambda: children.size(self.log_path),
             seconds=READY_SECONDS,
             at_most=RECOVERY_SECONDS,

@@ -35,9 +35,12 @@ def tiny_disk() -> Iterator[Callable[[int], Path]]:
 
 
 def fill(folder: Path, *, but: int = 0) -> Path:
-    """Take all the room but that of so many bytes; returns the file to remove for giving it back."""
+    """Take all the room but that of so many bytes; returns the file to remove for giving it back.
+
+    Called again, it takes what has become free since.
+    """
     ballast = folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
+    with ballast.open("ab", buffering=0) as file:
         left = shutil.disk_usage(folder).free - but
         while left > 0:
             left -= file.write(bytes(min(left, 1 << 20)))

@@ -122,7 +122,7 @@ class KafkaCluster:
 
     def __enter__(self) -> Self:
         with ExitStack() as context:
-            context.enter_context(_refused_sockets_closed())
+            context.enter_context(refused_sockets_closed())
             context.callback(self.stop)
             self.start()
             self._context = context.pop_all()
@@ -144,7 +144,7 @@ def _members(count: int) -> Sequence[Member]:
 
 
 @contextmanager
-def _refused_sockets_closed() -> Iterator[None]:
+def refused_sockets_closed() -> Iterator[None]:
     """kafka-python 3.0 leaves the sockets of refused connections to the garbage collector, which pytest reports."""
     connect = KafkaNetSocket.sock_connect
 

@@ -1,0 +1,120 @@
+"""The embedded servers on a real disk that fills up: told as such, and nothing acknowledged is lost."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka.errors import KafkaError
+from kafka.structs import TopicPartition
+
+from core.errors import DependencyNotReadyError
+from storage.local import EmbeddedPostgres
+from streams.local import EmbeddedKafka
+from tests.support.disks import fill
+from tests.support.kafka_cluster import refused_sockets_closed
+from tests.support.servers import JARS
+from tests.support.waiting import wait_for
+
+LOG = TopicPartition("log", 0)
+
+
+def refused(start: Callable[[], str], folder: Path) -> None:
+    """The start fails, names the folder and asks for space."""
+    with pytest.raises(DependencyNotReadyError, match=f"the disk of {folder}.* is full") as error:
+        start()
+    assert error.value.remedy
+    assert "free some space" in error.value.remedy
+
+
+def insert_until_full(url: str) -> int:
+    """Commit rows of 1 MB, numbered from 0, until the server cannot; returns how many were acknowledged."""
+    number = 0
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept (number int, content bytea)")
+        connection.execute("ALTER TABLE kept ALTER content SET STORAGE EXTERNAL")
+        while True:
+            try:
+                connection.execute("INSERT INTO kept VALUES (%s, %s)", [number, os.urandom(1_000_000)])
+            except psycopg.Error:
+                return number
+            number += 1
+
+
+def test_postgres_outlives_a_full_disk(tiny_disk: Callable[[int], Path]) -> None:
+    """A disk that is full while the database is made, and again while it runs, costs nothing but time."""
+    home = tiny_disk(200_000_000)
+    postgres = EmbeddedPostgres(home)
+    ballast = fill(home, but=20_000_000)
+    refused(postgres.start, home)
+    assert not [path.name for path in (home / "postgres").iterdir() if path.name not in (".lock", "instance.json")]
+    ballast.unlink()
+    try:
+        url = postgres.start()
+        ballast = fill(home, but=40_000_000)
+        acknowledged = insert_until_full(url)
+        assert acknowledged
+        postgres.stop()
+        fill(home)
+        refused(postgres.start, home)
+        ballast.unlink()
+        with psycopg.connect(postgres.start()) as connection:
+            numbers = [row[0] for row in connection.execute("SELECT number FROM kept ORDER BY number")]
+        assert numbers[:acknowledged] == list(range(acknowledged))
+    finally:
+        postgres.stop()
+
+
+def append_until_full(bootstrap: str) -> int:
+    """Produce records of 500 kB, numbered from 0, until the broker cannot; returns how many were acknowledged."""
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin.create_topics({LOG.topic: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
+    admin.close()
+    producer = KafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", linger_ms=0, request_timeout_ms=4000, delivery_timeout_ms=5000
+    )
+    number = 0
+    try:
+        while True:
+            producer.send(LOG.topic, f"{number}|".encode() + os.urandom(500_000)).get(timeout=30)
+            number += 1
+    except KafkaError:
+        return number
+    finally:
+        producer.close(timeout=1)
+
+
+def numbers_in_log(bootstrap: str) -> list[int]:
+    """The numbers of all records."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    consumer.assign([LOG])
+    end = consumer.end_offsets([LOG])[LOG]
+    numbers: list[int] = []
+    while consumer.position(LOG) < end:
+        for records in consumer.poll(timeout_ms=500).values():
+            numbers += [int(record.value.partition(b"|")[0]) for record in records]
+    consumer.close()
+    return numbers
+
+
+def test_kafka_outlives_a_full_disk(tiny_disk: Callable[[int], Path]) -> None:
+    """A disk that is full while the log is set up, and again while the broker runs, costs nothing but time."""
+    home = tiny_disk(150_000_000)
+    kafka = EmbeddedKafka(home, jars=JARS, heap_megabytes=256)
+    ballast = fill(home)
+    refused(kafka.start, home)
+    ballast.unlink()
+    with refused_sockets_closed():
+        try:
+            bootstrap = kafka.start()
+            ballast = fill(home, but=10_000_000)
+            acknowledged = append_until_full(bootstrap)
+            assert acknowledged
+            wait_for(lambda: not kafka.is_running, 30, "the end of a broker that cannot write")
+            refused(kafka.start, home)
+            ballast.unlink()
+            assert numbers_in_log(kafka.start())[:acknowledged] == list(range(acknowledged))
+        finally:
+            kafka.stop()
