@@ -1,9 +1,11 @@
 """Every kind of damage is named; a healthy system stays clean while it works; a piece costs what lies in it."""
 
 import itertools
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
@@ -15,7 +17,7 @@ from storage.audit_walk import walk_rows
 from storage.documents import DocumentRow
 from storage.engine import connect
 from storage.engine import database_url as engine_url
-from storage.offset_ledger import Hole
+from storage.offset_ledger import Hole, totals
 from storage.row_audit import LATEST, Slice, check_slice, next_slice, partition_faults, snapshot
 from tests.support.records import START, row
 from tests.support.rows import store_rows
@@ -169,6 +171,21 @@ def test_records_that_expired_unread_are_named(stored: Engine) -> None:
     found = offsets(stored, LogStanding(75, 90, 70), LogStanding(50, 90, 40))
     assert found.expired == [Hole(TOPIC, 0, 70, 74), Hole(TOPIC, 1, 40, 49)]
     assert not found.is_clean
+
+
+def test_a_ledger_put_aside_is_no_longer_compared(stored: Engine) -> None:
+    """The statement of docs/how-to/audit-a-live-system.md: expired records stop being a hole, totals stay."""
+    damage(stored, "DELETE FROM offset_ledger WHERE first_offset = 20")
+    log = LogStanding(30, 90, 70)
+    assert not offsets(stored, log).is_clean
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "audit-a-live-system.md"
+    [statement, _] = re.findall(r"```sql\n(.*?);\n```", page.read_text(encoding="utf-8"), re.DOTALL)
+    with stored.begin() as connection:
+        before = totals(connection)
+        statement = statement.replace("partition = 3", "partition = 0").replace("< 1200", "< 30")
+        assert connection.execute(text(statement)).rowcount == 2
+        assert totals(connection) == before
+    assert offsets(stored, log).is_clean
 
 
 def test_a_beginning_that_was_skipped_is_a_hole(stored: Engine) -> None:
