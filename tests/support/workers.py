@@ -1,5 +1,6 @@
 """Real worker processes, as their supervisor starts them."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -14,6 +15,15 @@ from core.children import free_port
 from tests.support.waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
+
+# A worker imports torch and transformers; to compile them anew each time would cost 8 s of CPU.
+KEEP_BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
+
+
+@functools.cache
+def http() -> httpx.Client:
+    """One for all probes: each new client would read the system's certificates, a tenth of a second of CPU."""
+    return httpx.Client(timeout=2, trust_env=False)
 
 
 class WorkerProcess:
@@ -30,7 +40,7 @@ class WorkerProcess:
         self.process = subprocess.Popen(
             [sys.executable, "-m", faust, "-A", app, "worker", "-l", "warn"],
             cwd=REPOSITORY,
-            env={**os.environ, **environment, **own},
+            env={**os.environ, **KEEP_BYTECODE, **environment, **own},
             stdout=self._out,
             stderr=subprocess.STDOUT,
         )
@@ -40,10 +50,15 @@ class WorkerProcess:
         assert self.process.poll() is None, self.log.read_text()[-3000:]
 
     def is_ready(self) -> bool:
-        return httpx.get(f"http://127.0.0.1:{self.port}/readyz", timeout=2).status_code == 200
+        return http().get(f"http://127.0.0.1:{self.port}/readyz").status_code == 200
+
+    def reasons(self) -> dict[str, str]:
+        """Why it is not ready, by check; empty when it is."""
+        answer = http().get(f"http://127.0.0.1:{self.port}/readyz")
+        return dict(answer.json()["reasons"])
 
     def metrics(self) -> str:
-        return httpx.get(f"http://127.0.0.1:{self.port}/metrics", timeout=2).text
+        return http().get(f"http://127.0.0.1:{self.port}/metrics").text
 
     def kill(self) -> None:
         """`kill -9`."""
