@@ -69,6 +69,7 @@ class Stack:
         self._roles: list[Role] = []
         self._programs: dict[str, Program] = {}
         self._supervisor = Supervisor([])
+        self._http = httpx.Client(timeout=PROBE_SECONDS, trust_env=False)  # costly to make, so one for all probes
         self.addresses = Addresses()
         self.console_url: str | None = None
         self.logs = self._home / "logs"
@@ -207,7 +208,7 @@ class Stack:
         if role.probes is None:
             return None
         try:
-            answer = httpx.get(f"{role.probes}/readyz", timeout=PROBE_SECONDS, trust_env=False)
+            answer = self._http.get(f"{role.probes}/readyz")
         except httpx.HTTPError:
             return "it does not answer yet"
         return None if answer.is_success else "; ".join(_reasons(answer)) or f"it answers {answer.status_code}"
