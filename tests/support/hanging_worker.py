@@ -1,7 +1,8 @@
 """A Faust worker that can be made to hang: `python -m tests.support.hanging_worker -A streams.app worker …`.
 
 The file named by HANG says where, and for how many seconds: `loop 3600` blocks the event loop, `model 3600` the
-classifier's thread, `load 3600` the loading of the model. Without the file the worker is the product.
+classifier's thread, `load 3600` the loading of the model. `<file>.reached` tells that it hangs. Without
+the file the worker is the product.
 """
 
 import os
@@ -19,6 +20,7 @@ def hang(place: str) -> None:
     if path.exists():
         told, seconds = path.read_text().split()
         if told == place:
+            path.with_name(f"{path.name}.reached").touch()
             time.sleep(float(seconds))  # the hang itself
 
 

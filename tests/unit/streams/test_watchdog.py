@@ -67,7 +67,7 @@ def scene():
 
 
 def test_lag_without_progress_is_a_stall(scene):
-    """A worker that reads nothing while records wait is not ready after half of the time, and ends after all of it."""
+    """A worker that reads nothing while records wait is not ready after half of the time, and then ends."""
     scene.look(seconds=20)
     assert scene.watchdog.reason() == "partition 0: 100 records wait and nothing was committed for 15 s"
     scene.look(seconds=10)
