@@ -101,10 +101,10 @@ class Contest(Stage):
         is_done = not any(standing.lag_records for standing in standings.values() if standing.committed)
         return [p for p, standing in standings.items() if standing.committed is None] if is_done else []
 
-    def members(self, group: str) -> int:
-        """How many members a settled group has; 0 also while it settles."""
+    def members(self, group: str) -> int | None:
+        """How many members the group has; None while it is being put together."""
         described = self._admin.describe_groups([group])[group]
-        return len(described["members"]) if described["group_state"] == "Stable" else 0
+        return len(described["members"]) if described["group_state"] in {"Stable", "Empty"} else None
 
     def wait_until_naive_caught_up(self, seconds: float = 120) -> None:
         """The naive group's lag is 0: nobody will ever read for it what is not in its table now."""
