@@ -161,7 +161,7 @@ def plain_text(message: Message, evidence: Mapping[int, dict[str, Any]], *, cons
         body_of_lead = evidence.get(lead.id, {})
         lines += [_quote(d) for d in body_of_lead.get("documents", [])]
         if reasons := body_of_lead.get("reasons"):
-            lines.append(harmless(" · ".join(f"{reason} {count}" for reason, count in reasons.items())))
+            lines.append(harmless(" · ".join(f"{one['name']} {one['count']}" for one in reasons)))
     lines.append(f"{console_url.rstrip('/')}/incidents/{lead.id}")
     body = "\n".join(lines)
     return {

@@ -52,8 +52,8 @@ class DeadLetterJob:
                     for partition, log_ in standings.items()
                 ],
             )
-            if settled is None or should_stop():
-                return
+            if settled is None or not standings or should_stop():
+                return  # a broker that does not know the topic (yet) says nothing about its backlog
             transitions = self._watch.run(connection, settled, now=self._clock.now())
         if transitions:
             log.info("dead_letter_incidents_changed", **transitions)
@@ -82,8 +82,9 @@ class Examination:
                     del examples[:-EXAMPLES]
         except DependencyNotReadyError as error:
             log.warning("dead_letters_not_examined", reason=str(error))
-            return {"reasons": {}, "letters": []}
-        return {"reasons": dict(reasons.most_common()), "letters": examples}
+            return {"reasons": [], "letters": []}
+        counted = [{"name": name, "count": count} for name, count in reasons.most_common()]
+        return {"reasons": counted, "letters": examples}
 
 
 def dead_letter_job(settings: Settings, engine: Engine, kafka_bootstrap: str, clock: Clock) -> DeadLetterJob:

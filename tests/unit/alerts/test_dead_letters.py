@@ -72,7 +72,8 @@ def test_people_read_of_it_in_both_languages() -> None:
         id=7, fingerprint="f", rule="dead-letters", labels=labels, severity="warning", status="firing", **times,
         **figures, annotations=said, acknowledged_at=None, acknowledged_by=None, told=None,
     )  # fmt: skip
-    told = plain_text(Message("firing", [row]), {7: {"reasons": {"bad_json": 28, "@all": 2}}}, console_url="http://c")
+    reasons = [{"name": "bad_json", "count": 28}, {"name": "@all", "count": 2}]
+    told = plain_text(Message("firing", [row]), {7: {"reasons": reasons}}, console_url="http://c")
     assert told["title"] == "【警告】死信过多：原始记录 raw‹b› | (warning) too many dead letters: records of raw‹b›"
     assert "10 分钟内死信 30 条；占比 10.0%，通常 0.2%" in told["body"]
     assert "30 dead letters in 10 min; share 10.0%, usually 0.2%" in told["body"]
