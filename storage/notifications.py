@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.tables import notification
@@ -26,7 +26,10 @@ class NotificationRow:
 
 
 def enqueue(connection: Connection, rows: Sequence[NotificationRow], *, due_at: datetime) -> None:
-    """Put messages into the outbox; a delivery that is already there is left as it is."""
+    """Put messages into the outbox, in the order in which receivers are to hear them.
+
+    A delivery that is already there is left as it is.
+    """
     if rows:
         values = [
             {
@@ -43,7 +46,18 @@ def enqueue(connection: Connection, rows: Sequence[NotificationRow], *, due_at: 
 
 
 def take_due(connection: Connection, now: datetime) -> NotificationRow | None:
-    """The message that has been due longest, locked until the transaction ends; others skip it meanwhile."""
+    """The message that has been due longest, locked until the transaction ends; others skip it meanwhile.
+
+    What a receiver is told of one incident keeps its order: later news wait until those before them are settled.
+    """
+    before = notification.alias("before")
+    is_next = ~exists().where(
+        before.c.status == "pending",
+        before.c.incident_id == notification.c.incident_id,
+        before.c.receiver == notification.c.receiver,
+        before.c.channel == notification.c.channel,
+        before.c.number < notification.c.number,
+    )
     row = connection.execute(
         select(
             notification.c.delivery_id,
@@ -53,10 +67,10 @@ def take_due(connection: Connection, now: datetime) -> NotificationRow | None:
             notification.c.payload,
             notification.c.attempts,
         )
-        .where(notification.c.status == "pending", notification.c.next_attempt_at <= now)
-        .order_by(notification.c.next_attempt_at, notification.c.delivery_id)
+        .where(notification.c.status == "pending", notification.c.next_attempt_at <= now, is_next)
+        .order_by(notification.c.next_attempt_at, notification.c.number)
         .limit(1)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=notification)
     ).first()
     return NotificationRow(**row._mapping) if row else None
 

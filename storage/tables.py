@@ -256,6 +256,7 @@ notification = Table(
     "notification",
     metadata,
     Column("delivery_id", Text, primary_key=True),
+    Column("number", BigInteger, Identity(), nullable=False),
     Column("incident_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
     Column("channel", Text, nullable=False),
     Column("receiver", Text, nullable=False),
@@ -268,7 +269,8 @@ notification = Table(
     _time("delivered_at", nullable=True),
     CheckConstraint("status IN ('pending', 'delivered', 'dead')", name="status"),
     Index(None, "next_attempt_at", postgresql_where=text("status = 'pending'")),
-    comment="The outbox: one row per change of an incident and receiver.",
+    Index(None, "incident_id", "receiver", "number", postgresql_where=text("status = 'pending'")),
+    comment="The outbox: one row per change of an incident and receiver, numbered in the order of the changes.",
 )
 
 human_label = Table(

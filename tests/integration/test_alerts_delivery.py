@@ -135,6 +135,21 @@ def test_a_failing_receiver_is_tried_again_later_with_the_same_message(
     assert first_headers["x-opinion-delivery"] == second_headers["x-opinion-delivery"]
 
 
+def test_news_of_an_incident_keep_their_order_when_one_fails(
+    engine: Engine, inbox: Inbox, webhook: WebhookNotifier
+) -> None:
+    """The end of a surge is not told while its beginning still waits to be told; other incidents go on."""
+    put(engine, "z-firing", "a-resolved")
+    put(engine, "other", starts_at=NOW)
+    inbox.answers = [503]
+    clock = MovableClock(NOW)
+    assert deliver(engine, webhook, clock) == {"retried": 1, "delivered": 1}
+    clock.advance(timedelta(seconds=6))
+    assert deliver(engine, webhook, clock) == {"delivered": 2}
+    told = [headers["x-opinion-delivery"] for headers, _ in inbox.requests]
+    assert told == ["z-firing", "other", "z-firing", "a-resolved"]
+
+
 def test_after_the_last_attempt_a_message_is_dead_and_visible(
     engine: Engine, inbox: Inbox, webhook: WebhookNotifier
 ) -> None:
@@ -172,7 +187,8 @@ def test_two_deliverers_at_once_send_each_message_once(
     engine: Engine, inbox: Inbox, webhook: WebhookNotifier
 ) -> None:
     """A row that one holds is skipped by the other."""
-    put(engine, *(f"d{n}" for n in range(30)))
+    for n in range(30):
+        put(engine, f"d{n}", starts_at=NOW + timedelta(minutes=n))
     threads = [threading.Thread(target=deliver, args=(engine, webhook, MovableClock(NOW))) for _ in range(3)]
     for thread in threads:
         thread.start()

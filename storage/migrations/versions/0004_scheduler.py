@@ -1,4 +1,4 @@
-"""who is the active scheduler, and when each job last ran
+"""who is the active scheduler, when each job last ran, and the order of the outbox
 
 Goes before the code: schedulers of the version before know the lock only, and respect it.
 """
@@ -11,8 +11,18 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
+OUTBOX = "The outbox: one row per change of an incident and receiver"
+
 
 def upgrade() -> None:
+    op.add_column("notification", sa.Column("number", sa.BigInteger(), sa.Identity(), nullable=False))
+    op.create_index(
+        "notification_incident_id_receiver_number_idx",
+        "notification",
+        ["incident_id", "receiver", "number"],
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.create_table_comment("notification", f"{OUTBOX}, numbered in the order of the changes.")
     op.create_table(
         "scheduler_lease",
         sa.Column("lease", sa.Text(), nullable=False),
@@ -37,3 +47,6 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("scheduler_job")
     op.drop_table("scheduler_lease")
+    op.create_table_comment("notification", f"{OUTBOX}.")
+    op.drop_index("notification_incident_id_receiver_number_idx", "notification")
+    op.drop_column("notification", "number")
