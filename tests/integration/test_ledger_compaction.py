@@ -93,19 +93,27 @@ def holes_by_counting(lines: Sequence[dict[str, object]]) -> list[Hole]:
     return found
 
 
-LINES = st.lists(
-    st.builds(
-        lambda first, length, partition, hours, repeats: line(
-            first, first + length, partition, timedelta(hours=hours), min(repeats, length)
-        ),
-        st.integers(0, 40),
-        st.integers(0, 9),
-        st.integers(0, 1),
-        st.sampled_from([1, 23, 25, 100]),
-        st.integers(0, 3),
-    ),
-    max_size=25,
+STEPS = st.tuples(
+    st.sampled_from([0, 0, 0, 1, 2, -1, -6]),  # from the end of the partition's last line: on, a hole, read again
+    st.integers(0, 5),
+    st.integers(0, 1),
+    st.sampled_from([100, 25, 100, 23, 1]),
+    st.integers(0, 3),
 )
+
+
+def walk(steps: Sequence[tuple[int, int, int, int, int]]) -> list[dict[str, object]]:
+    """Lines that mostly follow one another, of every age."""
+    ends = [0, 0]
+    lines = []
+    for step, length, partition, hours, repeats in steps:
+        first = max(0, ends[partition] + step)
+        ends[partition] = first + length + 1
+        lines.append(line(first, first + length, partition, timedelta(hours=hours), min(repeats, length)))
+    return lines
+
+
+LINES = st.lists(STEPS, max_size=30).map(walk)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
