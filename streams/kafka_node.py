@@ -1,11 +1,13 @@
 """One KRaft node of Apache Kafka, broker and controller in one: its configuration, its format, its process.
 
-Files in its folder: `data` (the log), `server.properties` and `log4j2.properties` (written before every start).
+Files in its folder: `data` (the log), `meta.properties` (a copy of the one in `data`), and `server.properties` and
+`log4j2.properties` (written before every start).
 Who starts it keeps its ports and restarts it: `streams.local` one of them.
 """
 
 import base64
 import json
+import shutil
 import subprocess
 import uuid
 from collections.abc import Sequence
@@ -18,7 +20,8 @@ from core import children, disk
 from core.errors import DependencyNotReadyError
 
 READY_SECONDS = 120.0  # without a sign of progress; 4 s on an idle machine, 40 s where many share two cores
-FORMATTED = ("version=", "cluster.id=", "node.id=", "directory.id=")  # what `meta.properties` has to say
+IDS = ("version=", "cluster.id=", "node.id=", "directory.id=")  # what `meta.properties` has to say
+METADATA_LOG = "__cluster_metadata-0"
 
 _PROPERTIES = """\
 process.roles=broker,controller
@@ -117,19 +120,24 @@ class KafkaNode:
         self._log4j.write_text(_LOG4J)
 
     def format(self, jars: Path, cluster_id: str) -> None:
-        """Give the data folder its cluster id, unless it has one; repeatable, should it have been interrupted.
+        """Give the data folder its ids, unless it has them; repeatable, should it have been interrupted.
 
-        Topics that are there stay: all that a damaged `meta.properties` held is the node's number and the two ids.
+        A copy of them is kept beside the data: with another directory id, Kafka would take all topics for offline.
 
         Raises:
             DependencyNotReadyError: the folder cannot be written.
         """
-        meta = self.data / "meta.properties"
-        if meta.exists():
-            lines = meta.read_text("utf-8", "replace").splitlines()
-            if all(any(line.startswith(key) for line in lines) for key in FORMATTED):
-                return
-            meta.unlink()
+        ids, kept = self.data / "meta.properties", self.folder / "meta.properties"
+        if not _is_whole(ids):
+            ids.unlink(missing_ok=True)
+            if _is_whole(kept) and (self.data / METADATA_LOG).is_dir():
+                _copy(kept, ids)
+            else:
+                self._format(jars, cluster_id)
+        if not kept.exists() or kept.read_bytes() != ids.read_bytes():
+            _copy(ids, kept)
+
+    def _format(self, jars: Path, cluster_id: str) -> None:
         arguments = ("format", "--ignore-formatted", f"--cluster-id={cluster_id}", "--config", self._config)
         with children.open_log(self.start_log_path) as log:
             process = children.spawn(self._java(jars, "kafka.tools.StorageTool", *arguments), stdout=log, env=_env())
@@ -175,6 +183,19 @@ class KafkaNode:
             main,
             *arguments,
         ]
+
+
+def _is_whole(ids: Path) -> bool:
+    """Whether the file, if there is one, says all that Kafka wants to know."""
+    lines = ids.read_text("utf-8", "replace").splitlines() if ids.exists() else []
+    return all(any(line.startswith(key) and line != key for line in lines) for key in IDS)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The whole file or nothing."""
+    partial = target.with_name(f".{target.name}")
+    shutil.copyfile(source, partial)
+    partial.replace(target)
 
 
 def new_cluster_id() -> str:

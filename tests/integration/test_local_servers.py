@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -57,6 +58,10 @@ def rows(url: str) -> list[str]:
         return [row[0] for row in connection.execute("SELECT text FROM kept")]
 
 
+def port_of(url: str) -> int:
+    return int(str(psycopg.conninfo.conninfo_to_dict(url)["port"]))
+
+
 def topics(bootstrap: str) -> list[str]:
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
     try:
@@ -78,11 +83,14 @@ def kill(pid: int | None) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def killed_parent(code: str, *arguments: Path) -> str:
+def killed_parent(code: str, *arguments: Path, freeze: bool = False) -> str:
     """Run a process that starts a server, kill it, and return what it printed: the server's address."""
     parent = subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, text=True)
     assert parent.stdout
     address = parent.stdout.readline().strip()
+    if freeze:
+        (server,) = psutil.Process(parent.pid).children()
+        server.suspend()
     kill(parent.pid)
     parent.wait()
     parent.stdout.close()
@@ -114,9 +122,10 @@ def test_postgres_comes_back_after_kill_9(home: Path) -> None:
         assert rows(url) == ["舆情"]
 
 
-def test_postgres_starts_after_its_parent_was_killed(home: Path) -> None:
-    """kill -9 of the command that owned the server leaves nothing that blocks the next one."""
-    url = killed_parent(PARENT_OF_POSTGRES, home)
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_postgres_starts_after_its_parent_was_killed(home: Path, is_frozen: bool) -> None:
+    """kill -9 of the command that owned the server leaves nothing that blocks the next one, not even if it hangs."""
+    url = killed_parent(PARENT_OF_POSTGRES, home, freeze=is_frozen)
     assert running_postgres(home) is None
     with EmbeddedPostgres(home) as postgres:
         assert postgres.url == url
@@ -127,21 +136,86 @@ def test_postgres_moves_when_its_port_is_taken(home: Path) -> None:
     said: list[str] = []
     with EmbeddedPostgres(home) as postgres:
         assert postgres.url
-        port = psycopg.conninfo.conninfo_to_dict(postgres.url)["port"]
-    with socket.create_server(("127.0.0.1", int(port))), EmbeddedPostgres(home, say=said.append) as postgres:
+        port = port_of(postgres.url)
+    with socket.create_server(("127.0.0.1", port)), EmbeddedPostgres(home, say=said.append) as postgres:
         assert postgres.url
         assert f":{port}/" not in postgres.url
-        assert [line for line in said if port in line]
+        assert [line for line in said if str(port) in line]
+
+
+def test_postgres_keeps_a_port_that_others_were_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restart within one command never moves the server away from its clients: it waits for the stranger's end."""
+    monkeypatch.setattr(children, "TAKEN_SECONDS", 0.1)
+    postgres = EmbeddedPostgres(home)
+    try:
+        url = postgres.start()
+        postgres.stop()
+        port = port_of(url)
+        with (
+            socket.create_server(("127.0.0.1", port)),
+            pytest.raises(DependencyNotReadyError, match=f"port {port}") as refused,
+        ):
+            postgres.start()
+        assert refused.value.remedy
+        assert postgres.start() == url
+    finally:
+        postgres.stop()
 
 
 def test_postgres_ignores_a_stale_lock_file(home: Path) -> None:
-    """A lock file whose process id now belongs to a program that is no PostgreSQL does not block the start."""
+    """A lock file that is empty, or whose process id now belongs to somebody else, does not block the start."""
+    lock = home / "postgres" / "data" / "postmaster.pid"
     with EmbeddedPostgres(home) as postgres:
         url = postgres.url
-    lock = home / "postgres" / "data" / "postmaster.pid"
-    lock.write_text(f"{os.getpid()}\n{lock.parent}\n1700000000\n5432\n\n127.0.0.1\n")
+        elsewhere = EmbeddedPostgres(home / "elsewhere")
+        try:
+            elsewhere.start()
+            of_another_server = f"{elsewhere.pid}\n{lock.parent}\n1700000000\n5432\n\n127.0.0.1\n"
+            postgres.stop()
+            for content in ("", f"{os.getpid()}\n{lock.parent}\n1700000000\n", of_another_server):
+                lock.write_text(content)
+                with EmbeddedPostgres(home) as restarted:
+                    assert restarted.url == url
+            assert elsewhere.is_running
+        finally:
+            elsewhere.stop()
+
+
+def test_postgres_does_not_wait_for_the_queries_of_a_killed_server(home: Path) -> None:
+    """A long query outlives its killed server and holds the data; the next start ends it."""
     with EmbeddedPostgres(home) as postgres:
-        assert postgres.url == url
+        assert postgres.url
+        write_row(postgres.url)
+        with closing(psycopg.connect(postgres.url)) as connection:
+            connection.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 1e11::bigint)")
+            wait_for(lambda: query_runs(postgres.url), 10, "the query")
+            kill(postgres.pid)
+            wait_for(lambda: not postgres.is_running, 5, "the server's end")
+            assert children.working_in("postgres", home / "postgres" / "data")
+            assert rows(postgres.start()) == ["舆情"]
+
+
+def query_runs(url: str | None) -> bool:
+    assert url
+    with psycopg.connect(url) as connection:
+        activity = connection.execute("SELECT query FROM pg_stat_activity WHERE state = 'active'").fetchall()
+    return any("generate_series(1, 1e11" in query for (query,) in activity if "pg_stat" not in query)
+
+
+def test_postgres_gives_a_new_password_when_the_old_one_is_lost(home: Path) -> None:
+    """A truncated instance.json costs the address, which is said, and none of the data."""
+    with EmbeddedPostgres(home) as postgres:
+        old = postgres.url
+        assert old
+        write_row(old)
+    instance, said = home / "postgres" / "instance.json", list[str]()
+    instance.write_bytes(instance.read_bytes()[:30])
+    with EmbeddedPostgres(home, say=said.append) as postgres:
+        assert postgres.url
+        assert postgres.url != old
+        assert rows(postgres.url) == ["舆情"]
+    assert [line for line in said if "password" in line]
+    assert sorted(path.name for path in instance.parent.iterdir()) == [".lock", "data", "instance.json"]
 
 
 def test_postgres_starts_after_a_killed_initdb(home: Path) -> None:
@@ -179,7 +253,7 @@ def test_the_password_is_secret_and_asked_for(home: Path) -> None:
         assert postgres.url
         for path in (home / "postgres" / "instance.json", home / "run" / "postgres.json"):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        password = psycopg.conninfo.conninfo_to_dict(postgres.url)["password"]
+        password = str(psycopg.conninfo.conninfo_to_dict(postgres.url)["password"])
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(postgres.url.replace(password, "wrong"))
 
@@ -248,3 +322,20 @@ def test_kafka_starts_after_its_parent_was_killed_even_if_its_port_is_taken(home
         brokers = children.find("java", f"-Dopinion.kafka={home.resolve() / 'kafka'}")
         assert [broker.pid for broker in brokers] == [kafka.pid]
     assert not psutil.pid_exists(brokers[0].pid)
+
+
+def test_kafka_starts_with_what_a_crash_may_have_damaged(home: Path) -> None:
+    """Truncated state files, checkpoints and ids, and leftover locks, cost neither topics nor the next start."""
+    folder = home / "kafka"
+    with EmbeddedKafka(home, jars=JARS) as kafka:
+        assert kafka.bootstrap
+        create_topic(kafka.bootstrap, "kept")
+    meta = folder / "data" / "meta.properties"
+    for path in (meta, folder / "instance.json"):
+        path.write_bytes(path.read_bytes()[:60])
+    for name in ("recovery-point-offset-checkpoint", "log-start-offset-checkpoint", ".kafka_cleanshutdown", ".lock"):
+        (folder / "data" / name).write_text("")
+    (home / "run" / "kafka.json").write_text('{"bootstrap": "127.')
+    with EmbeddedKafka(home, jars=JARS) as kafka:
+        assert kafka.bootstrap
+        assert "kept" in topics(kafka.bootstrap)
