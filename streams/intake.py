@@ -108,6 +108,9 @@ def complete(wire: RawDocument, record: RawRecord, limits: IntakeLimits) -> Docu
         raise RecordRejected("published_in_future", f"published_at: {published_at.isoformat()}")
     if published_at < EARLIEST:
         raise RecordRejected("bad_record", f"published_at: {published_at.isoformat()} is before 1970")
+    crawled_at = _time("crawled_at", wire.crawled_at, limits.zone) or record.recorded_at
+    if crawled_at > record.recorded_at + limits.max_future:  # it would outrank every later version for good
+        raise RecordRejected("bad_record", f"crawled_at: {crawled_at.isoformat()} lies in the future")
     return Document(
         id=_clean("id", wire.id) or derive_id(source, url, text),
         kind=_kind(wire.kind),
@@ -118,7 +121,7 @@ def complete(wire: RawDocument, record: RawRecord, limits: IntakeLimits) -> Docu
         author=_clean("author", wire.author),
         lang=_clean("lang", wire.lang) or detect_lang(text),
         published_at=published_at,
-        crawled_at=_time("crawled_at", wire.crawled_at, limits.zone) or record.recorded_at,
+        crawled_at=crawled_at,
         parent_id=_clean("parent_id", wire.parent_id),
         metrics=_metrics(wire.metrics),
     )

@@ -28,6 +28,7 @@ from tests.support.records import LIMITS, START, raw
         ({"text": "x", "published_at": "soon"}, "bad_record"),
         ({"text": "x", "published_at": "2030-01-01"}, "published_in_future"),
         ({"text": "x", "published_at": "0001-01-01"}, "bad_record"),
+        ({"text": "x", "crawled_at": "9999-01-01"}, "bad_record"),
         ({"text": "x", "metrics": {"likes": -1}}, "bad_record"),
         ({"text": "x", "metrics": {"likes": "many"}}, "bad_record"),
         ({"text": "x", "metrics": {"likes": True}}, "bad_record"),
