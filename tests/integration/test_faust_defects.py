@@ -198,5 +198,5 @@ def test_answer_of_the_broker_that_is_lost_doubles_no_event(contest):
     records = contest.read(topics.CLASSIFIED)
     of_ours = Counter(record.key for record in records if record.headers)
     of_naive = Counter(record.key for record in records if not record.headers)
-    assert set(of_ours.values()) == {1}
+    assert list(of_ours.values()) == [1] * 50
     assert max(of_naive.values()) == 2

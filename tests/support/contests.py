@@ -1,7 +1,6 @@
 """The naive agent and our worker on the same raw topic, each with a group and a table of its own."""
 
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -93,6 +92,7 @@ class Contest(Stage):
         return sum(standing.lag_records for standing in self._readers[group].standings().values())
 
     def committed(self, group: str) -> dict[int, int | None]:
+        """By partition; None where the group has never committed."""
         return {p: standing.committed for p, standing in self._readers[group].standings().items()}
 
     def fresh_partitions(self, group: str) -> list[int]:
@@ -147,9 +147,9 @@ class Contest(Stage):
 
 def stands_still(observe: Callable[[], object], seconds: float) -> bool:
     """Whether what is observed stays as it is for so long."""
-    seen, deadline = observe(), time.monotonic() + seconds
+    seen = observe()
     try:
-        wait_for(lambda: observe() != seen, deadline - time.monotonic(), "a change")
+        wait_for(lambda: observe() != seen, seconds, "a change")
     except AssertionError:
         return True
     return False
