@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from core import children
 from core.errors import OpinionError
@@ -19,6 +19,8 @@ from core.logs import get_logger
 log = get_logger(__name__)
 
 TICK_SECONDS = 0.25
+PROBE_SECONDS = 15.0  # between two questions to a server; one costs 30 ms, or 3 s when it does not answer
+SILENT_SECONDS = 60.0  # a server that answers nobody for so long will not come back by itself
 
 
 class Service(Protocol):
@@ -38,6 +40,15 @@ class Service(Protocol):
 
     def stop(self) -> None:
         """Stop it and return when it has ended; does nothing when it does not run. Called from any thread."""
+        ...
+
+
+@runtime_checkable
+class Server(Service, Protocol):
+    """A service that can be asked whether it is alive, beyond the life of its process."""
+
+    def is_answering(self) -> bool:
+        """Whether it answers now, be it with a refusal; blocks for a few seconds at most."""
         ...
 
 
@@ -100,6 +111,8 @@ class _Watch:
     restarts: int = 0
     started_at: float = 0.0
     due_at: float | None = None
+    probe_at: float = 0.0
+    silent_since: float | None = None
 
 
 class Supervisor:
@@ -110,14 +123,17 @@ class Supervisor:
         stages: Sequence[Sequence[Service]],
         *,
         backoff: Backoff = Backoff(),
+        silent_seconds: float = SILENT_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Args:
+        silent_seconds: so long a server may leave questions unanswered before it is restarted.
         stages: started from first to last, stopped from last to first; those of one stage stop side by side.
         """
         self._stages = stages
         self._watches = [_Watch(service) for stage in stages for service in stage]
         self._backoff = backoff
+        self._silent_seconds = silent_seconds
         self._monotonic = monotonic
 
     def start(self) -> None:
@@ -128,11 +144,11 @@ class Supervisor:
                 watch.started_at = self._monotonic()
 
     def tick(self) -> None:
-        """Restart what has ended and waited long enough. Blocks while a service starts."""
+        """Restart what has ended and waited long enough, or hangs. Blocks while a service starts."""
         for watch in self._watches:
             if watch.service.is_running:
-                continue
-            if watch.due_at is None:
+                self._probe(watch)
+            elif watch.due_at is None:
                 self._schedule(watch)
             elif self._monotonic() >= watch.due_at:
                 self._restart(watch)
@@ -146,6 +162,21 @@ class Supervisor:
                 for service, stopping in [(service, pool.submit(service.stop)) for service in stage]:
                     if error := stopping.exception():
                         log.error("service_not_stopped", service=service.name, error=str(error))
+
+    def _probe(self, watch: _Watch) -> None:
+        """End a server that runs but has not answered for long, as one that is frozen; the next tick restarts it."""
+        service, now = watch.service, self._monotonic()
+        if not isinstance(service, Server) or now < watch.probe_at:
+            return
+        watch.probe_at = now + min(PROBE_SECONDS, self._silent_seconds)
+        if service.is_answering():
+            watch.silent_since = None
+        elif watch.silent_since is None:
+            watch.silent_since = now
+        elif now - watch.silent_since >= self._silent_seconds:
+            log.error("service_hangs", service=service.name, silent_seconds=round(now - watch.silent_since))
+            watch.silent_since = None
+            service.stop()
 
     def _schedule(self, watch: _Watch) -> None:
         now = self._monotonic()

@@ -20,6 +20,7 @@ from typing import Self
 import msgspec
 import psycopg
 from filelock import FileLock
+from psycopg.pq import PGconn, Ping
 
 from core import children, disk
 from core.errors import DependencyNotReadyError
@@ -121,6 +122,12 @@ class EmbeddedPostgres:
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
+
+    def is_answering(self) -> bool:
+        """Whether the server that was started says anything within three seconds, be it that it lets nobody in."""
+        if self.url is None:
+            return False
+        return PGconn.ping(f"{self.url}?connect_timeout=3".encode()) != Ping.NO_RESPONSE
 
     def start(self) -> str:
         """Start the server, or do nothing if it runs; returns its URL once it answers.

@@ -128,6 +128,10 @@ class EmbeddedKafka:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    def is_answering(self) -> bool:
+        """Whether the broker that was started answers, as far as can be told within three seconds."""
+        return self.bootstrap is not None and is_answering(self.bootstrap)
+
     def start(self) -> str:
         """Start the broker, or do nothing if it runs; returns `host:port` once it answers.
 

@@ -202,3 +202,33 @@ def test_find_knows_a_process_by_program_and_argument(tmp_path: Path) -> None:
         assert children.find(name, marker + "x") == []
     finally:
         child.stop()
+
+
+class Answering(Recorder):
+    """A server that answers when it is told to."""
+
+    answers = True
+
+    def is_answering(self) -> bool:
+        return self.answers
+
+
+def test_a_server_is_restarted_only_after_a_long_silence() -> None:
+    """One unanswered question is nothing; silence over the whole patience ends and restarts the server."""
+    journal: list[str] = []
+    clock, server = Seconds(), Answering("server", journal)
+    supervisor = Supervisor([[server]], silent_seconds=60, monotonic=clock)
+    supervisor.start()
+
+    def pass_seconds(seconds: int, *, answers: bool) -> None:
+        server.answers = answers
+        for _ in range(seconds):
+            clock.now += 1
+            supervisor.tick()
+
+    pass_seconds(50, answers=False)
+    pass_seconds(50, answers=True)
+    pass_seconds(60, answers=False)
+    assert journal == ["start server"]
+    pass_seconds(30, answers=False)
+    assert journal == ["start server", "stop server", "start server"]
