@@ -30,7 +30,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	fi; \
 	if command -v uv >/dev/null; then \
 	  [ -x $(BIN)/python ] || uv venv --quiet --python "$$(command -v "$$python")" $(VENV); \
-	  uv pip install --python $(BIN)/python $(CONSTRAINTS) --editable . --group dev; \
+	  uv pip install --compile-bytecode --python $(BIN)/python $(CONSTRAINTS) --editable . --group dev; \
 	else \
 	  [ -x $(BIN)/python ] || "$$python" -m venv $(VENV); \
 	  $(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'; \

@@ -62,7 +62,8 @@ class Fleet:
 
     def __init__(self, folder: Path, environment: Mapping[str, str], *, app: str = OURS) -> None:
         self._folder = folder
-        self._environment = {**os.environ, **environment}
+        # Without bytecode every start would compile torch and transformers anew.
+        self._environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **environment}
         self._app = app
         self._numbers: dict[str, int] = {}
         self.switch = folder / "switch.json"
