@@ -39,7 +39,7 @@ def test_a_scheduler_that_was_frozen_changes_nothing_with_what_it_saw_before(eng
     judge(engine)
     with engine.connect() as connection:
         seen_by_the_frozen = bucket_counts.newest_minutes(connection, not_after=NOW)
-    load(engine, [m for m in minutes if m.at >= during])
+    load(engine, [m for m in minutes if during <= m.at < during + timedelta(minutes=40)])  # still judged again
     judge(engine)
     before = history(engine)
     with engine.begin() as connection:
@@ -60,7 +60,7 @@ def test_a_run_that_is_told_to_stop_half_way_leaves_nothing_behind(engine: Engin
         assert not connection.scalar(select(func.count()).select_from(incident))
 
 
-@pytest.mark.parametrize("seed", [4, 11])
+@pytest.mark.parametrize("seed", [1, 9])
 def test_late_data_in_any_schedule_end_in_the_same_incidents(engine: Engine, seed: int) -> None:
     """A third of the documents come up to 50 minutes late: judged as they come or at the end, all is the same."""
     random = Random(seed)

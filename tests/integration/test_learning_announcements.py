@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaProducer
@@ -125,6 +126,29 @@ def test_an_announcement_waits_for_the_broker(
     assert told is not None
     assert told.version == "a"
     assert announce_pending(engine, kafka_bootstrap, topic) is None
+
+
+def test_a_scheduler_that_was_frozen_before_it_announced_does_not_have_the_last_word(
+    engine: Engine,
+    versions: list[str],
+    kafka_bootstrap: str,
+    new_topic: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another one promotes and announces between its question and its answer: workers end with the newest champion."""
+    topic = new_topic("model", **{"cleanup.policy": "compact"})
+    promote(engine, "a", reason="test", by="li")
+
+    def after_a_while(*arguments: Any) -> None:
+        monkeypatch.undo()
+        promote(engine, "b", reason="test", by="li")
+        announce_pending(engine, kafka_bootstrap, topic)
+        announce(*arguments)
+
+    monkeypatch.setattr("opinion.promotions.announce", after_a_while)
+    announce_pending(engine, kafka_bootstrap, topic)
+    with following(kafka_bootstrap, topic) as heard:
+        assert heard.get(timeout=20).version == "b"
 
 
 def test_a_follower_hears_the_newest_and_what_comes(kafka_bootstrap: str, new_topic: Callable[..., str]) -> None:
