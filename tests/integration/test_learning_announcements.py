@@ -135,7 +135,7 @@ def test_a_scheduler_that_was_frozen_before_it_announced_does_not_have_the_last_
     new_topic: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Another one promotes and announces between its question and its answer: workers end with the newest champion."""
+    """Another promotes and announces between its question and its answer: workers end with the newest champion."""
     topic = new_topic("model", **{"cleanup.policy": "compact"})
     promote(engine, "a", reason="test", by="li")
 
