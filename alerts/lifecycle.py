@@ -21,6 +21,7 @@ CALM = timedelta(hours=1)  # so long calm ends an episode
 MIN_CALM_BUCKETS = 2
 SAME_EPISODE = timedelta(hours=24)  # a series that fires again so soon after it began has not found a new reason
 ESCALATION = 1.0  # ten times rarer than what people were told
+SAME_SCORE = 2e-7  # SQL keeps REALs; any larger difference is written, so that figures follow the counts
 
 Transition = Literal["opened", "escalated", "updated", "resolved", "reopened"]
 
@@ -186,7 +187,7 @@ def _changes(episode: Episode, incident: KnownIncident) -> list[Decision]:
         decisions.append(Decision("reopened", "fires again within a day of its start", episode, incident.id))
     if episode.score >= incident.notified_score + ESCALATION:
         decisions.append(Decision("escalated", "ten times rarer than what was told", episode, incident.id))
-    elif not isclose(episode.score, incident.score, rel_tol=1e-5) or _times(episode) != _times(incident):
+    elif not isclose(episode.score, incident.score, rel_tol=SAME_SCORE) or _times(episode) != _times(incident):
         decisions.append(Decision("updated", "goes on", episode, incident.id))
     if incident.status == "firing" and episode.status == "resolved":
         decisions.append(Decision("resolved", "calm for an hour", episode, incident.id))
