@@ -14,6 +14,7 @@ from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from streams import topics
 from streams.first_run import heal_first_run
+from streams.handover import HandoverConsumer
 from streams.stopping import leave_in_time
 from streams.worker import Worker
 
@@ -65,13 +66,14 @@ def build(settings: Settings) -> faust.App:
         broker_max_poll_interval=POLL_NEVER_EXPIRES,
         broker_commit_interval=1.0,
         stream_wait_empty=True,
-        stream_buffer_maxsize=settings.worker.batch_records * 2,
+        stream_buffer_maxsize=settings.worker.batch_records,
         topic_disable_leader=True,
         topic_allow_declare=False,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=topics.RAW_MAX_BYTES,
         worker_redirect_stdouts=False,
     )
+    app.transport.Consumer = HandoverConsumer
     raw = app.topic(
         settings.kafka.topic_prefix + topics.RAW, key_serializer="raw", value_serializer="raw", value_type=bytes
     )

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from streams.local import EmbeddedKafka
-from tests.support.servers import JARS
+from tests.support.servers import JARS, database_away
 from tests.support.stages import Stage, documents
 from tests.support.waiting import wait_for
 
@@ -34,24 +32,6 @@ def seconds_to_stop(worker):
     worker.process.send_signal(signal.SIGTERM)
     worker.process.wait(STOP_SECONDS)
     return time.monotonic() - began
-
-
-@contextmanager
-def database_away(postgres_url, database_url) -> Iterator[None]:
-    """Every connection to this one database ends, and no new one is let in."""
-    name = database_url.rsplit("/", 1)[1]
-
-    def allow(is_allowed):
-        with psycopg.connect(postgres_url, autocommit=True) as connection:
-            statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
-            connection.execute(statement.format(sql.Identifier(name), sql.Literal(is_allowed)))
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-
-    allow(False)
-    try:
-        yield
-    finally:
-        allow(True)
 
 
 @contextmanager
@@ -127,7 +107,7 @@ def test_rolling_upgrade_repeats_nothing(stage):
     assert stage.ids() == {f"d{n}": 1 for n in range(counts[0])}
     assert stage.audit().is_clean
     assert set(stage.event_ids()) == {f"d{n}:0".encode() for n in range(counts[0])}
-    assert stage.repeats() <= 4 * 32  # at most a batch for each of the four rebalances, and without effect
+    assert stage.repeats() <= 32  # measured: none; a commit that fails may repeat a batch, without effect
     new[0].kill()
     stage.start_worker().wait_until_ready()
     assert seconds_to_stop(new[1]) < STOP_SECONDS

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -97,6 +98,24 @@ def new_topic(kafka_bootstrap: str, topic_prefix: str) -> Callable[..., str]:
         return topic
 
     return create
+
+
+@contextmanager
+def database_away(postgres_url: str, database_url: str) -> Iterator[None]:
+    """Every connection to this one database ends, and no new one is let in."""
+    name = database_url.rsplit("/", 1)[1]
+
+    def allow(is_allowed: bool) -> None:
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            statement = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+            connection.execute(statement.format(sql.Identifier(name), sql.Literal(is_allowed)))
+            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+
+    allow(False)
+    try:
+        yield
+    finally:
+        allow(True)
 
 
 def url_of(postgres_url: str, database: str) -> str:

@@ -71,7 +71,7 @@ def test_workloads_refer_to_what_exists(kind: str, name: str) -> None:
     main = container(kind, name)
     assert main["image"] == KUSTOMIZATION["images"][0]["name"]
     commands = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
-    commands |= {group.name for group in app.registered_groups}
+    commands |= {group.name or "" for group in app.registered_groups}
     assert set(re.findall(r"opinion (\w+)", " ".join(main["command"]))) <= commands
     assert main["envFrom"] == [{"configMapRef": {"name": "opinion"}}, {"secretRef": {"name": "opinion-secrets"}}]
     mounted = {mount["name"] for mount in main["volumeMounts"]}
@@ -139,7 +139,8 @@ def test_scaling_follows_our_topic_and_group() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_alert_rules_name_metrics_that_exist(rule: dict[str, Any]) -> None:
     """Each rule is over our metrics, with a severity and a sentence, and is explained in docs/."""
-    families = [metric.describe()[0] for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
+    declared = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
+    families = [family for metric in declared for family in metric.describe()]
     known = {one.name + ("_total" if one.type == "counter" else "") for one in families}
     used = set(re.findall(r"\bopinion_\w+", rule["expr"]))
     assert used

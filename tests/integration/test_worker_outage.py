@@ -1,0 +1,84 @@
+"""With PostgreSQL away under full production, Kafka holds the backlog and the worker's memory stays as it is.
+
+By hand, for longer: `OPINION_OUTAGE_SECONDS=600 pytest tests/integration/test_worker_outage.py`.
+"""
+
+import json
+import os
+import time
+
+import psutil
+import pytest
+
+from tests.support.servers import database_away
+from tests.support.stages import Stage
+from tests.support.waiting import wait_for
+
+OUTAGE_SECONDS = float(os.environ.get("OPINION_OUTAGE_SECONDS", "0"))
+DOCUMENT_BYTES = 50_000
+ENOUGH = 400  # documents of this size to fill every buffer: in hand, in Faust's queue, and fetched ahead
+STEADY_SECONDS = 5.0
+MEGABYTE = 2**20
+pytestmark = pytest.mark.timeout(600 + 3 * OUTAGE_SECONDS)
+
+
+@pytest.fixture
+def stage(kafka_bootstrap, database_url, topic_prefix, tmp_path):
+    stage = Stage(kafka_bootstrap, database_url, topic_prefix, tmp_path)
+    yield stage
+    stage.close()
+
+
+def large_documents(first, last):
+    """Records that are large to hold and cheap to classify: their bulk is in a field that nobody reads."""
+    page = "x" * DOCUMENT_BYTES
+    return [
+        (f"d{n}".encode(), json.dumps({"id": f"d{n}", "text": f"text {n}", "source": "s", "page": page}).encode())
+        for n in range(first, last)
+    ]
+
+
+class Memory:
+    """Resident memory of a worker in megabytes."""
+
+    def __init__(self, worker):
+        self._process = psutil.Process(worker.process.pid)
+
+    def now(self):
+        return self._process.memory_info().rss / MEGABYTE
+
+    def once_steady(self):
+        """The highest that it came to, once it has not grown for a while."""
+        highest, grew_at = self.now(), time.monotonic()
+
+        def is_steady():
+            nonlocal highest, grew_at
+            if self.now() > highest + 1:
+                highest, grew_at = self.now(), time.monotonic()
+            return time.monotonic() - grew_at > STEADY_SECONDS
+
+        wait_for(is_steady, 60, "memory stays as it is")
+        return highest
+
+
+def test_memory_stays_flat_in_an_outage_and_the_lag_returns_to_zero(stage, postgres_url, database_url):
+    """Ten times the backlog takes no more memory, and all of it is settled once the database is back."""
+    worker = stage.start_worker()
+    worker.wait_until_ready()
+    memory = Memory(worker)
+    with database_away(postgres_url, database_url):
+        stage.produce(large_documents(0, ENOUGH))
+        wait_for(lambda: "dependencies" in worker.reasons(), 60, "the worker says what it waits for")
+        full = memory.once_steady()
+        count, deadline = ENOUGH, time.monotonic() + OUTAGE_SECONDS
+        while count < 10 * ENOUGH or time.monotonic() < deadline:
+            stage.produce(large_documents(count, count + 100))
+            count += 100
+        flat = memory.once_steady()
+        assert flat - full < 20, f"{full:.0f} MB with {ENOUGH} documents waiting, {flat:.0f} MB with {count}"
+        assert sum(standing.lag_records for standing in stage.standings().values()) == count
+    wait_for(lambda: stage.settled() == count, 120 + count / 50, "the backlog is settled")
+    stage.wait_until_committed()
+    assert memory.now() - full < 200  # one batch and one fetch more in hand, and what the allocator keeps
+    assert stage.ids() == {f"d{n}": 1 for n in range(count)}
+    assert stage.audit().is_clean
