@@ -48,6 +48,8 @@ def configure_logs(level: str = "info", log_format: LogFormat = "auto") -> None:
     root.setLevel(level.upper())
     for chatty in ("aiokafka", "kafka", "httpx", "httpcore", "apscheduler", "alembic", "faust", "mode"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    # It cannot read what Faust's members tell each other, and says so, in binary, at each look at the group.
+    logging.getLogger("kafka.admin._groups").setLevel(logging.ERROR)
 
 
 class _StderrHandler(logging.StreamHandler[TextIO]):

@@ -111,7 +111,7 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
-STEPS = ("decode", "classify", "store", "publish", "dead_letter")
+STEPS = ("offsets", "decode", "classify", "store", "publish", "dead_letter")
 for _fate in FATES:
     RECORDS.labels(_fate)
 for _reason in REJECT_REASONS:

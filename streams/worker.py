@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from kafka.errors import KafkaError
 from sqlalchemy import Engine
 
 from core.errors import ModelError
@@ -98,7 +100,7 @@ class Worker:
             async for events in batches:
                 records = [raw_record(event) for event in events]
                 self._progress.begin({record.partition for record in records})
-                await asyncio.to_thread(guard.check, records)
+                await self._patience.run("offsets", _is_broker_away, partial(asyncio.to_thread, guard.check, records))
                 await pipeline.process(records)
                 self._progress.finish()
                 self._settled += 1
@@ -197,6 +199,10 @@ class Worker:
 def tokens_computed() -> float:
     """By the classifier of this process: a long text takes many passes, and each of them is progress."""
     return next(iter(TOKENS.collect())).samples[0].value
+
+
+def _is_broker_away(error: Exception) -> bool:
+    return isinstance(error, KafkaError | OSError)
 
 
 def raw_record(event: Any) -> RawRecord:
