@@ -11,6 +11,7 @@ import psutil
 
 from core.children import free_port
 from opinion.supervisor import Backoff, Program, Supervisor
+from tests.support.workers import http
 
 REPOSITORY = Path(__file__).parents[2]
 GRACE_SECONDS = 25.0
@@ -52,7 +53,7 @@ class Process:
         if self.pid is None:
             return False
         try:
-            return httpx.get(f"http://127.0.0.1:{self._port}/readyz", timeout=1, trust_env=False).is_success
+            return http().get(f"http://127.0.0.1:{self._port}/readyz", timeout=1).is_success
         except httpx.HTTPError:
             return False
 

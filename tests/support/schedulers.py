@@ -58,7 +58,7 @@ class SchedulerProcess:
         if port is None:
             return None
         try:
-            answer = httpx.get(f"http://127.0.0.1:{port[1]}{path}", timeout=2)
+            answer = http().get(f"http://127.0.0.1:{port[1]}{path}", timeout=2)
         except httpx.HTTPError:
             return None
         return answer.text if answer.status_code == 200 else None
