@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.waiting import wait_for
+from tests.support.workers import http
 
 REPOSITORY = Path(__file__).parents[2]
 _NUMBER = count(1)
