@@ -260,6 +260,7 @@ class Harness:
                 inside = f" with {fault.inside} inside" if fault.inside else ""
                 self._say(f"{time.monotonic() - began:4.0f} s  {number}/{len(schedule)} {fault.kind}{inside}")
                 monkey.apply(fault)
+                self._say(f"        longest standstill so far: {observer.standstill.worst:.1f} s")
             undone = self._drain(observer, crawler, pause)
             observer.stop()
             if not plan.is_naive:
