@@ -323,7 +323,6 @@ class Harness:
         bootstrap = side.playground.kafka.bootstrap
         if self._plan.is_naive:
             judge.judge_naive(found, side.engine, expected)
-            judge.judge_dead_letters(found, bootstrap, side.prefix + topics.RAW_DLQ, Expected())
             return found
         judge.judge_rows(found, side.engine, expected)
         judge.judge_counts(found, side.engine, expected, side.raw_topic)
