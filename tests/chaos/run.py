@@ -17,18 +17,19 @@ from sqlalchemy import Engine, text
 from core.settings import KafkaSettings
 from models.checkpoints import STARTER, resolve
 from models.registry import stamp
+from opinion.demo.receiver import Receiver
 from storage import migrate
 from storage.engine import connect
 from storage.local import EmbeddedPostgres
 from streams import topics
 from streams.offsets import OffsetReader
 from tests.chaos import verdict as judge
+from tests.chaos.crawler import Crawler
 from tests.chaos.faults import Monkey
 from tests.chaos.fleet import NAIVE, OURS, Fleet
 from tests.chaos.observer import Observer
 from tests.chaos.schedule import Fault, make_schedule
 from tests.chaos.stream import Expected, Stream, make_stream
-from tests.chaos.traffic import Crawler, Subscriber
 from tests.chaos.verdict import Verdict
 from tests.support.kafka_cluster import KafkaCluster
 
@@ -196,7 +197,7 @@ class Harness:
     def _undisturbed(self, playground: Playground, stream: Stream) -> tuple[list[dict[str, Any]], float]:
         """The incidents that the stream has to give."""
         began = time.monotonic()
-        with Subscriber() as subscriber, ExitStack() as stack:
+        with Receiver(refuse_each=10) as subscriber, ExitStack() as stack:
             side = Side(playground, "calm", subscriber.url)
             stack.callback(side.close)
             fleet = Fleet(side.folder, side.environment)
@@ -227,7 +228,7 @@ class Harness:
             schedule = [fault for fault in schedule if not fault.kind.startswith(("scheduler", "model", "disk"))]
         seconds = sum(fault.after + fault.lasts for fault in schedule) * MOST_FAULT_SECONDS
         began = time.monotonic()
-        with Subscriber() as subscriber, ExitStack() as stack:
+        with Receiver(refuse_each=10) as subscriber, ExitStack() as stack:
             side = Side(playground, "fire", subscriber.url)
             stack.callback(side.close)
             fleet = Fleet(side.folder, side.environment, app=plan.app)
@@ -265,7 +266,7 @@ class Harness:
             observer.stop()
             if not plan.is_naive:
                 self._calm(side, pause)
-            found = self._judge(side, stream.expected, undisturbed, subscriber.received)
+            found = self._judge(side, stream.expected, undisturbed, subscriber.delivery_ids)
             fleet.stop()
             took = time.monotonic() - began
             # Servers that the monkey started end with its thread, so they are stopped before it.

@@ -1,13 +1,9 @@
-"""Both ends of a run: the crawler that produces the stream, with bursts, and the subscriber that hears of alerts."""
+"""The crawler that produces the stream of a run, with bursts."""
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
-from types import TracebackType
-from typing import Any, Self
 
 from kafka import KafkaProducer
 
@@ -82,49 +78,3 @@ class Crawler:
 def _pace(records: int, seconds: float) -> float:
     """Seconds between two records outside of bursts."""
     return seconds / records / (1 - BURST_SHARE + BURST_SHARE / BURST_FACTOR)
-
-
-class Subscriber:
-    """A webhook that counts the deliveries it has taken, by id; it turns away every tenth, to be sent again."""
-
-    def __init__(self) -> None:
-        self.received: Counter[str] = Counter()
-        self._requests = 0
-        self._lock = threading.Lock()
-        subscriber = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                self.send_response(subscriber._take(self.headers["X-Opinion-Delivery"]))
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """The verdict tells what arrived."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="subscriber", daemon=True)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/"
-
-    def _take(self, delivery_id: str) -> int:
-        with self._lock:
-            self._requests += 1
-            if self._requests % 10 == 0:
-                return 503
-            self.received[delivery_id] += 1
-            return 200
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
