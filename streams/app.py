@@ -13,8 +13,8 @@ from core.errors import ConfigError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from streams import topics
+from streams.consumer import OpinionConsumer
 from streams.first_run import heal_first_run
-from streams.handover import HandoverConsumer
 from streams.stopping import leave_in_time
 from streams.worker import Worker
 
@@ -36,7 +36,7 @@ class _App(faust.App):  # type: ignore[misc]  # faust is not typed
 
 POLL_NEVER_EXPIRES = 7 * 24 * 3600.0  # a worker that waits longer than this interval would never rejoin
 
-REBALANCE_SECONDS = 20.0
+REBALANCE_SECONDS = 15.0
 """A rebalance waits so long for a member in the middle of a batch, and everybody stands still meanwhile. A slower
 member is left out: its batch is done again, without effect, by whoever has the partition then."""
 
@@ -73,7 +73,7 @@ def build(settings: Settings) -> faust.App:
         consumer_max_fetch_size=topics.RAW_MAX_BYTES,
         worker_redirect_stdouts=False,
     )
-    app.transport.Consumer = HandoverConsumer
+    app.transport.Consumer = OpinionConsumer
     raw = app.topic(
         settings.kafka.topic_prefix + topics.RAW, key_serializer="raw", value_serializer="raw", value_type=bytes
     )

@@ -19,6 +19,8 @@ DOCUMENT_BYTES = 50_000
 ENOUGH = 400  # documents of this size to fill every buffer: in hand, in Faust's queue, and fetched ahead
 STEADY_SECONDS = 5.0
 MEGABYTE = 2**20
+LARGE_VALUES = 100
+MOST_GROWN = 250  # of 370: 64 held, one fetch of each partition, and copies on their way
 pytestmark = pytest.mark.timeout(600 + 3 * OUTAGE_SECONDS)
 
 
@@ -82,3 +84,19 @@ def test_memory_stays_flat_in_an_outage_and_the_lag_returns_to_zero(stage, postg
     assert memory.now() - full < 200  # one batch and one fetch more in hand, and what the allocator keeps
     assert stage.ids() == {f"d{n}": 1 for n in range(count)}
     assert stage.audit().is_clean
+
+
+def test_large_values_are_held_by_their_size_and_not_by_their_number(stage, postgres_url, database_url):
+    """Values of 4 MB, as many as Faust would read ahead, do not take a worker's memory while it waits."""
+    worker = stage.start_worker(OPINION_WORKER__BATCH_RECORDS="256")
+    worker.wait_until_ready()
+    memory = Memory(worker)
+    idle = memory.once_steady()
+    value = b"x" * 3_900_000
+    with database_away(postgres_url, database_url):
+        stage.produce([(f"large{n}".encode(), value) for n in range(LARGE_VALUES)])
+        wait_for(lambda: "dependencies" in worker.reasons(), 60, "the worker says what it waits for")
+        grown = memory.once_steady() - idle
+        assert grown < MOST_GROWN, f"{grown:.0f} MB more than the {idle:.0f} MB of an idle worker"
+    stage.wait_until_committed(120)
+    assert stage.settled() == LARGE_VALUES
