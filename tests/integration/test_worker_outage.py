@@ -15,8 +15,9 @@ from tests.support.stages import Stage
 from tests.support.waiting import wait_for
 
 OUTAGE_SECONDS = float(os.environ.get("OPINION_OUTAGE_SECONDS", "0"))
-DOCUMENT_BYTES = 50_000
-ENOUGH = 400  # documents of this size to fill every buffer: in hand, in Faust's queue, and fetched ahead
+DOCUMENT_BYTES = 5_000 if OUTAGE_SECONDS else 50_000
+ENOUGH = 20_000_000 // DOCUMENT_BYTES  # fills every buffer: in hand, in Faust's queue, and fetched ahead
+PER_SECOND = 300  # in a long outage; in a short one as fast as the broker takes them
 STEADY_SECONDS = 5.0
 MEGABYTE = 2**20
 LARGE_VALUES = 100
@@ -72,10 +73,12 @@ def test_memory_stays_flat_in_an_outage_and_the_lag_returns_to_zero(stage, postg
         stage.produce(large_documents(0, ENOUGH))
         wait_for(lambda: "dependencies" in worker.reasons(), 60, "the worker says what it waits for")
         full = memory.once_steady()
-        count, deadline = ENOUGH, time.monotonic() + OUTAGE_SECONDS
-        while count < 10 * ENOUGH or time.monotonic() < deadline:
-            stage.produce(large_documents(count, count + 100))
-            count += 100
+        count, began = ENOUGH, time.monotonic()
+        while count < 10 * ENOUGH or time.monotonic() < began + OUTAGE_SECONDS:
+            stage.produce(large_documents(count, count + 900))
+            count += 900
+            due = began + (count - ENOUGH) / PER_SECOND if OUTAGE_SECONDS else 0
+            wait_for(lambda due=due: time.monotonic() >= due, 60, "the pace of production")
         flat = memory.once_steady()
         assert flat - full < 20, f"{full:.0f} MB with {ENOUGH} documents waiting, {flat:.0f} MB with {count}"
         assert sum(standing.lag_records for standing in stage.standings().values()) == count
