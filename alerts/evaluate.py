@@ -116,7 +116,14 @@ def _bring_in_line(
 
 def _known(row: IncidentRow) -> KnownIncident:
     return KnownIncident(
-        row.id, row.starts_at, row.detected_at, row.last_fired_at, row.status, row.score, row.notified_score
+        row.id,
+        row.starts_at,
+        row.detected_at,
+        row.last_fired_at,
+        row.ends_at,
+        row.status,
+        row.score,
+        row.notified_score,
     )
 
 
@@ -147,9 +154,9 @@ def _apply(
         if transition == "escalated":
             columns["notified_score"] = episode.score
         if transition == "resolved":
-            columns |= {"status": "resolved", "ends_at": episode.ends_at}
+            columns["status"] = "resolved"
         elif transition == "reopened":
-            columns |= {"status": "firing", "ends_at": None}
+            columns["status"] = "firing"
         incidents.change(connection, incident_id, **columns)
     if episode and transition in ("opened", "escalated"):
         incidents.freeze_evidence(connection, incident_id, evidence.gather(connection, series.labels, episode))
@@ -170,6 +177,7 @@ def _figures(labels: dict[str, str], episode: Episode) -> dict[str, Any]:
         "starts_at": episode.starts_at,
         "detected_at": episode.detected_at,
         "last_fired_at": episode.last_fired_at,
+        "ends_at": episode.ends_at,
         "observed": episode.observed,
         "expected": episode.expected,
         "score": episode.score,

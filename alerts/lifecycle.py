@@ -129,6 +129,7 @@ class KnownIncident:
     starts_at: datetime
     detected_at: datetime
     last_fired_at: datetime
+    ends_at: datetime | None
     status: AlertStatus
     score: float
     notified_score: float
@@ -183,17 +184,20 @@ def _match(episode: Episode, known: list[KnownIncident], slack: timedelta, *, is
 
 def _changes(episode: Episode, incident: KnownIncident) -> list[Decision]:
     decisions = []
-    if incident.status == "resolved" and episode.status == "firing":
+    # A flare-up may begin and end between two runs: a backlog is judged in few of them.
+    flared_up = incident.ends_at is not None and episode.last_fired_at > incident.ends_at
+    is_reopened = incident.status == "resolved" and (episode.status == "firing" or flared_up)
+    if is_reopened:
         decisions.append(Decision("reopened", "fires again within a day of its start", episode, incident.id))
     if episode.score >= incident.notified_score + ESCALATION:
         decisions.append(Decision("escalated", "ten times rarer than what was told", episode, incident.id))
     elif not isclose(episode.score, incident.score, rel_tol=SAME_SCORE) or _times(episode) != _times(incident):
         decisions.append(Decision("updated", "goes on", episode, incident.id))
-    if incident.status == "firing" and episode.status == "resolved":
+    if episode.status == "resolved" and (incident.status == "firing" or is_reopened):
         decisions.append(Decision("resolved", "calm for an hour", episode, incident.id))
     return decisions
 
 
-def _times(one: Episode | KnownIncident) -> tuple[datetime, datetime, datetime]:
+def _times(one: Episode | KnownIncident) -> tuple[datetime | None, ...]:
     """When it was; late data may move each of them."""
-    return one.starts_at, one.detected_at, one.last_fired_at
+    return one.starts_at, one.detected_at, one.last_fired_at, one.ends_at

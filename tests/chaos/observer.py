@@ -28,12 +28,11 @@ class _Clock:
 
     committed: int = -1
     since: float | None = None
-    stood_before: float = 0.0
 
 
 @dataclass
 class Standstill:
-    """Accumulates the time in which partitions stood still while every server was up. Pure; times in seconds.
+    """The longest stretch in which a partition stood still and every server was up. Pure; times in seconds.
 
     Attributes:
         worst: the longest, and `worst_partition` whose it was.
@@ -45,27 +44,22 @@ class Standstill:
     _clocks: dict[int, _Clock] = field(default_factory=dict)
 
     def look(self, now: float, standings: dict[int, Standing], servers_up_since: float | None) -> None:
-        """One look. `servers_up_since`: None while a server is away; its absence stops the clocks."""
+        """One look. `servers_up_since`: None while a server is away; a stretch begins anew when it is back."""
         for partition, standing in standings.items():
             clock = self._clocks.setdefault(partition, _Clock())
+            self._note(partition, clock, now)
             if standing.next_offset != clock.committed or not standing.lag_records:
-                self._note(partition, self._stood(clock, now), now)
                 clock.committed = standing.next_offset
-                clock.stood_before = 0.0
                 clock.since = now if standing.lag_records and servers_up_since is not None else None
             elif servers_up_since is None:
-                clock.stood_before, clock.since = self._stood(clock, now), None
+                clock.since = None
             elif clock.since is None:
                 clock.since = max(servers_up_since, now - LOOK_SECONDS)
-            self._note(partition, self._stood(clock, now), now)
 
-    def _note(self, partition: int, stood: float, now: float) -> None:
+    def _note(self, partition: int, clock: _Clock, now: float) -> None:
+        stood = now - clock.since if clock.since is not None else 0.0
         if stood > self.worst:
             self.worst, self.worst_partition, self.worst_ended_at = stood, partition, now
-
-    @staticmethod
-    def _stood(clock: _Clock, now: float) -> float:
-        return clock.stood_before + (now - clock.since if clock.since is not None else 0.0)
 
 
 class Observer:

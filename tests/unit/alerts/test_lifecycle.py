@@ -56,6 +56,7 @@ def known(episode: Episode, **changes: object) -> KnownIncident:
         episode.starts_at,
         episode.detected_at,
         episode.last_fired_at,
+        episode.ends_at,
         episode.status,
         episode.score,
         episode.score,
@@ -143,6 +144,23 @@ def test_the_end_resolves_and_a_flare_up_reopens() -> None:
     [again] = after(6, *[CALM] * 12, 6)
     incident = known(again, status="resolved", last_fired_at=again.detected_at)
     assert decide([again], [incident]) == ["reopened", "updated"]
+
+
+def test_a_flare_up_between_two_runs_reopens_and_resolves() -> None:
+    """A backlog is judged in few runs; a flare-up that began and ended since the last one is told all the same."""
+    calm = [CALM] * 12
+    [before] = after(6, *calm)
+    [episode] = after(6, *calm, 6, *calm)
+    decisions = reconcile([episode], [known(before)], judged_to=START + timedelta(hours=3), slack=SLACK)
+    assert [decision.transition for decision in decisions] == ["reopened", "updated", "resolved"]
+
+
+def test_late_data_may_move_the_end() -> None:
+    """An incident that is over follows its episode's end, without a word to anybody."""
+    [episode] = after(6, STIRRED, *[CALM] * 12)
+    incident = replace(known(episode), ends_at=episode.last_fired_at)
+    [decision] = reconcile([episode], [incident], judged_to=START + timedelta(hours=3), slack=SLACK)
+    assert decision.transition == "updated"
 
 
 def test_late_data_may_move_a_detection_without_a_second_incident() -> None:
