@@ -36,7 +36,7 @@ from tests.support.kafka_cluster import KafkaCluster
 TICK_SECONDS = 0.1
 PARTITIONS = 8
 SCHEDULERS = 2
-MOST_FAULT_SECONDS = 1.3  # the crawler produces over the time of the schedule, and some of its recoveries
+MOST_FAULT_SECONDS = 1.2  # the crawler produces over the time of the schedule, and some of its recoveries
 DRAIN_SECONDS = 420.0
 STILL_SECONDS = 60.0  # a group that commits nothing for so long has stopped for good
 CALM_SECONDS = 12.0  # incidents are final when nothing has changed for so long

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-GAP_SECONDS = (3.0, 9.0)
+GAP_SECONDS = (2.0, 7.0)
 
 # How long each fault lasts, in seconds: from, to. Zero: it is over as soon as it is done.
 LASTS: dict[str, tuple[float, float]] = {
