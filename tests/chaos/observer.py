@@ -47,13 +47,15 @@ class Standstill:
         """One look. `servers_up_since`: None while a server is away; a stretch begins anew when it is back."""
         for partition, standing in standings.items():
             clock = self._clocks.setdefault(partition, _Clock())
+            if servers_up_since is None:
+                clock.since = None
+            elif clock.since is not None:  # nobody may have looked while a server was away
+                clock.since = max(clock.since, servers_up_since)
             self._note(partition, clock, now)
             if standing.next_offset != clock.committed or not standing.lag_records:
                 clock.committed = standing.next_offset
                 clock.since = now if standing.lag_records and servers_up_since is not None else None
-            elif servers_up_since is None:
-                clock.since = None
-            elif clock.since is None:
+            elif servers_up_since is not None and clock.since is None:
                 clock.since = max(servers_up_since, now - LOOK_SECONDS)
 
     def _note(self, partition: int, clock: _Clock, now: float) -> None:

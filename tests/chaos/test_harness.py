@@ -79,12 +79,14 @@ def test_standstill_counts_only_time_in_which_servers_are_up():
     assert standstill.worst == 4
     look(6, 5, up_since=None)
     look(60, 5, up_since=None)
-    assert standstill.worst == 6
+    assert standstill.worst == 4
     look(61, 5, up_since=60.8)
-    look(68, 6, up_since=60.8)
+    look(68, 5, up_since=60.8)
     assert standstill.worst == pytest.approx(7.2)
-    look(69, 10)
-    look(99, 10)
+    look(99, 6, up_since=98.0)  # away and back without a look in between
+    assert standstill.worst == pytest.approx(7.2)
+    look(100, 10, up_since=98.0)
+    look(199, 10, up_since=98.0)
     assert standstill.worst == pytest.approx(7.2)
 
 
