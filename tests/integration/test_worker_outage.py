@@ -20,8 +20,8 @@ ENOUGH = 20_000_000 // DOCUMENT_BYTES  # fills every buffer: in hand, in Faust's
 PER_SECOND = 300  # in a long outage; in a short one as fast as the broker takes them
 STEADY_SECONDS = 5.0
 MEGABYTE = 2**20
-LARGE_VALUES = 100
-MOST_GROWN = 250  # of 370: 64 held, one fetch of each partition, and copies on their way
+LARGE_VALUES = 70
+MOST_GROWN = 200  # of 270: 64 held, one fetch of each partition, and copies on their way
 pytestmark = pytest.mark.timeout(600 + 3 * OUTAGE_SECONDS)
 
 
