@@ -3,6 +3,7 @@
 from hypothesis import HealthCheck, settings
 
 from tests.support.disks import tiny_disk
+from tests.support.refused_sockets import refused_sockets_closed
 from tests.support.servers import (
     database_url,
     empty_database_url,
@@ -21,6 +22,7 @@ __all__ = [
     "migrated_template",
     "new_topic",
     "postgres_url",
+    "refused_sockets_closed",
     "servers_home",
     "tiny_disk",
     "topic_prefix",

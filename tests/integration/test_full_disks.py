@@ -17,7 +17,6 @@ from storage.local import EmbeddedPostgres
 from storage.postgres_account import Account
 from streams.local import EmbeddedKafka
 from tests.support.disks import fill
-from tests.support.kafka_cluster import refused_sockets_closed
 from tests.support.servers import JARS
 from tests.support.waiting import wait_for
 
@@ -109,18 +108,17 @@ def test_kafka_outlives_a_full_disk(tiny_disk: Callable[[int], Path]) -> None:
     ballast = fill(home)
     refused(kafka.start, home)
     ballast.unlink()
-    with refused_sockets_closed():
-        try:
-            bootstrap = kafka.start()
-            ballast = fill(home, but=10_000_000)
-            acknowledged = append_until_full(bootstrap)
-            assert acknowledged
-            wait_for(lambda: not kafka.is_running, 30, "the end of a broker that cannot write")
-            refused(kafka.start, home)
-            ballast.unlink()
-            assert numbers_in_log(kafka.start())[:acknowledged] == list(range(acknowledged))
-        finally:
-            kafka.stop()
+    try:
+        bootstrap = kafka.start()
+        ballast = fill(home, but=10_000_000)
+        acknowledged = append_until_full(bootstrap)
+        assert acknowledged
+        wait_for(lambda: not kafka.is_running, 30, "the end of a broker that cannot write")
+        refused(kafka.start, home)
+        ballast.unlink()
+        assert numbers_in_log(kafka.start())[:acknowledged] == list(range(acknowledged))
+    finally:
+        kafka.stop()
 
 
 def test_a_disk_without_room_for_the_programs_is_named(

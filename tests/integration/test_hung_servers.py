@@ -15,7 +15,6 @@ import storage.local
 from opinion.supervisor import Supervisor
 from storage.local import EmbeddedPostgres
 from streams.local import EmbeddedKafka
-from tests.support.kafka_cluster import refused_sockets_closed
 from tests.support.servers import JARS
 from tests.support.waiting import wait_for
 
@@ -48,9 +47,8 @@ def test_frozen_servers_are_restarted_with_their_data(home: Path) -> None:
             supervisor.tick()
             return postgres.is_running and kafka.is_running and not frozen & {postgres.pid, kafka.pid}
 
-        with refused_sockets_closed():
-            wait_for(are_new, 120, "both servers run anew")
-            assert kafka.is_answering()
+        wait_for(are_new, 120, "both servers run anew")
+        assert kafka.is_answering()
         assert (postgres.url, kafka.bootstrap) == (url, bootstrap)
         with psycopg.connect(url) as connection:
             assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)

@@ -23,7 +23,6 @@ from core import children
 from core.errors import DependencyNotReadyError
 from storage.local import EmbeddedPostgres
 from streams.local import EmbeddedKafka
-from tests.support.kafka_cluster import refused_sockets_closed
 from tests.support.servers import JARS
 from tests.support.waiting import wait_for
 
@@ -46,8 +45,7 @@ def home() -> Iterator[Path]:
     """A folder that the account of PostgreSQL can enter, too."""
     folder = Path(tempfile.mkdtemp(prefix="opinion-kills-"))
     folder.chmod(0o755)
-    with refused_sockets_closed():
-        yield folder
+    yield folder
     shutil.rmtree(folder)
 
 

@@ -2,16 +2,11 @@
 
 import os
 import signal
-import socket
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-from unittest.mock import patch
-
-from kafka.net.inet import KafkaNetSocket
+from typing import Self
 
 from core import children
 from streams import kafka_jars, local
@@ -48,7 +43,6 @@ class KafkaCluster:
             for member in self._members
         }
         self._launches = 0
-        self._context = ExitStack()
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self.bootstrap = ",".join(member.address for member in self._members)
 
@@ -121,17 +115,17 @@ class KafkaCluster:
             children.stop(process, grace_seconds=grace_seconds)
 
     def __enter__(self) -> Self:
-        with ExitStack() as context:
-            context.enter_context(refused_sockets_closed())
-            context.callback(self.stop)
+        try:
             self.start()
-            self._context = context.pop_all()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        self._context.close()
+        self.stop()
 
 
 def _members(count: int) -> Sequence[Member]:
@@ -141,19 +135,3 @@ def _members(count: int) -> Sequence[Member]:
         ports.add(children.free_port())
     chosen = list(ports)
     return [Member(number + 1, chosen[2 * number], chosen[2 * number + 1]) for number in range(count)]
-
-
-@contextmanager
-def refused_sockets_closed() -> Iterator[None]:
-    """kafka-python 3.0 leaves the sockets of refused connections to the garbage collector, which pytest reports."""
-    connect = KafkaNetSocket.sock_connect
-
-    async def closing(self: Any, net: Any, sock: socket.socket, *arguments: Any, **options: Any) -> Any:
-        try:
-            return await connect(self, net, sock, *arguments, **options)
-        except BaseException:
-            sock.close()
-            raise
-
-    with patch.object(KafkaNetSocket, "sock_connect", closing):
-        yield
