@@ -16,7 +16,8 @@ from tests.support.workers import http
 REPOSITORY = Path(__file__).parents[2]
 GRACE_SECONDS = 25.0
 BACKOFF = Backoff(first_seconds=0.5, most_seconds=5.0, stable_seconds=20.0)
-OURS, NAIVE = "streams.app", "benchmarks.naive.agent"
+OURS = "streams.app"
+AGENTS = {"ours": OURS, "naive": "benchmarks.naive.agent", "one_by_one": "benchmarks.naive.one_by_one"}
 
 
 class Process:

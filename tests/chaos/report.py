@@ -85,23 +85,21 @@ NOT_OF_THE_NAIVE = {"holes", "count_differences", "classified_missing", "repeate
 }
 
 
-def show(console: Console, ours: Mapping[str, Any] | None, naive: Mapping[str, Any] | None = None) -> None:
-    """One column per run; ours and the naive agent's beside each other where both are known."""
+def show(console: Console, bodies: Mapping[str, Mapping[str, Any]]) -> None:
+    """One column for each agent that was run with this seed, ours and the naive ones beside each other."""
     table = Table(title="Chaos")
     table.add_column("")
-    columns = [body for body in (ours, naive) if body is not None]
-    for body in columns:
-        table.add_column(f"{'ours' if body is ours else 'naive'}, seed {body['seed']}", justify="right")
-    for key, name in ROWS:
-        table.add_row(name, *(_cell(body, key, is_naive=body is naive) for body in columns))
+    for name, body in bodies.items():
+        table.add_column(f"{name}, seed {body['seed']}", justify="right")
+    for key, title in ROWS:
+        table.add_row(title, *(_cell(body, key, is_naive=name != "ours") for name, body in bodies.items()))
     console.print(table)
-    for body in columns:
-        megabytes = ", ".join(f"{name} {peak} MB" for name, peak in body["peak_megabytes"].items())
+    for name, body in bodies.items():
+        megabytes = ", ".join(f"{process} {peak} MB" for process, peak in body["peak_megabytes"].items())
         recovery = ", ".join(f"{kind} {seconds}" for kind, seconds in body["recovery_seconds"].items())
-        console.print(f"peak memory: {megabytes}\nslowest recovery by fault, s: {recovery}", highlight=False)
+        console.print(f"{name}: peak memory {megabytes}\nslowest recovery by fault, s: {recovery}", highlight=False)
         for note in body["notes"]:
-            console.print(f"[red]{body['app']}[/]: ", end="")
-            console.print(note, markup=False)
+            console.print(f"{name}: {note}", markup=False, highlight=False)
 
 
 def _cell(body: Mapping[str, Any], key: str, *, is_naive: bool) -> str:

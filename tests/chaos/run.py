@@ -26,7 +26,7 @@ from streams.offsets import OffsetReader
 from tests.chaos import verdict as judge
 from tests.chaos.crawler import Crawler
 from tests.chaos.faults import Monkey
-from tests.chaos.fleet import NAIVE, OURS, Fleet
+from tests.chaos.fleet import OURS, Fleet
 from tests.chaos.observer import Observer
 from tests.chaos.schedule import Fault, make_schedule
 from tests.chaos.stream import Expected, Stream, make_stream
@@ -373,6 +373,3 @@ def _new_database(postgres: EmbeddedPostgres, name: str) -> str:
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return f"{postgres.url.rsplit('/', 1)[0]}/{name}"
-
-
-__all__ = ["NAIVE", "OURS", "Harness", "Outcome", "Plan"]
