@@ -1,17 +1,15 @@
 """The verdict on a run, counted: what was produced against what SQL, the topics and the receiver have."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy import Engine, text
 
 from storage.audit import audit
-from streams import topics
 from streams.dead_letters import read_error_headers
 from tests.chaos.stream import Expected, digest
+from tests.support.reading import read_topic
 
 SHOWN = 5
 
@@ -170,28 +168,3 @@ def judge_naive(verdict: Verdict, engine: Engine, expected: Expected) -> None:
     verdict.lost += len(lost)
     verdict.doubled += sum(max(0, rows[name] - produced[name]) for name in expected.versions)
     verdict.note("documents lost", lost)
-
-
-def read_topic(bootstrap: str, topic: str) -> Iterator[Any]:
-    """Every record from the first to the end as it stands now, read committed."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=bootstrap.split(","),
-        group_id=None,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=8 * 1024 * 1024,
-    )
-    try:
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)]
-        consumer.assign(partitions)
-        ends = consumer.end_offsets(partitions)
-        consumer.seek_to_beginning(*partitions)
-        while any(consumer.position(tp) < ends[tp] for tp in partitions):
-            for records in consumer.poll(timeout_ms=500).values():
-                yield from records
-    finally:
-        consumer.close()
-
-
-CLASSIFIED, DEAD_LETTERS = topics.CLASSIFIED, topics.RAW_DLQ

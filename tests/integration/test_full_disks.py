@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.errors import KafkaError
 from kafka.structs import TopicPartition
 
@@ -17,6 +17,7 @@ from storage.local import EmbeddedPostgres
 from storage.postgres_account import Account
 from streams.local import EmbeddedKafka
 from tests.support.disks import fill
+from tests.support.reading import read_topic
 from tests.support.servers import JARS
 from tests.support.waiting import wait_for
 
@@ -90,15 +91,7 @@ def append_until_full(bootstrap: str) -> int:
 
 def numbers_in_log(bootstrap: str) -> list[int]:
     """The numbers of all records."""
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    consumer.assign([LOG])
-    end = consumer.end_offsets([LOG])[LOG]
-    numbers: list[int] = []
-    while consumer.position(LOG) < end:
-        for records in consumer.poll(timeout_ms=500).values():
-            numbers += [int(record.value.partition(b"|")[0]) for record in records]
-    consumer.close()
-    return numbers
+    return [int(record.value.partition(b"|")[0]) for record in read_topic(bootstrap, LOG.topic)]
 
 
 def test_kafka_outlives_a_full_disk(tiny_disk: Callable[[int], Path]) -> None:

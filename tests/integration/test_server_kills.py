@@ -16,13 +16,14 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaProducer
 from kafka.structs import TopicPartition
 
 from core import children
 from core.errors import DependencyNotReadyError
 from storage.local import EmbeddedPostgres
 from streams.local import EmbeddedKafka
+from tests.support.reading import read_topic
 from tests.support.servers import JARS
 from tests.support.waiting import wait_for
 
@@ -113,15 +114,8 @@ def append(bootstrap: str, numbers: range) -> None:
 
 
 def numbers_in_log(bootstrap: str) -> list[int]:
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    consumer.assign([LOG])
-    end = consumer.end_offsets([LOG])[LOG]
-    numbers: list[int] = []
-    while consumer.position(LOG) < end:
-        for records in consumer.poll(timeout_ms=500).values():
-            numbers += [int(record.value) for record in records]
-    consumer.close()
-    return numbers
+    """The numbers of all records."""
+    return [int(record.value) for record in read_topic(bootstrap, LOG.topic)]
 
 
 def test_kafka_survives_kills_at_random_points_of_its_start(home: Path) -> None:
