@@ -58,6 +58,8 @@ def make_rows(name: str, count: int) -> list[DocumentRow]:
             score_negative=0.75,
             score_neutral=0.125,
             score_positive=0.125,
+            topic_uncertain=False,
+            sentiment_uncertain=False,
             model_version="m",
             record_partition=0,
             record_offset=n,

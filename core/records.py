@@ -47,17 +47,28 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Opinion(msgspec.Struct, frozen=True, kw_only=True):
-    """The classifier's verdict on one document; scores sum to 1 within a head."""
+    """The classifier's verdict on one document; scores sum to 1 within a head.
+
+    Attributes:
+        topic_uncertain, sentiment_uncertain: the head's best calibrated score is below `models.uncertain_below`;
+            its answer is still the best there is, and counted as such.
+    """
 
     topic_label: str
     topic_scores: dict[str, float]
     sentiment: Sentiment
     sentiment_scores: dict[str, float]
     model_version: str
+    topic_uncertain: bool = False
+    sentiment_uncertain: bool = False
 
 
 class ClassifiedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`opinion.document.classified.v1`, key = id. At least once; equal redeliveries carry the same `ce_id`."""
+    """`opinion.document.classified.v1`, key = id. At least once; equal redeliveries carry the same `ce_id`.
+
+    Attributes:
+        topic_uncertain, sentiment_uncertain: as in `Opinion`; absent means false.
+    """
 
     id: str
     kind: Kind
@@ -74,6 +85,8 @@ class ClassifiedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_default
     sentiment_scores: dict[str, float]
     model_version: str
     revision: int = 0
+    topic_uncertain: bool = False
+    sentiment_uncertain: bool = False
 
 
 class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):

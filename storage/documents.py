@@ -20,7 +20,8 @@ class DocumentRow(NamedTuple):
     """One version of a document with its verdict: the columns of `document`, in their order.
 
     `crawled_at` orders versions; `record_partition`, `record_offset` and `recorded_at` say which Kafka record
-    made this one, so that a redelivered record is known for what it is.
+    made this one, so that a redelivered record is known for what it is. `…_uncertain` is None in rows that were
+    judged before there was that mark.
     """
 
     published_at: datetime
@@ -45,6 +46,8 @@ class DocumentRow(NamedTuple):
     score_negative: float
     score_neutral: float
     score_positive: float
+    topic_uncertain: bool | None
+    sentiment_uncertain: bool | None
     model_version: str
     record_partition: int
     record_offset: int
@@ -75,6 +78,7 @@ _PG_TYPES = {
     "blob": "bytea",
     "real": "float4",
     "jsonb": "jsonb",
+    "boolean": "bool",
 }
 _KEPT_AS_THEY_WERE = {"published_at", "id"}
 _UPSERT = text(

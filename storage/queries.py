@@ -137,6 +137,8 @@ class DocumentView:
     score_negative: float
     score_neutral: float
     score_positive: float
+    topic_uncertain: bool | None
+    sentiment_uncertain: bool | None
     model_version: str
     revision: int
     stored_at: datetime

@@ -71,6 +71,8 @@ def _document_columns() -> list[Column[object]]:
         Column("score_negative", REAL, nullable=False),
         Column("score_neutral", REAL, nullable=False),
         Column("score_positive", REAL, nullable=False),
+        Column("topic_uncertain", Boolean),
+        Column("sentiment_uncertain", Boolean),
         Column("model_version", Text, nullable=False),
         Column("record_partition", Integer, nullable=False),
         Column("record_offset", BigInteger, nullable=False),

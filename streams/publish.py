@@ -64,6 +64,8 @@ def classified_document(version: DocumentRow) -> ClassifiedDocument:
             "neutral": round(version.score_neutral, 4),
             "positive": round(version.score_positive, 4),
         },
+        topic_uncertain=bool(version.topic_uncertain),
+        sentiment_uncertain=bool(version.sentiment_uncertain),
         model_version=version.model_version,
         revision=version.revision,
     )

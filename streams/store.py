@@ -111,6 +111,8 @@ def _row(record: RawRecord, document: Document, opinion: Opinion, stored_at: dat
         score_negative=opinion.sentiment_scores["negative"],
         score_neutral=opinion.sentiment_scores["neutral"],
         score_positive=opinion.sentiment_scores["positive"],
+        topic_uncertain=opinion.topic_uncertain,
+        sentiment_uncertain=opinion.sentiment_uncertain,
         model_version=opinion.model_version,
         record_partition=record.partition,
         record_offset=record.offset,

@@ -138,3 +138,30 @@ def test_parallel_writers_of_the_same_ids_do_not_deadlock(engine):
     assert errors == []
     assert report(engine).is_clean
     assert Counter(r.id for r in stored(engine)) == {f"k{n}": 1 for n in range(30)}
+
+
+def test_the_views_say_what_the_model_was_unsure_of(engine):
+    """Doubt is stored per head, kept with a replaced version, and readable in the documented view."""
+    put(engine, row("a", 0, topic_uncertain=True, sentiment_uncertain=True))
+    put(engine, row("a", 1, text="edited", sentiment_uncertain=True))
+    with engine.connect() as connection:
+        now = connection.execute(text("SELECT topic_uncertain, sentiment_uncertain FROM bi.document")).one()
+        before = connection.execute(text("SELECT topic_uncertain, sentiment_uncertain FROM document_revision")).one()
+    assert (now, before) == ((False, True), (True, True))
+
+
+def test_a_worker_of_the_version_before_still_stores(engine):
+    """While versions overlap, rows written without the marks of doubt say null, and can be revised."""
+    Partitions(engine).ensure([START])
+    put(engine, row("a", 0))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TEMP TABLE incoming (LIKE document) ON COMMIT DROP"))
+        columns = ", ".join(name for name in row("a")._fields if not name.endswith("_uncertain"))
+        copy = "INSERT INTO {} ({}) SELECT {} FROM {}"
+        connection.execute(text(copy.format("incoming", columns, columns, "document")))
+        connection.execute(text("UPDATE incoming SET id = 'b'"))
+        connection.execute(text("INSERT INTO document_key SELECT id, published_at FROM incoming"))
+        connection.execute(text(copy.format("document", columns, columns, "incoming")))
+    [result] = put(engine, row("b", 7, text="edited"))
+    assert result.fate == "revision"
+    assert result.published.sentiment_uncertain is False

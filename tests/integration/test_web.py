@@ -92,6 +92,24 @@ def test_document_pages_follow_each_other(client: httpx.Client, engine: Engine) 
     assert second["next"] is None
 
 
+@pytest.mark.parametrize(("language", "mark"), [("en", ">unsure<"), ("zh", ">不确定<")])
+def test_documents_that_the_model_was_unsure_of_are_marked(
+    client: httpx.Client, engine: Engine, language: str, mark: str
+) -> None:
+    """Each head has a mark of its own; rows from before there was one (null) have none."""
+    store_rows(
+        engine,
+        [
+            row("both", 0, topic_uncertain=True, sentiment_uncertain=True),
+            row("sentiment", 1, sentiment_uncertain=True),
+            row("neither", 2),
+            row("nobody asked", 3, topic_uncertain=None, sentiment_uncertain=None),
+        ],
+    )
+    page = client.get("/documents", headers={"accept-language": language}).text
+    assert page.count(mark) == 3
+
+
 def test_an_incident_shows_its_evidence_and_is_taken_on_once(client: httpx.Client, engine: Engine) -> None:
     """What, against which expectation, on what grounds; the button leaves a name, and again changes nothing."""
     made = fill(engine)

@@ -57,6 +57,8 @@ def row(key: str, offset: int = 0, **changes: Any) -> DocumentRow:
         "score_negative": 0.875,
         "score_neutral": 0.0625,
         "score_positive": 0.0625,
+        "topic_uncertain": False,
+        "sentiment_uncertain": False,
         "model_version": "m1",
         "record_partition": 0,
         "record_offset": offset,
