@@ -1,7 +1,10 @@
 """Whether a candidate may replace the champion: a decision over figures, with its reasons in words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from models.behaviour_gate import BehaviourChange, judge_behaviour
 
 REPLAY_TOLERANCE: Final = 0.02  # more than this is forgetting, less is noise between two trainings
 FEW_TEXTS: Final = 50  # below this a verdict is announced as a weak one
@@ -43,12 +46,15 @@ class Verdict:
     reasons: list[str]
 
 
-def judge(held_out: Comparison, replay: Comparison, *, tolerance: float) -> Verdict:
-    """Not worse than the champion on labels nobody trained on, and nothing forgotten.
+def judge(
+    held_out: Comparison, replay: Comparison, *, tolerance: float, behaviour: Sequence[BehaviourChange] = ()
+) -> Verdict:
+    """Not worse than the champion on labels nobody trained on, nothing forgotten, and no capability lost.
 
     Args:
         replay: on texts of the champion's own knowledge.
         tolerance: what may be lost on the held-out labels.
+        behaviour: on the behaviour cases; none are judged if absent.
     """
     checks = [_check("held-out labels", held_out, tolerance)]
     notes = []
@@ -58,7 +64,11 @@ def judge(held_out: Comparison, replay: Comparison, *, tolerance: float) -> Verd
         checks.append(_check("replay texts", replay, REPLAY_TOLERANCE))
     if held_out.texts < FEW_TEXTS:
         notes.append(f"a weak verdict: only {held_out.texts} held-out texts")
-    return Verdict(all(is_passed for is_passed, _ in checks), [*(reason for _, reason in checks), *notes])
+    behaves, behaviour_reasons = judge_behaviour(behaviour)
+    return Verdict(
+        behaves and all(is_passed for is_passed, _ in checks),
+        [*(reason for _, reason in checks), *notes, *behaviour_reasons],
+    )
 
 
 def _check(name: str, comparison: Comparison, tolerance: float) -> tuple[bool, str]:

@@ -14,6 +14,7 @@ from core.logs import configure_logs
 from opinion.commands import (
     alerts,
     audit,
+    behaviour,
     classify,
     db,
     demo,
@@ -58,6 +59,7 @@ app.command("classify")(classify.classify)
 models.app.command("list")(registry.list_models)
 models.app.command("promote")(registry.promote_model)
 models.app.command("rollback")(registry.rollback_model)
+models.app.command("behaviour")(behaviour.behaviour)
 app.add_typer(models.app, name="models")
 app.add_typer(labels.app, name="labels")
 app.command("retrain")(retrain.retrain)
