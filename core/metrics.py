@@ -55,6 +55,12 @@ LABELS = Counter("opinion_streams_labels_total", "Label records by fate.", ["fat
 TEXTS = Counter("opinion_models_texts_total", "Texts classified, by where the answer came from.", ["answered_by"])
 PADDING = Counter("opinion_models_padding_tokens_total", "Tokens computed only to fill a batch.")
 TOKENS = Counter("opinion_models_tokens_total", "Real tokens computed.")
+UNREAD_TOKENS = Counter(
+    "opinion_models_unread_tokens_total",
+    "Tokens between the windows of texts longer than `models.max_windows` windows.",
+)
+QUEUED_TOKENS = Gauge("opinion_models_queued_tokens", "Tokens that wait for a forward pass.")
+MEMORY_SPLITS = Counter("opinion_models_memory_splits_total", "Batches halved because memory ran out.")
 
 INCIDENTS = Counter("opinion_alerts_incidents_total", "Incident transitions.", ["transition"])
 DEAD_LETTER_SHARE = Gauge(
@@ -122,7 +128,7 @@ for _step in STEPS:
     STEP_SECONDS.labels(_step)
 for _fate in ("stored", "repeat", "dead_lettered"):
     LABELS.labels(_fate)
-for _kind in ("document_without_key", "key_without_document", "history_broken"):
+for _kind in ("document_without_key", "key_without_document", "history_broken", "mention_without_document"):
     AUDIT_ROW_FAULTS.labels(_kind)
-for _answered_by in ("model", "cache"):
+for _answered_by in ("model", "cache", "in_flight"):
     TEXTS.labels(_answered_by)

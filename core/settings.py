@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from core.errors import ConfigError
+from core.taxonomy import UNCERTAIN_BELOW
 
 
 class _Section(BaseModel):
@@ -59,12 +60,25 @@ class ModelSettings(_Section):
     checkpoint: str = Field(
         "starter", description="What workers use until a model is promoted: `starter`, a folder or a hub id."
     )
-    base: str | None = Field(None, description="Encoder that `models train` starts from: a hub id or a folder.")
+    base: str | None = Field(
+        None,
+        description="Encoder for recipes that name none: a hub id, a folder, `package:NAME/FOLDER` or `e5-small`.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes CUDA where there is one.")
     batch_tokens: int = Field(8192, ge=64, description="Tokens, padding included, in one forward pass.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="What the encoder computes in; `auto` takes bfloat16 where the hardware is faster in it."
+    )
     max_length: int = Field(256, ge=16, description="Tokens in one window; longer texts are read in windows.")
+    max_windows: int = Field(64, ge=1, description="Windows read of one text, spread evenly over a longer one.")
+    decisive_score: float = Field(
+        0.8, ge=0, description="A window negative with this score makes its long text negative; above 1 none does."
+    )
     cache_entries: int = Field(20_000, ge=0, description="Answers kept for identical texts.")
     threads: int = Field(0, ge=0, description="CPU threads per process for the model; 0 lets torch choose.")
+    uncertain_below: float = Field(
+        UNCERTAIN_BELOW, ge=0, le=1, description="A head whose best score is lower marks its answer as uncertain."
+    )
 
 
 class DetectSettings(_Section):
@@ -161,6 +175,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is worth a line.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: JSON unless on a terminal.")
     maven_repo: str | None = Field(None, description="A Maven mirror for the embedded Kafka's jars.")
+    watchlists: Path | None = Field(
+        None, description="YAML file of what to watch in the documents; read when a worker starts."
+    )
     jars: Path | None = Field(None, description="Where the embedded Kafka's jars are kept; `<home>/jars` if empty.")
     kafka: KafkaSettings = KafkaSettings()
     worker: WorkerSettings = WorkerSettings()

@@ -21,15 +21,7 @@ def load_classifier(settings: Settings, checkpoint: str | None = None) -> "Class
     """
     from models.inference import Classifier
 
-    options = settings.models
-    return Classifier.load(
-        checkpoint or champion_checkpoint(settings),
-        device=options.device,
-        batch_tokens=options.batch_tokens,
-        max_length=options.max_length,
-        cache_entries=options.cache_entries,
-        threads=options.threads,
-    )
+    return Classifier.configured(settings.models, checkpoint or champion_checkpoint(settings))
 
 
 def champion_checkpoint(settings: Settings) -> str:

@@ -46,15 +46,7 @@ def open_database(settings: Settings) -> Engine:
 
 def open_classifier(settings: Settings) -> Classifier:
     """The classifier that our workers use, so that only delivery differs."""
-    models = settings.models
-    return Classifier.load(
-        models.checkpoint,
-        device=models.device,
-        batch_tokens=models.batch_tokens,
-        max_length=models.max_length,
-        cache_entries=models.cache_entries,
-        threads=models.threads,
-    )
+    return Classifier.configured(settings.models)
 
 
 def classified(document: dict[str, Any], opinion: Opinion) -> dict[str, Any]:

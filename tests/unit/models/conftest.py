@@ -17,4 +17,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def classifier(checkpoint: Path) -> Classifier:
     """The tiny checkpoint, loaded, with an empty cache."""
-    return Classifier.load(checkpoint, device="cpu", batch_tokens=256, max_length=16, cache_entries=8)
+    return Classifier.load(
+        checkpoint, device="cpu", precision="float32", batch_tokens=256, max_length=16, cache_entries=8
+    )

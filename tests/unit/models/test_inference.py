@@ -1,25 +1,55 @@
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from prometheus_client import REGISTRY
 
 from core.errors import CheckpointError
+from core.settings import ModelSettings
 from core.taxonomy import SENTIMENTS, TOPICS
-from models.inference import Classifier, is_out_of_memory, pick_device
+from models.inference import Classifier, pick_device
+from tests.support.waiting import wait_for
 
 LONG = "coffee bank phone car nice " * 20
+PATIENCE_SECONDS = 30
 
 
 def counted(answered_by: str) -> float:
     return REGISTRY.get_sample_value("opinion_models_texts_total", {"answered_by": answered_by}) or 0.0
 
 
+def total(metric: str) -> float:
+    return REGISTRY.get_sample_value(metric) or 0.0
+
+
+def hold(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None
+) -> tuple[threading.Event, threading.Event]:
+    """Forward passes wait from now on: the first event tells that one began, the second lets them go on."""
+    entered, let_go = threading.Event(), threading.Event()
+    forward = classifier._engine._forward
+
+    def waits(inputs: Sequence[list[int]]) -> torch.Tensor:
+        entered.set()
+        assert let_go.wait(PATIENCE_SECONDS)
+        if error is not None:
+            raise error
+        return forward(inputs)
+
+    monkeypatch.setattr(classifier._engine, "_forward", waits)
+    return entered, let_go
+
+
 def test_opinions_come_in_the_order_of_the_texts(classifier: Classifier) -> None:
     """Batches are sorted by length inside; nobody outside can tell."""
     texts = ["很好", LONG, "bad tea", "", "价格 服务 质量", "x"]
-    assert classifier.classify(texts) == [classifier.classify([text])[0] for text in texts]
+    together = classifier.classify(texts)
+    classifier._cache.clear()
+    for opinion, text in zip(together, texts, strict=True):
+        assert opinion.topic_scores == pytest.approx(classifier.classify([text])[0].topic_scores, abs=2e-4)
 
 
 def test_scores_cover_every_class_and_sum_to_one(classifier: Classifier) -> None:
@@ -39,22 +69,84 @@ def test_the_end_of_a_long_text_counts(classifier: Classifier) -> None:
 
 
 def test_a_long_text_of_one_phrase_is_judged_like_its_windows(checkpoint: Path) -> None:
-    """Pooling averages: equal windows give what one of them gives."""
-    classifier = Classifier.load(checkpoint, device="cpu", max_length=11, cache_entries=0)
+    """Equal windows give what one of them gives."""
+    classifier = Classifier.load(checkpoint, device="cpu", precision="float32", max_length=11, cache_entries=0)
     short, long = classifier.classify(["tea " * 10, "tea " * 10 * 8])
     assert long.topic_scores == pytest.approx(short.topic_scores, abs=2e-4)
 
 
-def test_identical_texts_are_computed_once(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_long_text_costs_no_more_than_its_windows(checkpoint: Path) -> None:
+    """`max_windows` bounds what one text can cost."""
+    classifier = Classifier.load(checkpoint, device="cpu", precision="float32", max_length=11, max_windows=3)
+    before = total("opinion_models_tokens_total")
+    classifier.classify(["tea coffee " * 5000])
+    assert total("opinion_models_tokens_total") - before == 3 * 11
+    assert total("opinion_models_unread_tokens_total") > 0
+
+
+def test_low_scores_are_marked_as_uncertain(checkpoint: Path) -> None:
+    """The threshold is a setting, and each head is judged by itself."""
+    strict = Classifier.load(checkpoint, device="cpu", precision="float32", uncertain_below=1.0)
+    lax = Classifier.load(checkpoint, device="cpu", precision="float32", uncertain_below=0.0)
+    assert [(one.topic_uncertain, one.sentiment_uncertain) for one in strict.classify(["tea"])] == [(True, True)]
+    assert [(one.topic_uncertain, one.sentiment_uncertain) for one in lax.classify(["tea"])] == [(False, False)]
+
+
+def test_settings_reach_the_classifier(checkpoint: Path) -> None:
+    """Every option of inference is a setting of the same name."""
+    settings = ModelSettings(checkpoint=str(checkpoint), device="cpu", precision="bfloat16", uncertain_below=1.0)
+    classifier = Classifier.configured(settings)
+    assert classifier.precision == "bfloat16"
+    assert classifier.classify(["tea"])[0].topic_uncertain
+
+
+def test_identical_texts_are_computed_once(classifier: Classifier) -> None:
     """Reposts are free: within a call, and across calls while the cache holds them."""
-    seen: list[str] = []
-    compute = classifier._compute
-    monkeypatch.setattr(classifier, "_compute", lambda texts: seen.extend(texts) or compute(texts))
     model, cache = counted("model"), counted("cache")
     classifier.classify(["tea", "tea", "coffee"])
     classifier.classify(["coffee"])
-    assert seen == ["tea", "coffee"]
     assert (counted("model") - model, counted("cache") - cache) == (2, 2)
+
+
+def test_a_text_in_flight_is_not_computed_again(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second thread with the same text waits for the first one's answer."""
+    entered, let_go = hold(classifier, monkeypatch)
+    before = counted("in_flight")
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(classifier.classify, ["tea bank"])
+        assert entered.wait(PATIENCE_SECONDS)
+        second = threads.submit(classifier.classify, ["tea bank"])
+        wait_for(lambda: counted("in_flight") == before + 1, PATIENCE_SECONDS, "a shared text")
+        let_go.set()
+        assert first.result(PATIENCE_SECONDS) == second.result(PATIENCE_SECONDS)
+
+
+def test_an_error_reaches_those_who_share_the_text(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for another thread's text hears of its failure, and the next call tries again."""
+    entered, let_go = hold(classifier, monkeypatch, error=ValueError("broken"))
+    before = counted("in_flight")
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(classifier.classify, ["tea bank"])
+        assert entered.wait(PATIENCE_SECONDS)
+        second = threads.submit(classifier.classify, ["tea bank"])
+        wait_for(lambda: counted("in_flight") == before + 1, PATIENCE_SECONDS, "a shared text")
+        let_go.set()
+        for call in (first, second):
+            with pytest.raises(ValueError, match="broken"):
+                call.result(PATIENCE_SECONDS)
+    monkeypatch.undo()
+    assert len(classifier.classify(["tea bank"])) == 1
+
+
+def test_many_threads_get_the_answers_of_one(classifier: Classifier) -> None:
+    """Answers do not depend on who else asks at the same time."""
+    texts = [f"{word} number {number}" for number in range(40) for word in ("tea", "很好", LONG)]
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(classifier.classify, [texts[start::6] for start in range(6)]))
+    alone = classifier.classify(texts)
+    for start, found in enumerate(answers):
+        for one, expected in zip(found, alone[start::6], strict=True):
+            assert one.topic_scores == pytest.approx(expected.topic_scores, abs=2e-4)
 
 
 def test_the_cache_forgets_the_text_unused_for_longest(classifier: Classifier) -> None:
@@ -63,8 +155,11 @@ def test_the_cache_forgets_the_text_unused_for_longest(classifier: Classifier) -
     classifier.classify(["0"])
     classifier.classify(["new"])
     assert len(classifier._cache) == 8
-    assert "0" in classifier._cache
-    assert "1" not in classifier._cache
+    before = counted("model")
+    classifier.classify(["0"])
+    assert counted("model") == before
+    classifier.classify(["1"])
+    assert counted("model") == before + 1
 
 
 def test_more_texts_than_the_cache_holds_still_get_answers(classifier: Classifier) -> None:
@@ -73,44 +168,51 @@ def test_more_texts_than_the_cache_holds_still_get_answers(classifier: Classifie
     assert len(classifier.classify(texts)) == 40
 
 
+def test_a_large_call_is_read_in_parts(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next part is tokenised while one is computed, and every answer finds its text."""
+    texts = [f"{'tea ' * (number % 9)}{number}" for number in range(50)]
+    expected = classifier.classify(texts)
+    classifier._cache.clear()
+    monkeypatch.setattr("models.inference.TOKENISE_TEXTS", 7)
+    for one, other in zip(classifier.classify(texts), expected, strict=True):
+        assert one.topic_scores == pytest.approx(other.topic_scores, abs=2e-4)
+
+
 def test_out_of_memory_splits_the_batch(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that does not fit is halved until it does, with the same opinions."""
     texts = [f"bank {number}" for number in range(7)]
     expected = classifier.classify(texts)
     classifier._cache.clear()
-    forward = classifier._model.forward
+    forward, splits = classifier._engine._forward, total("opinion_models_memory_splits_total")
 
-    def small_memory(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Any:
-        if len(input_ids) > 2:
+    def small_memory(inputs: Sequence[list[int]]) -> torch.Tensor:
+        if len(inputs) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return forward(input_ids=input_ids, attention_mask=attention_mask)
+        return forward(inputs)
 
-    monkeypatch.setattr(classifier._model, "forward", small_memory)
-    assert classifier.classify(texts) == expected
+    monkeypatch.setattr(classifier._engine, "_forward", small_memory)
+    for one, other in zip(classifier.classify(texts), expected, strict=True):
+        assert one.topic_scores == pytest.approx(other.topic_scores, abs=2e-4)
+    assert total("opinion_models_memory_splits_total") > splits
 
 
 def test_one_window_that_does_not_fit_fails(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is nothing left to split, so the caller hears of it."""
 
-    def no_memory(**_: torch.Tensor) -> Any:
+    def no_memory(inputs: Sequence[list[int]]) -> torch.Tensor:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
 
-    monkeypatch.setattr(classifier._model, "forward", no_memory)
+    monkeypatch.setattr(classifier._engine, "_forward", no_memory)
     with pytest.raises(RuntimeError, match="allocate memory"):
         classifier.classify(["one", "two", "three"])
 
 
-def test_other_errors_of_the_model_are_not_mistaken_for_memory() -> None:
-    """A bug is not answered with smaller batches."""
-    assert not is_out_of_memory(RuntimeError("size mismatch"))
-
-
-def test_tokens_and_padding_are_counted(classifier: Classifier) -> None:
-    """Padding waste can be watched."""
-    before = REGISTRY.get_sample_value("opinion_models_tokens_total") or 0.0
-    classifier.classify(["tea coffee bank"])
-    after = REGISTRY.get_sample_value("opinion_models_tokens_total") or 0.0
-    assert after > before
+def test_tokens_are_counted(classifier: Classifier) -> None:
+    """Throughput and padding waste can be watched; this encoder is packed, so nothing is padded."""
+    tokens, padding = total("opinion_models_tokens_total"), total("opinion_models_padding_tokens_total")
+    classifier.classify(["tea coffee bank", "tea"])
+    assert total("opinion_models_tokens_total") > tokens
+    assert total("opinion_models_padding_tokens_total") == padding
 
 
 def test_nothing_asked_nothing_answered(classifier: Classifier) -> None:

@@ -1,0 +1,153 @@
+"""Texts of any length in one forward pass without a single padding token.
+
+They are laid end to end as one row; every layer but attention treats each token by itself, and the attention
+registered here keeps each text to itself. It serves every encoder that attends through transformers' attention
+interface and takes `position_ids` (BERT, ELECTRA, RoBERTa, XLM-R, …); `models.forward` finds out at load.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Final
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+try:
+    from torch.nn.attention import varlen
+
+    varlen_attn: Any = varlen.varlen_attn
+except ImportError:  # torch before 2.10
+    varlen_attn = None
+
+PACKED_ATTENTION: Final = "opinion_packed"
+SCORES_AT_ONCE = 2**20  # 4 MiB of float32 attention scores stay in the cache of a CPU core's cluster
+OLDEST_CUDA_FOR_VARLEN = (8, 0)  # Ampere: FlashAttention needs it
+
+
+@dataclass(frozen=True)
+class Packed:
+    """A batch, end to end.
+
+    Attributes:
+        input_ids, position_ids: (1, tokens) int64.
+        lengths: (texts,) int64, tokens of each.
+        bounds: (texts + 1,) int32, where each begins, and the end.
+        runs: `(texts, tokens of each)` of neighbours that are equally long.
+    """
+
+    input_ids: torch.Tensor
+    position_ids: torch.Tensor
+    lengths: torch.Tensor
+    bounds: torch.Tensor
+    runs: list[tuple[int, int]]
+
+    @property
+    def longest(self) -> int:
+        return max(length for _, length in self.runs)
+
+
+def pack(inputs: Sequence[list[int]], first_position: int, device: torch.device) -> Packed:
+    """Lay token ids end to end; sorted by length they make few runs.
+
+    Args:
+        inputs: ids of each text with its special tokens, none empty.
+        first_position: what the encoder calls the first token's place; 0, or past `pad_token_id` for RoBERTa's kin.
+    """
+    lengths = [len(ids) for ids in inputs]
+    places = torch.arange(first_position, first_position + max(lengths))
+    bounds = torch.zeros(len(inputs) + 1, dtype=torch.int32)
+    bounds[1:] = torch.tensor(lengths).cumsum(0)
+    return Packed(
+        input_ids=torch.tensor([[token for ids in inputs for token in ids]]).to(device, non_blocking=True),
+        position_ids=torch.cat([places[:length] for length in lengths]).unsqueeze(0).to(device, non_blocking=True),
+        lengths=torch.tensor(lengths).to(device, non_blocking=True),
+        bounds=bounds.to(device, non_blocking=True),
+        runs=[(len(list(group)), length) for length, group in groupby(lengths)],
+    )
+
+
+def packed_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    packed: Packed | None = None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    position_bias: torch.Tensor | None = None,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Full attention within each text; signature and result as transformers wants them.
+
+    Without `packed` the rows are texts of their own, padded as usual, and transformers' own attention serves.
+
+    Args:
+        query, key, value: (1, heads, tokens, width).
+        packed: where texts begin and end; passed to the encoder's `forward`, which hands it down.
+
+    Returns:
+        (1, tokens, heads, width).
+
+    Raises:
+        ValueError: the encoder attends in a way that this does not know.
+    """
+    if packed is None:
+        options = {"scaling": scaling, "position_bias": position_bias, "sliding_window": sliding_window, **kwargs}
+        attended, _ = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+        return attended, None
+    if sliding_window is not None or position_bias is not None or attention_mask is not None:
+        raise ValueError("packed attention knows no windows, biases or masks")
+    scaling = scaling if scaling is not None else query.shape[-1] ** -0.5
+    query, key, value = (part[0].transpose(0, 1) for part in (query, key, value))  # (tokens, heads, width)
+    if _has_varlen_kernel(query):
+        parts = (query.contiguous(), key.contiguous(), value.contiguous())
+        bounds, longest = packed.bounds, packed.longest
+        return varlen_attn(*parts, bounds, bounds, longest, longest, scale=scaling).unsqueeze(0), None
+    attended, start = [], 0
+    for texts, length in packed.runs:
+        end = start + texts * length
+        run = (part[start:end].view(texts, length, *part.shape[1:]) for part in (query, key, value))
+        attended += _attend_equally_long(*run, scaling=scaling)
+        start = end
+    return torch.cat(attended).unsqueeze(0), None
+
+
+def _attend_equally_long(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, *, scaling: float
+) -> list[torch.Tensor]:
+    """Of (texts, length, heads, width) each, to pieces of (tokens, heads, width)."""
+    texts, length, heads, _ = query.shape
+    at_once = max(1, SCORES_AT_ONCE // (heads * length * length))
+    pieces = []
+    for first in range(0, texts, at_once):
+        q, k, v = (part[first : first + at_once].transpose(1, 2) for part in (query, key, value))
+        pieces.append(_attend(q, k, v, scaling).transpose(1, 2).flatten(0, 1))
+    return pieces
+
+
+def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
+    """On a CPU two matrix products are faster than torch's fused kernel, in bfloat16 by a third to a half."""
+    if query.is_cuda:
+        return scaled_dot_product_attention(query, key, value, scale=scaling)
+    scores = torch.matmul(query * scaling, key.transpose(-1, -2))
+    return torch.matmul(torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype), value)
+
+
+def _has_varlen_kernel(states: torch.Tensor) -> bool:
+    return (
+        varlen_attn is not None
+        and states.is_cuda
+        and states.dtype in (torch.bfloat16, torch.float16)
+        and states.shape[-1] % 8 == 0
+        and torch.cuda.get_device_capability(states.device) >= OLDEST_CUDA_FOR_VARLEN
+    )
+
+
+AttentionInterface.register(PACKED_ATTENTION, packed_attention)
+AttentionMaskInterface.register(PACKED_ATTENTION, sdpa_mask)
