@@ -29,4 +29,8 @@ TOPIC_NAMES_ZH: Final[dict[str, str]] = {
 }
 TOPICS: Final[tuple[str, ...]] = tuple(TOPIC_NAMES_ZH)
 
+UNCERTAIN_BELOW: Final = 0.5
+"""An answer whose calibrated score is lower is uncertain: the model itself takes it for more likely wrong than right.
+How much is won by it is on the model card and in docs/why/classification.md."""
+
 CLASSES: Final[dict[Head, tuple[str, ...]]] = {"topic": TOPICS, "sentiment": SENTIMENTS}

@@ -51,6 +51,6 @@ def blend(champion: Path, trained: Path, dev_rows: Sequence[LabelledText], *, sh
             labels.append(batch["labels"].numpy())
             masks.append(batch["class_mask"].numpy())
     model.config.temperatures = fit_temperatures(
-        model, np.concatenate(logits), np.concatenate(labels), np.concatenate(masks)
+        model, np.concatenate(logits), np.concatenate(labels), np.concatenate(masks), rows.scripts
     )
     save_checkpoint(model, tokenizer, trained, "float16")

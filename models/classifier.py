@@ -1,5 +1,6 @@
 """The classifier: one Hugging Face encoder, one linear head each for topic and sentiment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -9,9 +10,11 @@ from transformers import CONFIG_MAPPING, AutoModel, PretrainedConfig, PreTrained
 from transformers.utils import ModelOutput
 
 from core.taxonomy import CLASSES
+from models.scripts import Script
 
 IGNORED_LABEL = -100  # the label of a head that a row does not answer
 HeadLogits = dict[str, torch.Tensor]
+Temperature = float | dict[Script, float]
 
 
 class OpinionConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is untyped for mypy
@@ -24,7 +27,7 @@ class OpinionConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is 
         dropout: before the heads.
         word_dropout: share of tokens replaced by `mask_token_id` while training.
         label_smoothing: spread over the classes that the row's source knows.
-        temperatures: calibration per head, see `models.calibration`.
+        temperatures: calibration per head, one figure or one per script of the text; see `models.calibration`.
     """
 
     model_type = "opinion"
@@ -38,7 +41,7 @@ class OpinionConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is 
         word_dropout: float = 0.0,
         mask_token_id: int | None = None,
         label_smoothing: float = 0.0,
-        temperatures: dict[str, float] | None = None,
+        temperatures: dict[str, Temperature] | None = None,
         **kwargs: Any,
     ) -> None:
         if encoder is None or isinstance(encoder, dict):
@@ -52,7 +55,7 @@ class OpinionConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is 
         self.word_dropout = word_dropout
         self.mask_token_id = mask_token_id
         self.label_smoothing = label_smoothing
-        self.temperatures = temperatures or dict.fromkeys(self.heads, 1.0)
+        self.temperatures: dict[str, Temperature] = temperatures or dict.fromkeys(self.heads, 1.0)
         super().__init__(**kwargs)
 
 
@@ -119,13 +122,29 @@ class OpinionClassifier(PreTrainedModel):  # type: ignore[misc]
         sizes = [len(names) for names in self.config.heads.values()]
         return dict(zip(self.config.heads, torch.split(logits, sizes, dim=-1), strict=True))
 
-    def scores(self, logits: torch.Tensor) -> HeadLogits:
-        """Calibrated probabilities by head: (…, classes) float32, summing to 1."""
-        temperatures = self.config.temperatures
+    def scores(self, logits: torch.Tensor, scripts: Sequence[Script] = ()) -> HeadLogits:
+        """Calibrated probabilities by head: (rows, classes) float32, summing to 1.
+
+        Args:
+            logits: (rows, classes of all heads).
+            scripts: of the rows' texts, see `models.scripts`; needed where a head is calibrated by them.
+
+        Raises:
+            ValueError: they are needed, and are not as many as the rows.
+        """
         return {
-            head: torch.softmax(part / temperatures.get(head, 1.0), dim=-1)
+            head: torch.softmax(part / self._temperature(head, scripts, part), dim=-1)
             for head, part in self.split_heads(logits).items()
         }
+
+    def _temperature(self, head: str, scripts: Sequence[Script], part: torch.Tensor) -> float | torch.Tensor:
+        """One for all rows, or (rows, 1)."""
+        temperature: Temperature = self.config.temperatures.get(head, 1.0)
+        if not isinstance(temperature, dict):
+            return temperature
+        if len(scripts) != len(part):
+            raise ValueError(f"the {head} head is calibrated by script: {len(part)} rows, {len(scripts)} scripts")
+        return torch.tensor([temperature[script] for script in scripts], device=part.device).unsqueeze(1)
 
     def _drop_words(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         dropped = torch.rand(input_ids.shape, device=input_ids.device) < self.config.word_dropout

@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from core.taxonomy import HEADS
 from models.classifier import IGNORED_LABEL
 from models.datasets import LabelledText
+from models.scripts import Script, script_of
 
 
 class EncodedRows(Dataset[dict[str, Any]]):
@@ -31,8 +32,14 @@ class EncodedRows(Dataset[dict[str, Any]]):
         self._ids = tokenizer(texts, truncation=True, max_length=max_length)["input_ids"] if texts else []
         self._labels = [_label_ids(row, heads) for row in rows]
         self._masks = [_class_mask(row, heads) for row in rows]
+        self._scripts = [script_of(text) for text in texts]
         counts = repeats if repeats is not None else [1] * len(rows)
         self._order = [index for index, count in enumerate(counts) for _ in range(count)]
+
+    @property
+    def scripts(self) -> list[Script]:
+        """Of each row's text, in order."""
+        return [self._scripts[index] for index in self._order]
 
     def __len__(self) -> int:
         return len(self._order)

@@ -216,7 +216,7 @@ def _conclude(
     engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome, tolerance: float
 ) -> RetrainResult:
     """Register the candidate and write the verdict; promotion and run are one transaction."""
-    verdict: Verdict = judge(outcome.held_out, outcome.replay, tolerance=tolerance)
+    verdict: Verdict = judge(outcome.held_out, outcome.replay, tolerance=tolerance, behaviour=outcome.behaviour)
     metrics = _figures(outcome)
     with engine.begin() as connection:
         model_versions.register(
@@ -253,6 +253,7 @@ def _figures(outcome: TrainingOutcome) -> dict[str, Any]:
     return {
         "held_out": asdict(outcome.held_out),
         "replay": {**asdict(outcome.replay), "origin": outcome.replay_origin},
+        "behaviour": [asdict(change) for change in outcome.behaviour],
         "rows": outcome.rows,
         "dev": outcome.dev,
     }

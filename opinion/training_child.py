@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from models.behaviour_gate import BehaviourChange, compare
 from models.datasets import LabelledText
 from models.gate import Comparison
 
 if TYPE_CHECKING:  # torch is for the child only; the parent reads this module for the structs
     from core.records import Opinion
+    from models.behaviour import Report
     from models.finetune import Trained
     from models.inference import Classifier
     from models.replay import Replay
@@ -31,6 +33,7 @@ JOB_FILE: Final = "job.json"
 ROWS_FILE: Final = "rows.json"
 PROGRESS_FILE: Final = "progress.json"
 OUTCOME_FILE: Final = "outcome.json"
+HELD_OUT: Final = "held-out labels"  # as the card calls them
 
 
 class TrainingJob(msgspec.Struct, frozen=True):
@@ -82,6 +85,7 @@ class TrainingOutcome(msgspec.Struct, frozen=True):
     Attributes:
         version, path: of the candidate.
         replay, replay_origin: see `models.gate.judge` and `models.replay.Replay`.
+        behaviour: both models on the behaviour cases.
         rows: how many rows were trained on, by kind.
         dev: macro-F1 on dev, which decided when to stop.
     """
@@ -93,6 +97,7 @@ class TrainingOutcome(msgspec.Struct, frozen=True):
     replay_origin: str
     rows: dict[str, int]
     dev: dict[str, float]
+    behaviour: list[BehaviourChange]
 
 
 def train(folder: Path) -> TrainingOutcome:
@@ -141,7 +146,6 @@ def _judged(
 ) -> TrainingOutcome:
     """Both models on both unseen parts; the candidate joins the model folders, with its card."""
     from models.comparison import by_answers, by_belief
-    from models.evaluation import evaluate
     from models.registry import ModelFolders
     from models.replay import REPLAY_FILE
 
@@ -158,7 +162,10 @@ def _judged(
 
     before, after = both(rows.held_out)
     counts = {"labels": len(rows.train), "dev labels": len(rows.dev), f"replay ({replay.origin})": len(replay.train)}
-    _write_card(folders.path(version), counts, trained.dev, {"held-out labels": evaluate(rows.held_out, after)})
+    on_dev = candidate.classify([row.text for row in rows.dev])
+    champion_behaves, candidate_behaves = _behaviour(champion, candidate)
+    told = {"rows": counts, "dev": trained.dev}
+    _write_card(folders.path(version), job, rows, told, (before, after, on_dev), candidate_behaves)
     return TrainingOutcome(
         version=version,
         path=str(folders.path(version)),
@@ -167,20 +174,57 @@ def _judged(
         replay_origin=replay.origin,
         rows=counts,
         dev=trained.dev,
+        behaviour=compare(champion_behaves, candidate_behaves),
     )
 
 
-def _write_card(
-    path: Path, rows: dict[str, int], dev: dict[str, float], tests: dict[str, dict[str, dict[str, Any]]]
-) -> None:
-    from models.checkpoints import CARD_FILE, load_checkpoint
-    from models.model_card import CardFacts, model_card
-    from models.registry import read_version
+def _behaviour(champion: "Classifier", candidate: "Classifier") -> tuple["Report", "Report"]:
+    from models.behaviour import examine
+    from models.behaviour_suite import load_suite
 
-    model, _ = load_checkpoint(path)
-    facts = CardFacts("fine-tuning on new labels", rows, dev, tests)
-    card = model_card(read_version(path), model.config, model.num_parameters(), facts)
-    (path / CARD_FILE).write_text(card, encoding="utf-8")
+    cases = load_suite()
+    before, after = (examine(cases, model.classify, model.version) for model in (champion, candidate))
+    return before, after
+
+
+def _write_card(
+    path: Path,
+    job: TrainingJob,
+    rows: TrainingRows,
+    facts: dict[str, Any],
+    opinions: tuple[list["Opinion"], list["Opinion"], list["Opinion"]],
+    report: "Report",
+) -> None:
+    """The candidate's card.
+
+    Args:
+        facts: `rows` and `dev` of the card.
+        opinions: the champion's and the candidate's on the held-out labels, and the candidate's on dev.
+        report: the candidate's behaviour.
+    """
+    from models.behaviour import card_section
+    from models.card_figures import JudgedFile
+    from models.evaluation import evaluate
+    from models.model_card import CardFacts
+    from models.release import write_card
+
+    before, after, on_dev = opinions
+    champion = evaluate(rows.held_out, before)
+    write_card(
+        path,
+        CardFacts(
+            "fine-tuning on new labels",
+            **facts,
+            baselines={
+                (HELD_OUT, head): (100 * figures["accuracy_present"], 100 * figures["macro_f1_present"])
+                for head, figures in champion.items()
+            },
+            baseline=f"the champion {job.champion_version}",
+            sections=[card_section(report)],
+        ),
+        tests=[JudgedFile(HELD_OUT, rows.held_out, after)],
+        dev=[JudgedFile("dev labels", rows.dev, on_dev)],
+    )
 
 
 def _load(folder: Path, job: TrainingJob) -> "Classifier":

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from core.records import Opinion
@@ -51,6 +52,28 @@ def test_macro_figures_average_over_the_classes_that_occur() -> None:
     assert figures["macro_recall"] == pytest.approx(0.75)
     assert figures["macro_f1"] == pytest.approx((1 + 2 / 3) / 2, abs=1e-4)
     assert figures["per_class"]["positive"] == {"precision": 1.0, "recall": 0.5, "f1": 0.6667, "rows": 2}
+
+
+def test_figures_of_present_classes_pass_over_answers_that_cannot_be_right() -> None:
+    """Without neutral rows, (0.1, 0.6, 0.3) is a positive of 0.75: all three are right, at 0.857, 0.75 and 0.714."""
+    figures = evaluate(ROWS, OPINIONS)["sentiment"]
+    assert figures["macro_f1_present"] == 1.0
+    assert figures["ece_present"] == pytest.approx(1 - (0.6 / 0.7 + 0.75 + 0.5 / 0.7) / 3, abs=1e-4)
+    assert figures["ece_present"] < figures["ece"]
+
+
+def test_confusion_counts_answers_of_each_true_class() -> None:
+    """One positive was called neutral, a class that no row has."""
+    confusion = evaluate(ROWS, OPINIONS)["sentiment"]["confusion"]
+    assert confusion == {"classes": ["negative", "neutral", "positive"], "counts": [[1, 0, 0], [0, 0, 0], [0, 1, 1]]}
+
+
+def test_doubtful_answers_are_judged_apart() -> None:
+    """The mark is worth something when marked answers are worse than the others."""
+    marked = [msgspec.structs.replace(one, sentiment_uncertain=one.sentiment == "neutral") for one in OPINIONS]
+    uncertain = evaluate(ROWS, marked)["sentiment"]["uncertain"]
+    assert uncertain == {"rows": 1, "accuracy": 0.0, "accuracy_certain": 1.0}
+    assert evaluate(ROWS, OPINIONS)["sentiment"]["uncertain"]["accuracy"] is None
 
 
 def test_languages_are_judged_apart() -> None:
