@@ -50,11 +50,14 @@ def classify(
     bad: list[BadLine] = []
     topics: Counter[str] = Counter()
     sentiments: Counter[str] = Counter()
+    uncertain: Counter[str] = Counter(topic=0, sentiment=0)
     started = time.monotonic()
     with out.open("w", encoding="utf-8") if out else nullcontext(sys.stdout) as lines:
         for documents, opinions in _classified(file, classifier, settings, bad):
             topics.update(opinion.topic_label for opinion in opinions)
             sentiments.update(opinion.sentiment for opinion in opinions)
+            uncertain["topic"] += sum(opinion.topic_uncertain for opinion in opinions)
+            uncertain["sentiment"] += sum(opinion.sentiment_uncertain for opinion in opinions)
             if writes_lines:
                 _write(lines, documents, opinions)
     seconds = time.monotonic() - started
@@ -63,6 +66,7 @@ def classify(
         "rejected": len(bad),
         "topics": dict(topics.most_common()),
         "sentiments": dict(sentiments.most_common()),
+        "uncertain": dict(uncertain),
         "seconds": round(seconds, 2),
         "documents_per_second": round(sentiments.total() / seconds, 1),
         "model_version": classifier.version,
@@ -112,7 +116,7 @@ def _report(result: dict[str, Any], bad: Sequence[BadLine], *, as_json: bool) ->
         typer.echo(json.dumps(result, ensure_ascii=False))
         return
     table = Table(title=f"{result['documents']} documents", show_header=False)
-    for name in ("sentiments", "topics"):
+    for name in ("sentiments", "topics", "uncertain"):
         counts = ", ".join(f"{label} {count}" for label, count in result[name].items())
         table.add_row(name, counts)
     for name in ("rejected", "documents_per_second", "model_version"):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn, track
-from rich.table import Table
 
 from core.clock import SystemClock
 from core.records import Opinion
 from core.settings import load_settings
 from opinion.champion import load_classifier
+from opinion.commands.model_figures import print_figures
 
 if TYPE_CHECKING:  # the real imports load torch, which every other command can do without
     from models.evaluation import HeadFigures
@@ -50,7 +50,7 @@ def train(
     from models.recipe import load_recipe
     from models.release import release
 
-    loaded = load_recipe(recipe)
+    loaded = load_recipe(recipe, load_settings().models.base)
     stderr.print(f"training {loaded.name} into {out}", markup=False)
     with training_progress(stderr) as on_progress:
         trained = train_recipe(loaded, data, out, resume=resume, on_progress=on_progress)
@@ -74,7 +74,9 @@ def evaluate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Say how good a checkpoint is on labelled files; rows without a label are left out.
+    """Say how good a checkpoint is on labelled files, per language and class; rows without a label are left out.
+
+    ECE is the expected calibration error. "Present" figures limit the choice to classes that occur in the file.
 
     Example: opinion models evaluate --data ../shared/data/topic/tnews.test.jsonl.gz --json
     """
@@ -91,9 +93,10 @@ def evaluate(
         files[path.name] = figures_of(rows, opinions)
         languages[path.name] = by_language(rows, opinions)
     if as_json:
-        typer.echo(json.dumps({"files": files}, ensure_ascii=False))
+        result = {"files": files, "languages": languages, "model_version": classifier.version}
+        typer.echo(json.dumps(result, ensure_ascii=False))
         return
-    Console().print(_figures_table(classifier.version, languages))
+    print_figures(Console(), classifier.version, files, languages)
 
 
 @contextmanager
@@ -134,17 +137,6 @@ def _classified(classifier: "Classifier", texts: Sequence[str], name: str) -> li
         for start in track(starts, description=name, console=stderr, transient=True)
         for opinion in classifier.classify(texts[start : start + TEXTS_AT_ONCE])
     ]
-
-
-def _figures_table(version: str, files: "dict[str, dict[str, dict[str, HeadFigures]]]") -> Table:
-    names = ("accuracy", "accuracy_present", "macro_f1", "macro_recall", "ece")
-    table = Table("file", "head", "lang", "rows", *(name.replace("_", " ") for name in names), title=version)
-    for file, languages in files.items():
-        for language, heads in languages.items():
-            for head, figures in heads.items():
-                cells = [f"{figures[name]:.3f}" for name in names]
-                table.add_row(file, head, language, f"{figures['rows']:,}", *cells)
-    return table
 
 
 def _figures(progress: "TrainingProgress") -> str:

@@ -1,9 +1,13 @@
 import json
+import re
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from models.registry import stamp
 from opinion.cli import app
 from tests.support.checkpoints import tiny_checkpoint
 
@@ -30,24 +34,26 @@ def test_evaluate_gives_the_contracted_json(checkpoint: Path, files: list[Path])
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.stderr
     figures = json.loads(result.stdout)
-    assert set(figures) == {"files"}
+    assert set(figures) >= {"files"}
     assert {name: list(heads) for name, heads in figures["files"].items()} == {
         "a.test.jsonl": ["sentiment"],
         "b.test.jsonl": ["topic"],
     }
-    assert set(figures["files"]["b.test.jsonl"]["topic"]) == {
+    assert set(figures["files"]["b.test.jsonl"]["topic"]) >= {
         "rows", "accuracy", "accuracy_present", "macro_f1", "macro_recall", "ece", "per_class",
     }  # fmt: skip
     assert figures["files"]["b.test.jsonl"]["topic"]["rows"] == 2
 
 
-def test_evaluate_shows_a_table_by_language(checkpoint: Path, files: list[Path]) -> None:
-    """For people: one line per file, head and language."""
+def test_evaluate_shows_tables_by_file_language_and_class(checkpoint: Path, files: list[Path]) -> None:
+    """For people: classes and confusions of each file, then one line per file, head and language."""
     arguments = ["models", "evaluate", "--data", str(files[0]), "--data", str(files[1])]
     result = CliRunner().invoke(app, [*arguments, "--checkpoint", str(checkpoint)], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.stderr
     assert "zh" in result.stdout
-    assert "b.test.jsonl" in result.stdout
+    assert "b.test.jsonl, topic" in result.stdout
+    assert "finance" in result.stdout
+    assert "true \\ answered" in result.stdout
 
 
 def test_train_leaves_a_stamped_checkpoint_with_a_card(files: list[Path], tmp_path: Path) -> None:
@@ -66,3 +72,36 @@ def test_train_leaves_a_stamped_checkpoint_with_a_card(files: list[Path], tmp_pa
     version = json.loads(result.stdout)["model_version"]
     assert version == json.loads((out / "version.json").read_text(encoding="utf-8"))["version"]
     assert version in (out / "README.md").read_text(encoding="utf-8")
+    facts = json.loads((out / "training.json").read_text(encoding="utf-8"))
+    assert facts["rows"] == {"a.test.jsonl": 1}
+
+
+def test_card_is_made_anew_without_training(checkpoint: Path, files: list[Path], tmp_path: Path) -> None:
+    """A recipe that has gained baselines or sections since changes the card, and nothing else."""
+    folder = tmp_path / "copy"
+    shutil.copytree(checkpoint, folder)
+    stamp(folder, "tiny", parent=None, created_at=datetime(2026, 1, 2, tzinfo=UTC))
+    (tmp_path / "tried.md").write_text("| tried | gained |", encoding="utf-8")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "name: small\nbase: .\ntrain: [{file: a.test.jsonl}]\ndev: [{file: a.test.jsonl}]\ntest: [b.test.jsonl]\n"
+        "baselines: {b.test.jsonl: [12.5, 12.5]}\nsections: {What was tried: tried.md}\n",
+        encoding="utf-8",
+    )
+    weights = (folder / "model.safetensors").read_bytes()
+    result = CliRunner().invoke(
+        app, ["models", "card", str(folder), "--recipe", str(recipe), "--data", str(tmp_path)]
+    )
+    assert result.exit_code == 0, result.stderr
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for part in (
+        "| a.test.jsonl | 1 |",
+        "| b.test.jsonl | topic |",
+        "12.5 / 12.5",
+        "## What was tried",
+        "## Behaviour",
+    ):
+        assert part in card
+    for picture in re.findall(r"\]\(([\w-]+\.svg)\)", card):
+        assert (folder / picture).is_file()
+    assert (folder / "model.safetensors").read_bytes() == weights
