@@ -69,10 +69,11 @@ class ModelSettings(_Section):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="What the encoder computes in; `auto` takes bfloat16 where the hardware is faster in it."
     )
-    max_length: int = Field(256, ge=16, description="Tokens in one window; longer texts are read in windows.")
+    max_length: int = Field(256, ge=16, description="A text of more tokens is read in windows.")
+    window_tokens: int = Field(128, ge=16, description="Tokens in one window of a long text.")
     max_windows: int = Field(64, ge=1, description="Windows read of one text, spread evenly over a longer one.")
     decisive_score: float = Field(
-        0.8, ge=0, description="A window negative with this score makes its long text negative; above 1 none does."
+        0.7, ge=0, description="A window negative with this score makes its long text negative; above 1 none does."
     )
     cache_entries: int = Field(20_000, ge=0, description="Answers kept for identical texts.")
     threads: int = Field(0, ge=0, description="CPU threads per process for the model; 0 lets torch choose.")

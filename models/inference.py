@@ -45,7 +45,8 @@ class InferenceOptions:
         device: `auto` takes CUDA where there is one.
         precision: of the encoder, see `models.precision`.
         batch_tokens: most tokens of one forward pass, padding included.
-        max_length: most tokens of one window; less where the checkpoint was trained on less.
+        max_length: a longer text is read in windows; less where the checkpoint was trained on less.
+        window_tokens: tokens of such a window; a few bad sentences must fill a good part of one to be heard.
         max_windows: most windows read of one text, evenly spread over a text that has more.
         decisive_score: from which a negative window makes a long text negative, see `models.long_text`.
         uncertain_below: a head whose best score is lower marks its answer as uncertain.
@@ -57,8 +58,9 @@ class InferenceOptions:
     precision: Precision = "auto"
     batch_tokens: int = 8192
     max_length: int = 256
+    window_tokens: int = 128
     max_windows: int = 64
-    decisive_score: float = 0.8
+    decisive_score: float = 0.7
     uncertain_below: float = UNCERTAIN_BELOW
     cache_entries: int = 20_000
     threads: int = 0
@@ -86,7 +88,9 @@ class Classifier:
         self._model = model.eval()
         self._options = options
         self._around = special_tokens_around(tokenizer)
-        self._room = min(options.max_length, window_length(tokenizer)) - sum(map(len, self._around))
+        special = sum(map(len, self._around))
+        self._room = min(options.max_length, window_length(tokenizer)) - special
+        self._window = min(options.window_tokens - special, self._room)
         self._tokenizer = tokenizer.backend_tokenizer
         self._tokenizer.no_truncation()  # a text is cut into windows here, never silently by its tokenizer
         self._tokenizer.no_padding()
@@ -194,7 +198,7 @@ class Classifier:
             yield part, read
 
     def _read(self, texts: Sequence[str]) -> Windows:
-        return cut(self._token_ids(texts), self._room, self._options.max_windows)
+        return cut(self._token_ids(texts), self._room, self._window, self._options.max_windows)
 
     def _token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Without special tokens. Releases the GIL, and is safe in several threads as long as nobody sets options."""

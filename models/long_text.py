@@ -32,15 +32,17 @@ class Windows:
     tokens: torch.Tensor
 
 
-def cut(texts: Sequence[list[int]], size: int, most: int) -> Windows:
+def cut(texts: Sequence[list[int]], whole: int, size: int, most: int) -> Windows:
     """Args:
     texts: token ids of each, without special tokens.
-    size: most tokens in a window.
-    most: windows read of one text; of a longer one they are spread evenly.
+    whole: a text of at most so many tokens is one window.
+    size: most tokens in a window of a longer one.
+    most: windows read of one text; if it has more, they are spread evenly.
     """
     ids, owners = [], []
     for owner, text in enumerate(texts):
-        read = windows(len(text), size, size // OVERLAP_SHARE, most)
+        is_whole = len(text) <= whole
+        read = [(0, len(text))] if is_whole else windows(len(text), size, size // OVERLAP_SHARE, most)
         UNREAD_TOKENS.inc(unread_tokens(len(text), read))
         ids += [text[start:end] for start, end in read]
         owners += [owner] * len(read)

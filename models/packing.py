@@ -24,7 +24,7 @@ except ImportError:  # torch before 2.10
     varlen_attn = None
 
 PACKED_ATTENTION: Final = "opinion_packed"
-SCORES_AT_ONCE = 2**20  # 4 MiB of float32 attention scores stay in the cache of a CPU core's cluster
+SCORES_AT_ONCE = 2**20  # attention scores, 4 MiB of float32: bounds memory, and stays in a CPU's cache
 OLDEST_CUDA_FOR_VARLEN = (8, 0)  # Ampere: FlashAttention needs it
 
 
@@ -132,7 +132,7 @@ def _attend_equally_long(
 
 
 def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling: float) -> torch.Tensor:
-    """On a CPU two matrix products are faster than torch's fused kernel, in bfloat16 by a third to a half."""
+    """On a CPU two matrix products are faster than torch's fused kernel: the whole pass in bfloat16 by 8 %."""
     if query.is_cuda:
         return scaled_dot_product_attention(query, key, value, scale=scaling)
     scores = torch.matmul(query * scaling, key.transpose(-1, -2))

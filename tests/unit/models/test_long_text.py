@@ -16,10 +16,16 @@ def scores_of(sentiment: list[list[float]], topic: list[list[float]] | None = No
 
 def test_windows_know_their_text() -> None:
     """Two short texts and a long one: the long one is read in full windows."""
-    read = cut([[1, 2], [], list(range(20))], size=8, most=10)
+    read = cut([[1, 2], [], list(range(20))], whole=8, size=8, most=10)
     assert read.owners.tolist() == [0, 1, 2, 2, 2]
     assert read.tokens.tolist() == [2, 1, 8, 8, 8]
     assert set().union(*read.ids[2:]) == set(range(20))
+
+
+def test_a_text_that_can_be_read_at_once_is() -> None:
+    """Windows are for texts that the encoder cannot read as a whole."""
+    assert [len(ids) for ids in cut([[1] * 12], whole=12, size=4, most=10).ids] == [12]
+    assert {len(ids) for ids in cut([[1] * 13], whole=12, size=4, most=10).ids} == {4}
 
 
 def test_bad_news_at_the_end_of_a_calm_text_is_bad_news() -> None:
