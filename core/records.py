@@ -46,12 +46,29 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     metrics: Metrics = Metrics()
 
 
+class Mention(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """That a document mentions a watchlist, and how it speaks of it.
+
+    Attributes:
+        watchlist: its name.
+        mentions: how often one of its words stands in title and text.
+        sentiment, sentiment_scores, sentiment_uncertain: as in `Opinion`, toward this watchlist alone.
+    """
+
+    watchlist: str
+    mentions: int
+    sentiment: Sentiment
+    sentiment_scores: dict[str, float]
+    sentiment_uncertain: bool = False
+
+
 class Opinion(msgspec.Struct, frozen=True, kw_only=True):
     """The classifier's verdict on one document; scores sum to 1 within a head.
 
     Attributes:
         topic_uncertain, sentiment_uncertain: the head's best calibrated score is below `models.uncertain_below`;
             its answer is still the best there is, and counted as such.
+        mentions: one for each watchlist that the document mentions, by the same model version.
     """
 
     topic_label: str
@@ -61,13 +78,14 @@ class Opinion(msgspec.Struct, frozen=True, kw_only=True):
     model_version: str
     topic_uncertain: bool = False
     sentiment_uncertain: bool = False
+    mentions: tuple[Mention, ...] = ()
 
 
 class ClassifiedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`opinion.document.classified.v1`, key = id. At least once; equal redeliveries carry the same `ce_id`.
 
     Attributes:
-        topic_uncertain, sentiment_uncertain: as in `Opinion`; absent means false.
+        topic_uncertain, sentiment_uncertain, mentions: as in `Opinion`; absent means false, and none.
     """
 
     id: str
@@ -87,6 +105,7 @@ class ClassifiedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_default
     revision: int = 0
     topic_uncertain: bool = False
     sentiment_uncertain: bool = False
+    mentions: tuple[Mention, ...] = ()
 
 
 class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,15 +1,16 @@
 """Writing documents: each id one row for good, its history, and the minute counts, in the caller's transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
-from psycopg import Connection as PsycopgConnection
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, select, text, tuple_
 
 from core.taxonomy import Sentiment
+from storage import mentions
+from storage.copying import copy_rows
 from storage.minute_counts import CountChanges, apply_changes
 from storage.tables import document, document_key, document_revision
 
@@ -21,7 +22,9 @@ class DocumentRow(NamedTuple):
 
     `crawled_at` orders versions; `record_partition`, `record_offset` and `recorded_at` say which Kafka record
     made this one, so that a redelivered record is known for what it is. `…_uncertain` is None in rows that were
-    judged before there was that mark.
+    judged before there was that mark. `mentions` holds what this version says of each watchlist
+    (`core.records.Mention` as JSON), None where it mentions none: with it an old version's event can be told again
+    word for word, while the table `mention` has the newest version's, for queries.
     """
 
     published_at: datetime
@@ -48,6 +51,7 @@ class DocumentRow(NamedTuple):
     score_positive: float
     topic_uncertain: bool | None
     sentiment_uncertain: bool | None
+    mentions: list[dict[str, Any]] | None
     model_version: str
     record_partition: int
     record_offset: int
@@ -68,18 +72,6 @@ _COLUMNS = [column.name for column in document.columns]
 if tuple(_COLUMNS) != DocumentRow._fields:
     raise TypeError("DocumentRow and storage.tables.document have different columns")
 
-_COPY_TYPES = [str(column.type.compile()).lower() for column in document.columns]
-_PG_TYPES = {
-    "datetime": "timestamptz",
-    "timestamp": "timestamptz",
-    "text": "text",
-    "integer": "int4",
-    "bigint": "int8",
-    "blob": "bytea",
-    "real": "float4",
-    "jsonb": "jsonb",
-    "boolean": "bool",
-}
 _KEPT_AS_THEY_WERE = {"published_at", "id"}
 _UPSERT = text(
     f"INSERT INTO document ({', '.join(_COLUMNS)}) "  # noqa: S608  # our own column names
@@ -90,7 +82,7 @@ _UPSERT = text(
 
 
 def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settled]:
-    """Bring a batch into `document`, `document_revision` and `opinion_minute`.
+    """Bring a batch into `document`, `document_revision`, `mention` and `opinion_minute`.
 
     Args:
         connection: inside a transaction; the partitions for the rows' months exist (`storage.partitions`).
@@ -106,6 +98,7 @@ def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settl
     changes = CountChanges()
     made: dict[tuple[str, int, int], DocumentRow] = {}
     touched: set[str] = set()
+    known = set(current)
     for row in incoming:
         before = current.get(row.id)
         fate = decide(before, row)
@@ -125,7 +118,13 @@ def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settl
         made[_record(after)] = after
         touched.add(row.id)
         settled.append(Settled(fate, after))
-    _write(connection, [current[key] for key in sorted(touched)], replaced)
+    newest = [current[key] for key in sorted(touched)]
+    _write(connection, newest, replaced)
+    mentions.replace(
+        connection,
+        [one for row in newest for one in mentions.rows_of(row)],
+        [(row.published_at, row.id) for row in newest if row.id in known],
+    )
     apply_changes(connection, changes)
     return _with_redelivered(connection, incoming, settled, current)
 
@@ -219,16 +218,12 @@ def _write(connection: Connection, rows: Sequence[DocumentRow], replaced: Sequen
         connection.execute(
             text("CREATE TEMP TABLE IF NOT EXISTS incoming_document (LIKE document) ON COMMIT DELETE ROWS")
         )
-        _copy(connection, "incoming_document", rows)
+        copy_rows(connection, "incoming_document", document, map(_with_json, rows))
         connection.execute(_UPSERT)
     if replaced:
-        _copy(connection, "document_revision", replaced)
+        copy_rows(connection, "document_revision", document, map(_with_json, replaced))
 
 
-def _copy(connection: Connection, table: str, rows: Iterable[DocumentRow]) -> None:
-    driver = cast("PsycopgConnection[Any]", connection.connection.driver_connection)
-    statement = f"COPY {table} ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT BINARY)"
-    with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-        copy.set_types([_PG_TYPES[name] for name in _COPY_TYPES])
-        for row in rows:
-            copy.write_row(row._replace(topic_scores=Jsonb(row.topic_scores)))  # type: ignore[arg-type]
+def _with_json(row: DocumentRow) -> DocumentRow:
+    mentioned = Jsonb(row.mentions) if row.mentions else None
+    return row._replace(topic_scores=Jsonb(row.topic_scores), mentions=mentioned)  # type: ignore[arg-type]

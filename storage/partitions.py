@@ -1,4 +1,4 @@
-"""The monthly partitions of `document`: made when the first row of a month comes, dropped by retention."""
+"""The monthly partitions of `document` and `mention`: made when a month begins, dropped by retention."""
 
 import threading
 from collections.abc import Iterable
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine, text
 
+PARTITIONED = ("document", "mention")
 PARTITION_LOCK = 0x6F70_7061  # "oppa"; one maker of partitions at a time
 
 
@@ -25,15 +26,16 @@ class Partitions:
                 self._known.add(month)
 
     def _make(self, year: int, month: int) -> None:
-        name = f"document_y{year:04d}m{month:02d}"
         first = datetime(year, month, 1, tzinfo=UTC)
         after = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
         with self._engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PARTITION_LOCK})
-            if connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}):
-                return
-            # LIKE and ATTACH instead of PARTITION OF: the parent stays readable and writable meanwhile.
-            connection.execute(text(f"CREATE TABLE {name} (LIKE document INCLUDING ALL)"))
-            connection.execute(
-                text(f"ALTER TABLE document ATTACH PARTITION {name} FOR VALUES FROM ('{first}') TO ('{after}')")
-            )
+            for table in PARTITIONED:
+                name = f"{table}_y{year:04d}m{month:02d}"
+                if connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}):
+                    continue
+                # LIKE and ATTACH instead of PARTITION OF: the parent stays readable and writable meanwhile.
+                connection.execute(text(f"CREATE TABLE {name} (LIKE {table} INCLUDING ALL)"))
+                connection.execute(
+                    text(f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{first}') TO ('{after}')")
+                )

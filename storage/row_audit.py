@@ -1,4 +1,4 @@
-"""Documents, their keys, their history and the minute counts held against each other, a slice at a time.
+"""Documents, their keys, history, mentions and the minute counts held against each other, a slice at a time.
 
 Every function is given a connection inside a transaction of its own (`snapshot`), so what it compares was committed
 together: a worker moves row, key, history and counts in one transaction. A slice costs what lies in it: rows are
@@ -19,7 +19,7 @@ EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 MOST_NAMED = 100  # of each kind and slice; one is enough to know, these are enough to see a pattern
 
-FaultKind = Literal["document_without_key", "key_without_document", "history_broken"]
+FaultKind = Literal["document_without_key", "key_without_document", "history_broken", "mention_without_document"]
 
 
 class Slice(NamedTuple):
@@ -43,7 +43,7 @@ class CountDifference:
 
 @dataclass(frozen=True)
 class RowFault:
-    """A document, its key and its history that do not belong together."""
+    """A document, its key, its history and its mentions that do not belong together."""
 
     kind: FaultKind
     id: str
@@ -112,6 +112,9 @@ _REACHED = text("""
         (SELECT published_at FROM document_revision
          WHERE published_at < :before ORDER BY published_at DESC OFFSET :rows LIMIT 1)
         UNION ALL
+        (SELECT published_at FROM mention
+         WHERE published_at < :before ORDER BY published_at DESC OFFSET :rows LIMIT 1)
+        UNION ALL
         (SELECT bucket_at FROM opinion_minute
          WHERE bucket_at < :before ORDER BY bucket_at DESC OFFSET :rows LIMIT 1)
     ) AS reached
@@ -128,7 +131,11 @@ def check_slice(connection: Connection, span: Slice) -> SliceReport:
         oldest,
         newest,
         [CountDifference(**row._mapping) for row in connection.execute(_DIFFERENCES, parameters)],
-        [RowFault(**row._mapping) for query in (_KEYLESS, _HISTORY) for row in connection.execute(query, parameters)],
+        [
+            RowFault(**row._mapping)
+            for query in (_KEYLESS, _HISTORY, _STRAY_MENTIONS)
+            for row in connection.execute(query, parameters)
+        ],
     )
 
 
@@ -183,6 +190,19 @@ _HISTORY = text("""
     FROM d FULL JOIN h USING (id, published_at)
     WHERE d.revision IS DISTINCT FROM coalesce(h.versions, 0) OR h.newest IS DISTINCT FROM nullif(d.revision, 0) - 1
     ORDER BY published_at, id LIMIT :most
+""")
+
+# Not the other way round: a document that mentions nothing is no fault, and which watchlists there were is not kept.
+_STRAY_MENTIONS = text("""
+    SELECT 'mention_without_document' AS kind, m.document_id AS id, m.published_at,
+           'mentions ' || string_agg(m.watchlist, ', ' ORDER BY m.watchlist) AS detail
+    FROM mention AS m
+    LEFT JOIN LATERAL (
+        SELECT true AS is_there FROM document WHERE published_at = m.published_at AND id = m.document_id LIMIT 1
+    ) AS d ON true
+    WHERE m.published_at >= :begin AND m.published_at < :end AND d.is_there IS NULL
+    GROUP BY m.document_id, m.published_at
+    ORDER BY m.published_at, m.document_id LIMIT :most
 """)
 
 

@@ -73,6 +73,7 @@ def _document_columns() -> list[Column[object]]:
         Column("score_positive", REAL, nullable=False),
         Column("topic_uncertain", Boolean),
         Column("sentiment_uncertain", Boolean),
+        Column("mentions", JSONB(none_as_null=True)),
         Column("model_version", Text, nullable=False),
         Column("record_partition", Integer, nullable=False),
         Column("record_offset", BigInteger, nullable=False),
@@ -109,6 +110,26 @@ document_revision = Table(
     PrimaryKeyConstraint("id", "revision"),
     Index(None, "published_at"),
     comment="Versions of documents that a newer crawl replaced.",
+)
+
+mention = Table(
+    "mention",
+    metadata,
+    _time("published_at"),
+    Column("document_id", Text, nullable=False),
+    Column("watchlist", Text, nullable=False),
+    Column("mentions", Integer, nullable=False),
+    Column("sentiment", Text, nullable=False),
+    Column("score_negative", REAL, nullable=False),
+    Column("score_neutral", REAL, nullable=False),
+    Column("score_positive", REAL, nullable=False),
+    Column("sentiment_uncertain", Boolean, nullable=False),
+    Column("model_version", Text, nullable=False),
+    PrimaryKeyConstraint("published_at", "document_id", "watchlist"),
+    Index(None, "watchlist", "published_at"),
+    comment="Sentiment toward each watchlist that the newest version of a document mentions; monthly partitions "
+    "by published_at.",
+    postgresql_partition_by="RANGE (published_at)",
 )
 
 opinion_minute = Table(

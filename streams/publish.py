@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from core.records import ClassifiedDocument
+from core.records import ClassifiedDocument, Mention
 from storage.documents import DocumentRow
 from streams.dead_letters import DeadLetter
 from streams.verbatim import send_verbatim
@@ -66,6 +66,7 @@ def classified_document(version: DocumentRow) -> ClassifiedDocument:
         },
         topic_uncertain=bool(version.topic_uncertain),
         sentiment_uncertain=bool(version.sentiment_uncertain),
+        mentions=msgspec.convert(version.mentions or (), tuple[Mention, ...]),
         model_version=version.model_version,
         revision=version.revision,
     )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 
+import msgspec
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, IntegrityError
 
@@ -113,6 +114,7 @@ def _row(record: RawRecord, document: Document, opinion: Opinion, stored_at: dat
         score_positive=opinion.sentiment_scores["positive"],
         topic_uncertain=opinion.topic_uncertain,
         sentiment_uncertain=opinion.sentiment_uncertain,
+        mentions=msgspec.to_builtins(opinion.mentions) if opinion.mentions else None,
         model_version=opinion.model_version,
         record_partition=record.partition,
         record_offset=record.offset,

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from core.records import Opinion
+from models.targets import TARGET
 from storage.documents import DocumentRow
 from streams.dead_letters import RawRecord
 from streams.intake import IntakeLimits
@@ -59,6 +60,7 @@ def row(key: str, offset: int = 0, **changes: Any) -> DocumentRow:
         "score_positive": 0.0625,
         "topic_uncertain": False,
         "sentiment_uncertain": False,
+        "mentions": None,
         "model_version": "m1",
         "record_partition": 0,
         "record_offset": offset,
@@ -69,9 +71,13 @@ def row(key: str, offset: int = 0, **changes: Any) -> DocumentRow:
 
 
 class WordClassifier:
-    """Calls a text negative when it says "bad"; raises on "poison", as a broken tokenizer would."""
+    """Calls a text negative when it says "bad"; raises on "poison", as a broken tokenizer would.
+
+    Toward a target it goes by the word before the mark.
+    """
 
     version = "words-1"
+    reads_targets = True
 
     def __init__(self) -> None:
         self.calls: list[int] = []
@@ -80,7 +86,7 @@ class WordClassifier:
         self.calls.append(len(texts))
         if any("poison" in text for text in texts):
             raise RuntimeError("this text breaks the model")
-        return [self._opinion("bad" in text) for text in texts]
+        return [self._opinion("bad" in text if TARGET not in text else f"bad {TARGET}" in text) for text in texts]
 
     def _opinion(self, is_bad: bool) -> Opinion:
         return Opinion(

@@ -19,4 +19,6 @@ def test_a_record_of_the_version_before_still_decodes() -> None:
     """A consumer that replays the topic meets records without the marks of doubt."""
     fields: dict[str, Any] = msgspec.to_builtins(classified_document(row("a")))
     assert "topic_uncertain" not in fields
+    assert "mentions" not in fields
     assert msgspec.convert(fields, ClassifiedDocument).topic_uncertain is False
+    assert msgspec.convert(fields, ClassifiedDocument).mentions == ()
