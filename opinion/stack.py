@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from core import children
 from core.settings import Settings
+from core.watchlists import load_watchlists
 from opinion.servers import Addresses, embedded_kafka, embedded_postgres, require_kafka, require_postgres, say
 from opinion.supervisor import TICK_SECONDS, Program, Service, Supervisor
 from storage import migrate
@@ -78,8 +79,10 @@ class Stack:
         """Start servers, bring schema and topics up to date, then start the programs; does not wait for these.
 
         Raises:
+            ConfigError: the watchlist file cannot be used.
             DependencyNotReadyError: a server cannot be reached or started, or the stack of this home is up already.
         """
+        load_watchlists(self._settings.watchlists)  # a worker would stop for a bad file, again and again
         run = self._home / "run"
         run.mkdir(parents=True, exist_ok=True)
         self._lock = children.claim(run, "`opinion up`")

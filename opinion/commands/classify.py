@@ -4,10 +4,11 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import IO, Annotated, Any
 
 import msgspec
 import typer
@@ -17,13 +18,11 @@ from rich.table import Table
 
 from core.records import Document, Opinion
 from core.settings import Settings, load_settings
+from core.watchlists import load_watchlists
 from opinion.champion import load_classifier
-from streams.classify import document_text
+from streams.classify import document_text, opinions_on
 from streams.intake import IntakeLimits
 from streams.sources.files import BadLine, read_documents
-
-if TYPE_CHECKING:  # the real import loads torch
-    from models.inference import Classifier
 
 stderr = Console(stderr=True)
 DOCUMENTS_AT_ONCE = 4096  # enough to group texts of equal length, little enough to show progress
@@ -36,16 +35,21 @@ def classify(
         str | None, typer.Option(help="`starter`, a folder or a hub id; else the champion.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="One JSON line per document goes here, else to stdout.")] = None,
+    watchlists: Annotated[
+        Path | None, typer.Option(help="Watchlist file; each line gets its mentions. Else the setting's.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with counts on stdout.")] = False,
 ) -> None:
-    """Say topic and sentiment of every document of a file.
+    """Say topic and sentiment of every document of a file, and toward each watchlist it mentions.
 
     Bad lines are counted and reported with their line number; they never stop the run.
 
     Example: opinion classify news.jsonl.gz --out verdicts.jsonl
     """
     settings = load_settings()
+    watched = load_watchlists(watchlists or settings.watchlists)
     classifier = load_classifier(settings, checkpoint)
+    judge = partial(opinions_on, classifier, watched)
     writes_lines = out is not None or not as_json
     bad: list[BadLine] = []
     topics: Counter[str] = Counter()
@@ -53,7 +57,7 @@ def classify(
     uncertain: Counter[str] = Counter(topic=0, sentiment=0)
     started = time.monotonic()
     with out.open("w", encoding="utf-8") if out else nullcontext(sys.stdout) as lines:
-        for documents, opinions in _classified(file, classifier, settings, bad):
+        for documents, opinions in _classified(file, judge, settings, bad):
             topics.update(opinion.topic_label for opinion in opinions)
             sentiments.update(opinion.sentiment for opinion in opinions)
             uncertain["topic"] += sum(opinion.topic_uncertain for opinion in opinions)
@@ -75,7 +79,7 @@ def classify(
 
 
 def _classified(
-    file: Path, classifier: "Classifier", settings: Settings, bad: list[BadLine]
+    file: Path, judge: Callable[[Sequence[str]], list[Opinion]], settings: Settings, bad: list[BadLine]
 ) -> Iterator[tuple[list[Document], list[Opinion]]]:
     """Parts of the file with their opinions, in order; bad lines are put aside."""
     limits = IntakeLimits.of(settings)
@@ -89,11 +93,11 @@ def _classified(
                 continue
             part.append(item)
             if len(part) == DOCUMENTS_AT_ONCE:
-                yield part, classifier.classify([document_text(document) for document in part])
+                yield part, judge([document_text(document) for document in part])
                 bar.update(task, completed=progress.read_bytes)
                 part = []
         if part:
-            yield part, classifier.classify([document_text(document) for document in part])
+            yield part, judge([document_text(document) for document in part])
 
 
 def _write(lines: IO[str], documents: Sequence[Document], opinions: Sequence[Opinion]) -> None:
@@ -102,7 +106,7 @@ def _write(lines: IO[str], documents: Sequence[Document], opinions: Sequence[Opi
             "id": document.id,
             **({"title": document.title} if document.title else {}),
             "text": document.text,
-            **msgspec.structs.asdict(opinion),
+            **msgspec.to_builtins(opinion),
         }
         lines.write(json.dumps(verdict, ensure_ascii=False) + "\n")
 

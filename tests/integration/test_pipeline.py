@@ -7,6 +7,7 @@ from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer
 from sqlalchemy import text
 
+from core.watchlists import Watchlist, Watchlists
 from storage import audit
 from storage.engine import connect
 from streams.classify import ClassifyStep
@@ -25,7 +26,8 @@ class Bench:
     def __init__(self, engine, bootstrap, topics, producer, classifier=None):
         self.engine, self.bootstrap, self.topics, self.producer = engine, bootstrap, topics, producer
         self.classifier = classifier or WordClassifier()
-        self.classify = ClassifyStep(self.classifier, load=lambda path: WordClassifier())
+        watchlists = Watchlists([Watchlist("acme", ("Acme",)), Watchlist("bolt", ("Bolt",))])
+        self.classify = ClassifyStep(self.classifier, load=lambda path: WordClassifier(), watchlists=watchlists)
         publish = PublishStep(producer, classified_topic=topics[0], dead_letter_topic=topics[1])
         self.pipeline = Pipeline(LIMITS, self.classify, StoreStep(engine), publish, Patience(lambda: False))
 
@@ -132,6 +134,18 @@ async def test_redelivery_publishes_the_same_event_again(bench):
     events = bench.published(0, 4)
     assert [dict(e.headers)["ce_id"] for e in events] == [b"d000:0", b"d001:0"] * 2
     assert json.loads(events[0].value) == json.loads(events[2].value)
+    assert bench.report().is_clean
+
+
+async def test_watched_brands_are_judged_one_by_one(bench):
+    """What a document says of each watchlist is in SQL and on the classified topic, and differs by watchlist."""
+    await bench.pipeline.process([document(0, "Acme sues bad Bolt"), document(1, "nice")])
+    with bench.engine.connect() as connection:
+        mentions = connection.execute(text("SELECT watchlist, sentiment FROM bi.mention ORDER BY watchlist")).all()
+    assert mentions == [("acme", "positive"), ("bolt", "negative")]
+    about, nothing = (json.loads(record.value) for record in bench.published(0, 2))
+    assert {mention["watchlist"]: mention["sentiment"] for mention in about["mentions"]} == dict(mentions)
+    assert "mentions" not in nothing
     assert bench.report().is_clean
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from core.errors import ConfigError
 from opinion.cli import app
 from tests.support.checkpoints import tiny_checkpoint
 
@@ -50,3 +51,26 @@ def test_bad_lines_are_reported_with_their_number_and_never_fatal(checkpoint: Pa
     assert "line 2:" in result.stderr
     assert "line 4:" in result.stderr
     assert len(result.stdout.splitlines()) == 2
+
+
+def test_mentions_of_a_watchlist_file_are_in_the_lines(checkpoint: Path, documents: Path, tmp_path: Path) -> None:
+    """Each line says which watchlists its document mentions, with a sentiment toward each."""
+    watch = tmp_path / "watch.yaml"
+    watch.write_text("watchlists:\n- {name: a bank, any: [BANK]}\n- {name: nobody, any: [xyz]}\n", encoding="utf-8")
+    result = CliRunner().invoke(
+        app, ["classify", str(documents), "--checkpoint", str(checkpoint), "--watchlists", str(watch)]
+    )
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert first["mentions"] == []
+    [mention] = second["mentions"]
+    assert (mention["watchlist"], mention["mentions"]) == ("a bank", 1)
+    assert mention["sentiment"] == max(mention["sentiment_scores"], key=mention["sentiment_scores"].get)
+
+
+def test_a_bad_watchlist_file_stops_the_command(documents: Path, tmp_path: Path) -> None:
+    """It is refused before the model is loaded."""
+    watch = tmp_path / "watch.yaml"
+    watch.write_text("watchlists:\n- {name: a, all: [x]}\n", encoding="utf-8")
+    result = CliRunner().invoke(app, ["classify", str(documents), "--watchlists", str(watch)])
+    assert isinstance(result.exception, ConfigError)
+    assert "all: not understood" in str(result.exception)
