@@ -45,7 +45,7 @@ def build(settings: Settings) -> faust.App:
     """The app with its one agent.
 
     Raises:
-        ConfigError: Kafka's or PostgreSQL's address is not set.
+        ConfigError: Kafka's or PostgreSQL's address is not set, or the watchlist file cannot be used.
     """
     if settings.kafka_bootstrap is None or settings.database_url is None:
         raise ConfigError(

@@ -16,6 +16,7 @@ from core.metrics import ASSIGNED, LAST_PROGRESS, REBALANCES, TOKENS
 from core.probes import ProbeServer
 from core.records import ModelAnnouncement
 from core.settings import Settings
+from core.watchlists import load_watchlists
 from models.inference import Classifier
 from storage.engine import connect
 from storage.local import is_answering
@@ -46,9 +47,13 @@ class Worker:
     """Everything one worker process holds. Built before Faust starts, opened inside its event loop."""
 
     def __init__(self, settings: Settings, bootstrap: str, database_url: str) -> None:
+        """Raises:
+        ConfigError: the watchlist file cannot be used.
+        """
         self._settings = settings
         self._bootstrap = bootstrap
         self._database_url = database_url
+        self._watchlists = load_watchlists(settings.watchlists)
         self._engine: Engine = connect(database_url)
         self._raw_topic = settings.kafka.topic_prefix + topics.RAW
         self._should_stop: Callable[[], bool] = lambda: False
@@ -119,7 +124,7 @@ class Worker:
 
     async def _open(self) -> tuple[HoleGuard, Pipeline]:
         settings = self._settings
-        classify = ClassifyStep(await self._first_classifier(), self._load)
+        classify = ClassifyStep(await self._first_classifier(), self._load, self._watchlists)
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             enable_idempotence=True,
