@@ -152,7 +152,8 @@ def _measured(figures: CardFigures, pictures: Pictures) -> list[str]:
     lines = []
     for file, head, found in _each_file(figures):
         by_language = {language: heads[head] for language, heads in figures.languages[file].items() if head in heads}
-        lines.append((file, head, EVERYTHING, f"{found['rows']:,}", *_shares(found, FIGURES)))
+        whole = EVERYTHING if len(by_language) > 1 else next(iter(by_language))
+        lines.append((file, head, whole, f"{found['rows']:,}", *_shares(found, FIGURES)))
         if len(by_language) > 1:
             lines += [
                 (file, head, language, f"{one['rows']:,}", *_shares(one, FIGURES))

@@ -1,10 +1,11 @@
 """Figures of `opinion models evaluate` on a terminal: per file, language and class, confusions, and a summary."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:  # the real import loads torch
@@ -12,7 +13,14 @@ if TYPE_CHECKING:  # the real import loads torch
 
 FileFigures = Mapping[str, "Mapping[str, HeadFigures]"]
 EVERYTHING = "all"
-SUMMARY = ("accuracy", "accuracy_present", "macro_f1", "macro_f1_present", "macro_recall", "ece")
+SUMMARY = {
+    "accuracy": "accuracy",
+    "accuracy_present": "present",
+    "macro_f1": "macro F1",
+    "macro_f1_present": "present",
+    "macro_recall": "recall",
+    "ece": "ECE",
+}
 PER_CLASS = ("precision", "recall", "f1")
 WIDEST_COUNT = 5  # and a blank: a column of a confusion matrix
 CONFUSIONS_SHOWN = 12
@@ -39,13 +47,14 @@ def print_figures(console: Console, version: str, files: FileFigures, languages:
 
 
 def _summary(version: str, files: FileFigures, languages: Mapping[str, FileFigures]) -> Table:
-    table = Table("file", "head", "lang", title=version)
-    for name in ("rows", *SUMMARY):
-        table.add_column(name.replace("_", " "), justify="right")
+    table = Table(Column("file", overflow="fold"), "head", "lang", title=version, box=SIMPLE, pad_edge=False)
+    for name in ("rows", *SUMMARY.values()):
+        table.add_column(name, justify="right")
     for file, head, figures in _each(files):
-        table.add_row(file, head, EVERYTHING, f"{figures['rows']:,}", *_shares(figures, SUMMARY))
         by_language = {name: heads[head] for name, heads in languages[file].items() if head in heads}
-        for language, one in by_language.items():
+        whole = EVERYTHING if len(by_language) > 1 else next(iter(by_language))
+        table.add_row(file, head, whole, f"{figures['rows']:,}", *_shares(figures, SUMMARY))
+        for language, one in by_language.items() if len(by_language) > 1 else ():
             table.add_row("", "", language, f"{one['rows']:,}", *_shares(one, SUMMARY))
     return table
 
@@ -83,5 +92,5 @@ def _each(files: FileFigures) -> Iterator[tuple[str, str, "HeadFigures"]]:
     return ((file, head, figures) for file, heads in files.items() for head, figures in heads.items())
 
 
-def _shares(figures: "HeadFigures", names: Sequence[str]) -> list[str]:
+def _shares(figures: "HeadFigures", names: Iterable[str]) -> list[str]:
     return [f"{figures[name]:.3f}" for name in names]

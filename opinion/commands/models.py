@@ -76,7 +76,7 @@ def evaluate(
 ) -> None:
     """Say how good a checkpoint is on labelled files, per language and class; rows without a label are left out.
 
-    ECE is the expected calibration error. "Present" figures limit the choice to classes that occur in the file.
+    ECE is the expected calibration error. "Present" limits the choice to classes that occur in the file.
 
     Example: opinion models evaluate --data ../shared/data/topic/tnews.test.jsonl.gz --json
     """
