@@ -86,6 +86,8 @@ class OpinionClassifier(PreTrainedModel):  # type: ignore[misc]
         """
         super().__init__(config)
         self.encoder = encoder if encoder is not None else AutoModel.from_config(config.encoder)
+        for part in () if encoder is None else (*encoder.modules(), *encoder.parameters()):
+            part._is_hf_initialized = True  # `post_init` would draw embeddings anew that were trimmed or grown
         if getattr(self.encoder, "pooler", None) is not None:
             self.encoder.pooler = None  # the heads read pooled states; an unused layer would only weigh
         width = config.encoder.hidden_size * (2 if config.pooling == "mean_max" else 1)

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, ElectraConfig, PretrainedConfig
+from torch import nn
+from transformers import BertConfig, BertModel, ElectraConfig, PretrainedConfig
 
 from core.taxonomy import SENTIMENTS, TOPICS
 from models.classifier import IGNORED_LABEL, OpinionClassifier, OpinionConfig, masked_cross_entropy
@@ -33,6 +34,15 @@ def test_any_encoder_gives_logits_for_both_heads(encoder: PretrainedConfig, pool
     model = OpinionClassifier(OpinionConfig(encoder=encoder, pooling=pooling)).eval()
     parts = model.split_heads(model(**batch()).logits)
     assert {head: part.shape for head, part in parts.items()} == {"sentiment": (2, 3), "topic": (2, 17)}
+
+
+def test_an_encoder_that_is_given_keeps_its_weights() -> None:
+    """Embeddings that were trimmed or grown before are not drawn anew: a training would start from noise there."""
+    encoder = BertModel(BertConfig(**SMALL))
+    encoder.set_input_embeddings(nn.Embedding.from_pretrained(torch.full((SMALL["vocab_size"], 16), 0.5)))
+    before = {name: weight.clone() for name, weight in encoder.state_dict().items()}
+    kept = OpinionClassifier(OpinionConfig(encoder=encoder.config), encoder).encoder.state_dict()
+    assert all(torch.equal(weight, kept[name]) for name, weight in before.items() if not name.startswith("pooler"))
 
 
 @pytest.mark.parametrize("pooling", ["mean", "mean_max"])
