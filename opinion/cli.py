@@ -21,6 +21,7 @@ from opinion.commands import (
     detect,
     dlq,
     doctor,
+    explain,
     intake,
     labels,
     models,
@@ -56,6 +57,7 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)
+app.command("explain")(explain.explain)
 models.app.command("list")(registry.list_models)
 models.app.command("promote")(registry.promote_model)
 models.app.command("rollback")(registry.rollback_model)

@@ -1,7 +1,9 @@
 """Fixtures for every test; what they do lives in `tests/support/`."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+from core.logs import configure_logs
 from tests.support.disks import tiny_disk
 from tests.support.refused_sockets import refused_sockets_closed
 from tests.support.servers import (
@@ -31,3 +33,9 @@ __all__ = [
 # On a loaded machine generating inputs takes long by itself; that says nothing about the code.
 settings.register_profile("opinion", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("opinion")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_as_the_commands_have_them() -> None:
+    """Commands run inside the test process; without this their log lines would stand in their results."""
+    configure_logs("warning")
