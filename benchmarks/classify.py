@@ -34,9 +34,11 @@ from transformers import (
     PreTrainedTokenizerBase,
     pipeline,
 )
+from transformers.utils import logging as transformers_logging
 
 from benchmarks.contest.stream import mixed_stream
 from benchmarks.contest.weights import load_tokenizer, write_checkpoints
+from core.logs import configure_logs
 from core.metrics import PADDING, TOKENS
 from models.batching import padding_tokens, token_budget_batches
 from models.checkpoints import load_checkpoint
@@ -246,6 +248,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--latency-seconds", type=float, default=15)
     arguments = parser.parse_args()
+    configure_logs("warning")
+    transformers_logging.set_verbosity_error()  # it reports the rival's new head as missing
     with tempfile.TemporaryDirectory() as folder:
         contest = Contest(Path(folder), arguments.documents)
         figures = measure(contest, arguments.rounds)

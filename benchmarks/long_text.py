@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.logs import configure_logs
 from core.settings import ModelSettings
 from models.inference import Classifier
 
@@ -80,6 +81,7 @@ def main() -> None:
     parser.add_argument("--windows", type=int, nargs="+", default=[defaults.window_tokens])
     parser.add_argument("--scores", type=float, nargs="+", default=[OFF, defaults.decisive_score])
     arguments = parser.parse_args()
+    configure_logs("warning")
     made = {body: articles(body, arguments.articles) for body in BODIES}
     figures: list[dict[str, object]] = []
     print(f"{'':26}" + "".join(f"{place:>12}" for place in made["en news"]))

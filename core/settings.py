@@ -65,7 +65,11 @@ class ModelSettings(_Section):
         description="Encoder for recipes that name none: a hub id, a folder, `package:NAME/FOLDER` or `e5-small`.",
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="`auto` takes CUDA where there is one.")
-    batch_tokens: int = Field(8192, ge=64, description="Tokens, padding included, in one forward pass.")
+    batch_tokens: int = Field(
+        0,
+        ge=0,
+        description="Tokens, padding included, in one forward pass; 0 takes 2,048 on CPUs and 16,384 on CUDA.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="What the encoder computes in; `auto` takes bfloat16 where the hardware is faster in it."
     )

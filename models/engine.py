@@ -2,7 +2,7 @@
 
 There is no thread behind it. A caller that finds the model idle computes a round for everyone who waits, itself
 included; who comes meanwhile is computed in the next round, together with all others who came ("flat combining",
-Hendler et al., SPAA 2010). So a lone caller pays nothing for the queue, and busy callers fill each other's batches
+SPAA 2010). So a lone caller pays nothing for the queue, and busy callers fill each other's batches
 without anybody waiting for a batch to fill.
 """
 
