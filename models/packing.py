@@ -7,6 +7,7 @@ interface and takes `position_ids` (BERT, ELECTRA, RoBERTa, XLM-R, …); `models
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ except ImportError:  # torch before 2.10
 
 PACKED_ATTENTION: Final = "opinion_packed"
 SCORES_AT_ONCE = 2**20  # attention scores, 4 MiB of float32: bounds memory, and stays in a CPU's cache
-OLDEST_CUDA_FOR_VARLEN = (8, 0)  # Ampere: FlashAttention needs it
+SAME_ATTENTION = 0.02  # two kernels in bfloat16 round differently, by some 0.004
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def packed_attention(
         raise ValueError("packed attention knows no windows, biases or masks")
     scaling = scaling if scaling is not None else query.shape[-1] ** -0.5
     query, key, value = (part[0].transpose(0, 1) for part in (query, key, value))  # (tokens, heads, width)
-    if _has_varlen_kernel(query):
+    if _has_varlen_kernel(query.device, query.dtype, *query.shape[1:]):
         parts = (query.contiguous(), key.contiguous(), value.contiguous())
         bounds, longest = packed.bounds, packed.longest
         return varlen_attn(*parts, bounds, bounds, longest, longest, scale=scaling).unsqueeze(0), None
@@ -139,14 +140,24 @@ def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scaling
     return torch.matmul(torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype), value)
 
 
-def _has_varlen_kernel(states: torch.Tensor) -> bool:
-    return (
-        varlen_attn is not None
-        and states.is_cuda
-        and states.dtype in (torch.bfloat16, torch.float16)
-        and states.shape[-1] % 8 == 0
-        and torch.cuda.get_device_capability(states.device) >= OLDEST_CUDA_FOR_VARLEN
-    )
+@cache
+def _has_varlen_kernel(device: torch.device, dtype: torch.dtype, heads: int, width: int) -> bool:
+    """Whether torch's variable-length attention runs here and answers as plain attention does; tried once."""
+    if varlen_attn is None or device.type != "cuda" or dtype not in (torch.bfloat16, torch.float16):
+        return False
+    numbers = torch.arange(3 * 5 * heads * width, device=device).sin().to(dtype)
+    query, key, value = numbers.view(3, 5, heads, width)  # two texts, of two and three tokens
+    bounds = torch.tensor([0, 2, 5], dtype=torch.int32, device=device)
+    scaling = width**-0.5
+    try:
+        found = varlen_attn(query, key, value, bounds, bounds, 3, 3, scale=scaling)
+    except (RuntimeError, ValueError):  # FlashAttention needs Ampere, a width it knows, and a torch that has it
+        return False
+    parts = [
+        _attend_equally_long(*(part[start:end].unsqueeze(0) for part in (query, key, value)), scaling=scaling)[0]
+        for start, end in ((0, 2), (2, 5))
+    ]
+    return torch.allclose(found, torch.cat(parts), atol=SAME_ATTENTION)
 
 
 AttentionInterface.register(PACKED_ATTENTION, packed_attention)

@@ -94,3 +94,13 @@ def test_long_texts_are_attended_in_pieces_with_the_same_result(
     expected = forward(texts)
     monkeypatch.setattr("models.packing.SCORES_AT_ONCE", 2 * 2 * 35 * 35)
     assert torch.allclose(forward(texts), expected, atol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_packed_texts_are_read_as_if_alone_on_cuda(tokenizer: PreTrainedTokenizerBase) -> None:
+    """The variable-length kernel answers what the CPU answers, but for bfloat16."""
+    model = model_of(BertConfig(**SIZES, **WIDTHS))
+    expected = usual_logits(model)
+    forward = ForwardPass(model, tokenizer, TEXTS, torch.device("cuda"))
+    forward.encoder.to(torch.bfloat16)
+    assert torch.allclose(forward(TEXTS).cpu(), expected, atol=0.1)
