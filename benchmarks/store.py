@@ -60,6 +60,7 @@ def make_rows(name: str, count: int) -> list[DocumentRow]:
             score_positive=0.125,
             topic_uncertain=False,
             sentiment_uncertain=False,
+            mentions=None,
             model_version="m",
             record_partition=0,
             record_offset=n,

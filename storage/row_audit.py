@@ -249,25 +249,29 @@ _ESTIMATE = text("""
 
 
 def partition_faults(connection: Connection) -> list[str]:
-    """What keeps documents from being found or the next month from beginning, in sentences; reads catalogues only."""
+    """What keeps documents or mentions from being found, or the next month from beginning, in sentences; reads
+    catalogues only."""
     return list(connection.scalars(_PARTITION_FAULTS))
 
 
 _PARTITION_FAULTS = text("""
-    SELECT 'the table ' || c.relname || ' is no partition of document: its rows are not seen, its month takes none'
-    FROM pg_class AS c JOIN pg_class AS parent ON parent.oid = 'document'::regclass
-    WHERE c.relnamespace = parent.relnamespace AND c.relkind = 'r' AND c.relname ~ '^document_y[0-9]{4}m[0-9]{2}$'
+    WITH parent AS (
+        SELECT * FROM pg_class WHERE oid IN ('document'::regclass, 'mention'::regclass)
+    )
+    SELECT 'the table ' || c.relname || ' is no partition of ' || parent.relname || ': its rows are not seen, its '
+           || 'month takes none'
+    FROM pg_class AS c JOIN parent ON c.relname ~ ('^' || parent.relname || '_y[0-9]{4}m[0-9]{2}$')
+    WHERE c.relnamespace = parent.relnamespace AND c.relkind = 'r'
       AND NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid AND inhparent = parent.oid)
     UNION ALL
     SELECT 'the partition ' || inhrelid::regclass || ' is being detached'
-    FROM pg_inherits WHERE inhparent = 'document'::regclass AND inhdetachpending
+    FROM pg_inherits WHERE inhparent IN (SELECT oid FROM parent) AND inhdetachpending
     UNION ALL
     SELECT 'the default partition ' || partdefid::regclass || ' is in the way of new months'
-    FROM pg_partitioned_table WHERE partrelid = 'document'::regclass AND partdefid <> 0
+    FROM pg_partitioned_table WHERE partrelid IN (SELECT oid FROM parent) AND partdefid <> 0
     UNION ALL
-    SELECT 'the role ' || current_user || ' cannot make the next partition: it does not own document, or may not '
-           || 'create tables in schema ' || relnamespace::regnamespace
-    FROM pg_class WHERE oid = 'document'::regclass
-      AND NOT (pg_has_role(relowner, 'USAGE') AND has_schema_privilege(relnamespace, 'CREATE'))
+    SELECT 'the role ' || current_user || ' cannot make the next partition: it does not own ' || relname || ', or '
+           || 'may not create tables in schema ' || relnamespace::regnamespace
+    FROM parent WHERE NOT (pg_has_role(relowner, 'USAGE') AND has_schema_privilege(relnamespace, 'CREATE'))
     ORDER BY 1
 """)

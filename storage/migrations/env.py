@@ -12,7 +12,7 @@ MIGRATION_LOCK = 0x6F70_6D69  # "opmi"; any constant of our own
 
 def is_ours(name: str | None, kind: str, parents: Any) -> bool:
     """Partitions are made by the writer, not by migrations."""
-    return not (kind == "table" and name is not None and name.startswith("document_y"))
+    return not (kind == "table" and name is not None and name.startswith(("document_y", "mention_y")))
 
 
 engine = create_engine(context.config.attributes["url"], poolclass=pool.NullPool)

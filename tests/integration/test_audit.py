@@ -126,10 +126,11 @@ def test_a_dropped_revision_is_named(stored: Engine, end: str) -> None:
     [
         ("ALTER TABLE document DETACH PARTITION document_y2024m05", "document_y2024m05 is no partition"),
         ("CREATE TABLE document_rest PARTITION OF document DEFAULT", "default partition document_rest"),
+        ("ALTER TABLE mention DETACH PARTITION mention_y2024m05", "mention_y2024m05 is no partition of mention"),
     ],
 )
 def test_partitions_that_stop_the_writers_are_named(stored: Engine, statement: str, said: str) -> None:
-    """A month that was detached, and a default partition that keeps months from being made."""
+    """A month that was detached, from either table, and a default partition that keeps months from being made."""
     with stored.begin() as connection:
         connection.execute(text(statement))
     [fault] = report(stored).partition_faults

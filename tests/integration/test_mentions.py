@@ -1,7 +1,9 @@
 """What documents say of watchlists is in SQL once, follows revisions, and is told again word for word."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +13,10 @@ from storage import audit
 from storage.documents import DocumentRow, Settled, store
 from storage.engine import connect
 from storage.partitions import Partitions
+from streams import topics
 from streams.publish import classified_document
 from tests.support.records import START, row
+from tests.support.stages import Stage, documents
 
 TOPIC = "opinion.document.raw.v1"
 
@@ -122,3 +126,31 @@ def test_a_mention_whose_document_is_gone_is_a_fault(engine: Engine) -> None:
     assert [(f.id, f.detail) for f in faults if f.kind == "mention_without_document"] == [
         ("a", "mentions acme, bolt")
     ]
+
+
+@pytest.fixture
+def stage(kafka_bootstrap: str, database_url: str, topic_prefix: str, tmp_path: Path) -> Iterator[Stage]:
+    stage = Stage(kafka_bootstrap, database_url, topic_prefix, tmp_path)
+    yield stage
+    stage.close()
+
+
+def test_a_worker_watches_what_its_file_says(stage: Stage, tmp_path: Path) -> None:
+    """From the setting to SQL and the classified topic; a file that cannot be used stops the start and is named."""
+    watch = tmp_path / "watch.yaml"
+    watch.write_text("watchlists:\n- {name: seven, any: [number 7]}\n- {name: all, any: [TEXT]}\n", encoding="utf-8")
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("watchlists:\n- {name: seven, words: [x]}\n", encoding="utf-8")
+    stage.produce(documents(0, 20))
+    worker, refused = (
+        stage.start_worker(OPINION_WATCHLISTS=str(watch)),
+        stage.start_worker(OPINION_WATCHLISTS=str(bad)),
+    )
+    stage.wait_until_settled(20)
+    assert [key[:2] for key in stored(stage.engine) if key[1] == "seven"] == [("d7", "seven")]
+    assert [key[0] for key in stored(stage.engine) if key[1] == "all"] == sorted(f"d{n}" for n in range(20))
+    told = {record.key: json.loads(record.value)["mentions"] for record in stage.read(topics.CLASSIFIED)}
+    assert [mention["watchlist"] for mention in told[b"d7"]] == ["seven", "all"]
+    assert refused.process.wait(timeout=60) != 0
+    assert f'{bad}:2: watchlists[0] ("seven") words: not understood' in refused.log.read_text(encoding="utf-8")
+    assert worker.stop() == 0
