@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from models.checkpoints import WEIGHTS_FILE
+from models.safety import WEIGHTS_FILE
 
 
 def epoch_checkpoints(work_dir: Path) -> list[Path]:

@@ -4,18 +4,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import CONFIG_MAPPING, PreTrainedTokenizerBase, PreTrainedTokenizerFast, set_seed
+import torch
+from tokenizers import AddedToken
+from transformers import (
+    CONFIG_MAPPING,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+    set_seed,
+)
 
 from core.errors import UsageError
 from core.taxonomy import CLASSES
-from models.checkpoints import load_checkpoint, load_encoder, save_checkpoint, window_length
+from models.bases import load_base, longest_input
+from models.checkpoints import load_checkpoint, save_checkpoint, window_length
 from models.classifier import OpinionClassifier, OpinionConfig
 from models.datasets import LabelledText, read_labelled
 from models.encoding import EncodedRows, repeated
 from models.recipe import DataFile, Optimisation, Recipe
+from models.shrinking import keep_layers, set_dropout
+from models.targets import TARGET, target_rows
 from models.tokenizer import train_tokenizer
 from models.training import OnProgress, fit
+from models.vocabulary import trim
 
+PAIRS_SEED = 7
 WORK_FOLDER = "training"  # beside the finished checkpoint: intermediate ones and the trained tokenizer
 
 ONWARDS = Optimisation(
@@ -63,19 +76,19 @@ def train_recipe(
     ]
     dev = [row for part in recipe.dev for row in read_part(data, part)]
     model, tokenizer = build(recipe, [row.text for row in rows], out / WORK_FOLDER)
-    heads = model.config.heads
+    heads, max_length = model.config.heads, window_length(tokenizer)
     fitted = fit(
         model,
         tokenizer,
-        EncodedRows(rows, tokenizer, heads, recipe.max_length, repeats),
-        EncodedRows(dev, tokenizer, heads, recipe.max_length),
+        EncodedRows(rows, tokenizer, heads, max_length, repeats),
+        EncodedRows(dev, tokenizer, heads, max_length),
         optimisation,
         out / WORK_FOLDER,
         resume=resume,
         on_progress=on_progress,
     )
     save_checkpoint(model, tokenizer, out, recipe.save_dtype)
-    return Trained(out, fitted.dev, fitted.epochs, {part.file: len(part_rows) for part, part_rows in train})
+    return Trained(out, fitted.dev, fitted.epochs, row_counts(train))
 
 
 def finetune(
@@ -121,7 +134,7 @@ def build(recipe: Recipe, texts: Sequence[str], work_dir: Path) -> tuple[Opinion
     """An untrained classifier and its tokenizer."""
     encoder = None
     if recipe.base is not None:
-        encoder, tokenizer = load_encoder(recipe.base)
+        encoder, tokenizer = start_from(recipe, texts)
         encoder_config = encoder.config
     else:
         tokenizer = _own_tokenizer(recipe, texts, work_dir / "tokenizer")
@@ -129,25 +142,55 @@ def build(recipe: Recipe, texts: Sequence[str], work_dir: Path) -> tuple[Opinion
         encoder_config = CONFIG_MAPPING[fields.pop("model_type")](
             **fields, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id
         )
-    tokenizer.model_max_length = min(recipe.max_length, tokenizer.model_max_length)  # inference reads it back
     config = OpinionConfig(
         encoder=encoder_config,
         heads={head: list(classes) for head, classes in CLASSES.items()},
         pooling=recipe.pooling,
         dropout=recipe.dropout,
         word_dropout=recipe.word_dropout,
-        mask_token_id=tokenizer.mask_token_id,
+        mask_token_id=tokenizer.unk_token_id if tokenizer.mask_token_id is None else tokenizer.mask_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return OpinionClassifier(config, encoder), tokenizer
+    model = OpinionClassifier(config, encoder)
+    room = longest_input(model.encoder)
+    lengths = [recipe.max_length, int(tokenizer.model_max_length), *([] if room is None else [room])]
+    tokenizer.model_max_length = min(lengths)  # inference reads it back
+    return model, tokenizer
+
+
+def start_from(recipe: Recipe, texts: Sequence[str]) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The recipe's base, as small as the recipe wants it, with a token of its own for a marked target."""
+    encoder, tokenizer = load_base(str(recipe.base))
+    if recipe.layers is not None:
+        keep_layers(encoder, recipe.layers)
+    if recipe.vocabulary is not None:
+        tokenizer = trim(encoder, tokenizer, texts, recipe.vocabulary)
+    if tokenizer.add_tokens([AddedToken(TARGET, normalized=False)]):
+        row = tokenizer.convert_tokens_to_ids(TARGET)
+        if row >= encoder.get_input_embeddings().num_embeddings:  # some encoders have rows to spare
+            encoder.resize_token_embeddings(row + 1, mean_resizing=False)
+        embeddings = encoder.get_input_embeddings().weight
+        with torch.no_grad():
+            embeddings[row] = embeddings[:row].mean(dim=0)
+    if recipe.encoder_dropout is not None:
+        set_dropout(encoder, recipe.encoder_dropout)
+    return encoder, tokenizer
 
 
 def read_part(data: Path, part: DataFile) -> list[LabelledText]:
     """The rows of one file of a recipe; with `most_rows`, evenly spread over the file."""
-    rows = read_labelled(data / part.file, absent=part.absent)
+    if part.targets is not None:
+        rows = target_rows(data / part.file, part.targets, pairs=part.pairs, absent=part.absent, seed=PAIRS_SEED)
+    else:
+        rows = read_labelled(data / part.file, absent=part.absent)
     if part.most_rows is None or len(rows) <= part.most_rows:
         return rows
     return [rows[index * len(rows) // part.most_rows] for index in range(part.most_rows)]
+
+
+def row_counts(train: Sequence[tuple[DataFile, list[LabelledText]]]) -> dict[str, int]:
+    """How many rows each part of a recipe gave, as `Trained.rows`."""
+    return {f"{part.file} (targets)" if part.targets else part.file: len(rows) for part, rows in train}
 
 
 def _own_tokenizer(recipe: Recipe, texts: Sequence[str], folder: Path) -> PreTrainedTokenizerBase:

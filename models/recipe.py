@@ -1,12 +1,16 @@
 """A recipe: everything that decides how a checkpoint is trained, as a committed YAML file."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.errors import NotFoundError, UsageError
+from models.targets import Teaches
+
+Percent = Annotated[float, Field(ge=0, le=100)]
+SaveDtype = Literal["float32", "float16", "int8"]
 
 
 class _Part(BaseModel):
@@ -21,12 +25,16 @@ class DataFile(_Part):
         repeat: how often a row is seen in one epoch; 1.5 takes every row once and every second row twice.
         absent: classes that this source never answers with; see `datasets.LabelledText`.
         most_rows: only so many rows, evenly spread over the file; dev files need no more for a steady signal.
+        targets: make rows with a marked target of it, see `models.targets`, instead of reading it as it is.
+        pairs: with `targets`, so many texts joined of two.
     """
 
     file: str
     repeat: float = Field(1.0, gt=0)
     absent: tuple[str, ...] = ()
     most_rows: int | None = Field(None, ge=1)
+    targets: Teaches | None = None
+    pairs: int = Field(0, ge=0)
 
 
 class TokenizerSettings(_Part):
@@ -57,33 +65,49 @@ class Optimisation(_Part):
 
 
 class Recipe(_Part):
-    """See the module docstring. Either `base` (a hub id or folder) or `encoder` with `tokenizer` is given.
+    """See the module docstring. Either `base` or `encoder` with `tokenizer` is given.
 
     Attributes:
+        base: a pre-trained encoder, see `models.bases.load_base`.
+        layers: so many of the base's layers are kept, the lowest ones; all if absent. The upper layers of an encoder
+            serve its own task most (Sajjad et al. 2023, "On the effect of dropping layers").
+        vocabulary: so many of the base's pieces are kept: those that the training texts need most.
         encoder: fields of the encoder's config, `model_type` among them, for training from nothing.
+        dropout, encoder_dropout, word_dropout: before the heads, in the encoder (its own if absent), of whole words.
         max_length: tokens of one window, in training and later.
         test: files for the figures on the model card, never trained on.
+        baselines: accuracy and macro-F1, in percent, that the linear n-gram baseline reaches on a test file, by the
+            file's name; the card says which of them the model beats.
+        sections: Markdown files, relative to the recipe, that the card includes under these titles.
         notes: caveats that the model card repeats.
     """
 
     name: str
     base: str | None = None
+    layers: int | None = Field(None, ge=1)
+    vocabulary: int | None = Field(None, ge=300)
     encoder: dict[str, Any] | None = None
     tokenizer: TokenizerSettings | None = None
     pooling: Literal["mean", "mean_max"] = "mean"
     dropout: float = Field(0.1, ge=0, lt=1)
+    encoder_dropout: float | None = Field(None, ge=0, lt=1)
     word_dropout: float = Field(0.0, ge=0, lt=1)
     max_length: int = Field(256, ge=8)
-    save_dtype: Literal["float16", "float32"] = "float32"
+    save_dtype: SaveDtype = "float32"
     optimisation: Optimisation = Optimisation()
     train: tuple[DataFile, ...]
     dev: tuple[DataFile, ...]
     test: tuple[str, ...] = ()
+    baselines: dict[str, tuple[Percent, Percent]] = {}
+    sections: dict[str, Path] = {}
     notes: tuple[str, ...] = ()
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: Path, base: str | None = None) -> Recipe:
     """Read and check a recipe.
+
+    Args:
+        base: for a recipe that says neither what it starts from nor what it makes from nothing.
 
     Raises:
         NotFoundError: no such file.
@@ -98,6 +122,16 @@ def load_recipe(path: Path) -> Recipe:
     except ValidationError as error:
         problems = "\n".join(f"  {'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise UsageError(f"the recipe {path} cannot be used:\n{problems}") from error
+    if recipe.base is None and recipe.encoder is None:
+        recipe = recipe.model_copy(update={"base": base})
     if recipe.base is None and (recipe.encoder is None or recipe.tokenizer is None):
-        raise UsageError(f"the recipe {path} needs `base`, or `encoder` and `tokenizer`")
-    return recipe
+        raise UsageError(
+            f"the recipe {path} needs `base`, or `encoder` and `tokenizer`",
+            remedy="name a base in the recipe, or for all recipes without one in OPINION_MODELS__BASE",
+        )
+    if strangers := sorted(set(recipe.baselines) - {Path(name).name for name in recipe.test}):
+        raise UsageError(f"the recipe {path} has `baselines` of files that are not in `test`: {', '.join(strangers)}")
+    sections = {title: path.parent / file for title, file in recipe.sections.items()}
+    if missing := [str(file) for file in sections.values() if not file.is_file()]:
+        raise NotFoundError(f"`sections` of the recipe {path} names files that are not there: {', '.join(missing)}")
+    return recipe.model_copy(update={"sections": sections})

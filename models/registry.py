@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from core.errors import CheckpointError, NotFoundError
-from models.checkpoints import STARTER, WEIGHTS_FILE, resolve
+from models.checkpoints import STARTER, resolve
+from models.safety import WEIGHTS_FILE
 
 VERSION_FILE = "version.json"
 MODELS_FOLDER = "models"
