@@ -14,6 +14,7 @@ from core.logs import configure_logs
 from opinion.commands import (
     alerts,
     audit,
+    base,
     behaviour,
     classify,
     db,
@@ -24,6 +25,7 @@ from opinion.commands import (
     explain,
     intake,
     labels,
+    model_card,
     models,
     registry,
     replay,
@@ -58,10 +60,12 @@ app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)
 app.command("explain")(explain.explain)
+models.app.command("card")(model_card.card)
 models.app.command("list")(registry.list_models)
 models.app.command("promote")(registry.promote_model)
 models.app.command("rollback")(registry.rollback_model)
 models.app.command("behaviour")(behaviour.behaviour)
+models.app.command("base")(base.base)
 app.add_typer(models.app, name="models")
 app.add_typer(labels.app, name="labels")
 app.command("retrain")(retrain.retrain)
