@@ -28,6 +28,7 @@ from models.calibration import fit_temperatures
 from models.classifier import IGNORED_LABEL, OpinionClassifier
 from models.encoding import EncodedRows, PadToLongest
 from models.pace import Pace, PacedTrainer
+from models.precision import has_native_bfloat16
 from models.recipe import Optimisation
 
 log = get_logger(__name__)
@@ -85,6 +86,10 @@ def fit(
     model.config.label_smoothing = optimisation.label_smoothing
     steps = math.ceil(len(train_rows) / optimisation.batch_rows) * optimisation.epochs
     pace = Pace(optimisation.most_minutes)
+    attention = model.encoder.config._attn_implementation
+    if not torch.cuda.is_available():
+        # On short texts the backward pass of torch's fused attention takes as long as the rest of a step on a CPU.
+        model.encoder.set_attn_implementation("eager")
     trainer = PacedTrainer(
         pace=pace,
         model=model,
@@ -104,7 +109,8 @@ def fit(
             load_best_model_at_end=True,
             metric_for_best_model="macro_f1",
             greater_is_better=True,
-            bf16=torch.cuda.is_available(),
+            bf16=torch.cuda.is_available() or has_native_bfloat16(),
+            use_cpu=not torch.cuda.is_available(),
             dataloader_pin_memory=torch.cuda.is_available(),
             remove_unused_columns=False,
             label_names=["labels", "class_mask"],
@@ -128,8 +134,9 @@ def fit(
     if optimisation.average_epochs:
         _keep_mean_if_better(trainer, model, work_dir)
     prediction = trainer.predict(dev_rows, metric_key_prefix="dev")
+    model.encoder.set_attn_implementation(attention)
     labels, class_mask = prediction.label_ids
-    model.config.temperatures = fit_temperatures(model, prediction.predictions, labels, class_mask)
+    model.config.temperatures = fit_temperatures(model, prediction.predictions, labels, class_mask, dev_rows.scripts)
     figures = prediction.metrics.items()
     dev = {key.removeprefix("dev_"): float(value) for key, value in figures if key.endswith("macro_f1")}
     return Fitted(dev, float(trainer.state.epoch or 0))

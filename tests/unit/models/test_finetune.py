@@ -76,7 +76,7 @@ def test_a_recipe_gives_a_checkpoint_that_has_learnt_both_heads(recipe: Recipe, 
     assert seen[-1].step == seen[-1].steps
     card = (trained.folder / "README.md").read_text(encoding="utf-8")
     assert version.version in card
-    assert "| a.dev.jsonl.gz | topic | 12 |" in card
+    assert "| a.dev.jsonl.gz | topic | ? | 12 |" in card
     assert "made in a test" in card
 
 

@@ -12,17 +12,16 @@ def test_the_committed_recipe_can_be_read() -> None:
     """The starter can be trained again from what is in the repository."""
     recipe = load_recipe(STARTER)
     assert recipe.name == "starter"
-    assert recipe.encoder is not None
-    assert recipe.encoder["model_type"] == "electra"
+    assert recipe.base == "e5-small"
+    assert recipe.save_dtype == "int8"
 
 
 def test_the_starter_trains_on_nothing_it_is_tested_on() -> None:
-    """Nor on the non-commercial set, nor on the one labelled by emoticon, nor on streams."""
+    """Nor on what decides when to stop, nor on streams."""
     recipe = load_recipe(STARTER)
     train = {part.file for part in recipe.train}
     assert not train & (set(recipe.test) | {part.file for part in recipe.dev})
     assert not any(".test." in name or name.startswith("stream/") for name in train)
-    assert not any("phrasebank" in name or "weibo_senti" in name for name in train)
 
 
 def test_an_unknown_field_is_named(tmp_path: Path) -> None:
@@ -53,3 +52,37 @@ def test_a_missing_recipe_is_named(tmp_path: Path) -> None:
     """The path that was tried is in the message."""
     with pytest.raises(NotFoundError, match=r"gone\.yaml"):
         load_recipe(tmp_path / "gone.yaml")
+
+
+def test_a_recipe_without_a_base_takes_the_configured_one(tmp_path: Path) -> None:
+    """`OPINION_MODELS__BASE` fills in; what a recipe names itself is never replaced."""
+    path = tmp_path / "r.yaml"
+    path.write_text("name: x\ntrain: []\ndev: []\n", encoding="utf-8")
+    assert load_recipe(path, "var/bases/e5-small").base == "var/bases/e5-small"
+    path.write_text("name: x\nbase: mine\ntrain: []\ndev: []\n", encoding="utf-8")
+    assert load_recipe(path, "var/bases/e5-small").base == "mine"
+    path.write_text("name: x\nencoder: {model_type: bert}\ntrain: []\ndev: []\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="`encoder` and `tokenizer`") as caught:
+        load_recipe(path, "var/bases/e5-small")
+    assert "OPINION_MODELS__BASE" in str(caught.value.remedy)
+
+
+def test_a_baseline_of_a_file_that_is_not_tested_is_named(tmp_path: Path) -> None:
+    """A typo in a file's name would silently drop it from the card."""
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "name: x\nbase: y\ntrain: []\ndev: []\ntest: [a/tnews.jsonl]\nbaselines: {tnew.jsonl: [1, 2]}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(UsageError, match=r"not in `test`: tnew\.jsonl"):
+        load_recipe(path)
+
+
+def test_sections_of_the_card_lie_beside_the_recipe(tmp_path: Path) -> None:
+    """They are found from any working directory; one that is missing is named before hours of training."""
+    path = tmp_path / "r.yaml"
+    path.write_text("name: x\nbase: y\ntrain: []\ndev: []\nsections: {Tried: tried.md}\n", encoding="utf-8")
+    with pytest.raises(NotFoundError, match=r"tried\.md"):
+        load_recipe(path)
+    (tmp_path / "tried.md").write_text("nothing", encoding="utf-8")
+    assert load_recipe(path).sections == {"Tried": tmp_path / "tried.md"}
