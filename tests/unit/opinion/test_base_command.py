@@ -8,8 +8,10 @@ from typer.testing import CliRunner
 from core.errors import CheckpointError, UsageError
 from models import base_figures, e5_small
 from models.base_folder import BuiltBase, base_card, build_base
+from models.checkpoints import load_checkpoint
+from models.registry import read_version
 from opinion.cli import app
-from tests.support import packed_e5
+from tests.support import encoders, packed_e5
 
 
 @pytest.fixture
@@ -133,6 +135,22 @@ def test_without_the_extra_the_command_says_how_to_get_it(tmp_path: Path, monkey
     assert not (tmp_path / "base").exists()
 
 
+def test_training_starts_from_the_configured_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`OPINION_MODELS__BASE` serves a recipe that names none; the checkpoint says what it grew out of."""
+    base = encoders.bert(tmp_path / "base")
+    monkeypatch.setenv("OPINION_MODELS__BASE", str(base))
+    row = json.dumps({"text": "very good tea", "sentiment": "positive", "topic": "travel"})
+    (tmp_path / "rows.jsonl").write_text(f"{row}\n" * 8, encoding="utf-8")
+    recipe = "name: mine\noptimisation: {epochs: 1}\ntrain: [{file: rows.jsonl}]\ndev: [{file: rows.jsonl}]\n"
+    (tmp_path / "mine.yaml").write_text(recipe, encoding="utf-8")
+    arguments = ["--recipe", str(tmp_path / "mine.yaml"), "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, ["models", "train", *arguments])
+    assert result.exit_code == 0, result.stderr
+    assert read_version(tmp_path / "out").parent == str(base)
+    assert load_checkpoint(tmp_path / "out")[0].encoder.config.num_hidden_layers == 3
+
+
+@pytest.mark.timeout(600)  # half a minute alone, minutes beside others
 def test_the_real_package_gives_multilingual_e5(tmp_path: Path) -> None:
     """The encoder agrees with the engine that its package brings, and tells statements apart across languages."""
     built = build_base(
