@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import T5Config, T5EncoderModel, T5Model
+from transformers import CanineTokenizer, PreTrainedTokenizerFast, T5Config, T5EncoderModel, T5Model
 
 from core.errors import CheckpointError
 from models.bases import load_base, longest_input
@@ -120,6 +120,27 @@ def test_an_encoder_decoder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"encoder-decoder \(t5\)") as caught:
         load_base(tmp_path)
     assert "xlm-roberta" in str(caught.value.remedy)
+
+
+def test_a_tokenizer_without_padding_is_refused(tmp_path: Path) -> None:
+    """Decoders often have none; texts of different lengths could not be trained on together."""
+    encoders.bert(tmp_path)
+    backend = load_base(tmp_path)[1].backend_tokenizer
+    PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]").save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match="has no padding token") as caught:
+        load_base(tmp_path)
+    assert "xlm-roberta" in str(caught.value.remedy)
+
+
+def test_a_slow_tokenizer_is_refused(tmp_path: Path) -> None:
+    """Workers read tokenizer.json, which such a one does not have."""
+    encoders.bert(tmp_path)
+    for path in tmp_path.glob("tokenizer*.json"):
+        path.unlink()
+    CanineTokenizer().save_pretrained(tmp_path)
+    with pytest.raises(CheckpointError, match=r"slow tokenizer \(CanineTokenizer\)") as caught:
+        load_base(tmp_path)
+    assert "tokenizer.json" in str(caught.value.remedy)
 
 
 def test_weights_of_another_model_are_refused(tmp_path: Path) -> None:
