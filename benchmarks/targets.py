@@ -2,8 +2,9 @@
 
     python -m benchmarks.targets [--checkpoint FOLDER] [--data ../shared/data] [--pairs 400]
 
-Three ways to ask a classifier about a company: the whole document's sentiment for everybody in it; the sentences
-around its mentions, as they stand (`unmarked`); the same with the mentions marked (`models.targets`).
+Ways to ask a classifier about a company: the whole document's sentiment for everybody in it; the sentences around
+its mentions, or the clauses with one alone, as they stand; the same with the mentions marked; and the mean of the
+last two, which is what workers use where the checkpoint knows the mark (`models.targets`; else they use `clauses`).
 
 - `finnsp`: news that name companies, and which of them they are bad for (test split; of the rest nobody said whether
   it is good). Then the same on those texts alone that are bad for some of their companies and not for others.
@@ -21,23 +22,26 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import torch
 
-from core.records import Opinion
 from core.taxonomy import SENTIMENTS
 from models.datasets import open_text
 from models.inference import Classifier
-from models.targets import CONTEXT_CHARS, OTHER_NAMES, context_of, mentions_of
+from models.targets import CONTEXT_CHARS, OTHER_NAMES, TARGET, clauses, context, mark, mentions_of
 
-Spans = list[tuple[int, int]]
-WAYS: dict[str, Callable[[str, Spans], str]] = {
-    "document": lambda text, spans: text,
-    "unmarked": lambda text, spans: context_of(text, spans, is_marked=False),
-    "marked": lambda text, spans: context_of(text, spans),
+# What is read of a text in which the target is marked; the mean of the answers counts.
+WAYS: dict[str, Callable[[str], tuple[str, ...]]] = {
+    "document": lambda marked: (marked,),
+    "sentences": lambda marked: (context(marked),),
+    "clauses": lambda marked: (clauses(marked),),
+    "sentences, marked": lambda marked: (context(marked),),
+    "clauses, marked": lambda marked: (clauses(marked),),
+    "both, marked": lambda marked: (context(marked), clauses(marked)),
 }
 
 
@@ -50,9 +54,11 @@ class Case:
     answer: str
     among: tuple[str, ...] = SENTIMENTS
 
-    def read(self, way: str) -> str:
+    def read(self, way: str) -> list[str]:
         """What the classifier gets to see."""
-        return WAYS[way](self.text, mentions_of(self.text, self.name))
+        marked = mark(self.text, mentions_of(self.text, self.name))
+        is_marked = way.endswith("marked")
+        return [text if is_marked else text.replace(TARGET, self.name) for text in WAYS[way](marked)]
 
 
 class Row(msgspec.Struct):
@@ -102,11 +108,13 @@ def pair_cases(rows: Sequence[Row], count: int, lang: str, among: tuple[str, ...
 
 def judged(classifier: Classifier, cases: Sequence[Case], way: str) -> list[str]:
     """The classifier's answer to each case."""
-    opinions: list[Opinion] = classifier.classify([case.read(way) for case in cases])
-    return [
-        max(case.among, key=opinion.sentiment_scores.__getitem__)
-        for case, opinion in zip(cases, opinions, strict=True)
-    ]
+    asked = [case.read(way) for case in cases]
+    answers = iter(classifier.classify([text for texts in asked for text in texts]))
+    found = []
+    for case, texts in zip(cases, asked, strict=True):
+        scores = [opinion.sentiment_scores for opinion in islice(answers, len(texts))]
+        found.append(max(case.among, key=lambda sentiment: sum(score[sentiment] for score in scores)))
+    return found
 
 
 def negatives(cases: Sequence[Case], answers: Sequence[str]) -> dict[str, Any]:
@@ -138,7 +146,7 @@ def pairs(cases: Sequence[Case], answers: Sequence[str]) -> dict[str, Any]:
 def agreement(classifier: Classifier, texts: Sequence[list[Case]]) -> dict[str, Any]:
     """Of short texts with one target: how often the target's sentiment is the document's, so that asking was idle."""
     alone = [cases[0] for cases in texts if len(cases) == 1 and len(cases[0].text) <= CONTEXT_CHARS]
-    pairs = zip(judged(classifier, alone, "document"), judged(classifier, alone, "marked"), strict=True)
+    pairs = zip(judged(classifier, alone, "document"), judged(classifier, alone, "both, marked"), strict=True)
     return {"texts": len(alone), "same": sum(a == b for a, b in pairs) / len(alone)}
 
 
@@ -169,9 +177,9 @@ def main() -> None:
     for name, by_way in figures.items():
         for way, found in by_way.items():
             shares = "  ".join(f"{key} {value:.3f}" for key, value in found.items() if isinstance(value, float))
-            print(f"{name:14} {way:9} {found['targets']:5} targets  {shares}")
+            print(f"{name:14} {way:17} {found['targets']:5} targets  {shares}")
     alone = agreement(classifier, texts)
-    print(f"{'alone':14} {'same':9} {alone['texts']:5} texts    {alone['same']:.3f}")
+    print(f"{'alone':14} {'same':17} {alone['texts']:5} texts    {alone['same']:.3f}")
     out = Path("var/bench") / f"targets-{Path(classifier.version).name}.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     body = {

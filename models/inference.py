@@ -74,6 +74,7 @@ class Classifier:
         version: what the registry calls the checkpoint; every opinion carries it.
         precision: what the encoder computes in.
         reads_targets: whether it was taught to say whose sentiment, see `models.targets`.
+        uncertain_below: a score below it is a doubtful answer.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Classifier:
         """Use `load`; this takes parts that are already in memory, and warms them up."""
         self.version = version
         self.reads_targets = TARGET in tokenizer.get_vocab()
+        self.uncertain_below = options.uncertain_below
         self._model = model.eval()
         self._options = options
         self._around = special_tokens_around(tokenizer)

@@ -18,6 +18,10 @@ from models.datasets import LabelledText, open_text
 TARGET: Final = "\ue002"  # private use: no text means anything by it
 CONTEXT_CHARS: Final = 240
 SENTENCE_END: Final = re.compile(r"(?<=[。！？!?；;\n])|(?<=\.)(?=\s)")
+CLAUSE_END: Final = re.compile(
+    r"(?<=[，。！？!?；;\n])|(?<=\.)(?=\s)|(?<=,)(?!\d)|(?=\b(?:but|while|whereas)\b)|(?=(?<!不)但|却)"
+)
+SHORTEST_CLAUSE: Final = 3  # letters beside the target: "Acme, the maker of phones, …" has said nothing yet
 JOINTS: Final = {"zh": ("，", "；", "。", " "), "en": (". ", "; ", ", ", " ")}
 OTHER_NAMES: Final = {
     "zh": ("华信", "蓝海科技", "天元集团", "星河", "同盛", "北辰股份", "云启", "嘉禾食品", "新域", "锐通"),
@@ -66,10 +70,27 @@ def context(marked: str, most_chars: int = CONTEXT_CHARS) -> str:
             taken.add(n)
             room -= len(sentences[n])
     if not any(n in taken for n in about):
-        middle = marked.index(TARGET)
-        start = max(0, min(middle - most_chars // 2, len(marked) - most_chars))
-        return marked[start : start + most_chars]
+        return _around_first_mark(marked, most_chars)
     return "".join(sentences[n] for n in sorted(taken))
+
+
+def clauses(marked: str, most_chars: int = CONTEXT_CHARS) -> str:
+    """The clauses of a marked text that speak of the target, without what is said of others beside it.
+
+    A clause in which hardly more than the target stands goes on to the next. Without a mark the text's beginning.
+    """
+    taken, is_open = "", False
+    for clause in CLAUSE_END.split(marked):
+        if is_open or TARGET in clause:
+            taken += clause
+            is_open = sum(character.isalnum() for character in clause) < SHORTEST_CLAUSE
+    return _around_first_mark(taken, most_chars) if taken else marked[:most_chars]
+
+
+def _around_first_mark(marked: str, most_chars: int) -> str:
+    middle = marked.index(TARGET)
+    start = max(0, min(middle - most_chars // 2, len(marked) - most_chars))
+    return marked[start : start + most_chars]
 
 
 def mentions_of(text: str, name: str) -> list[tuple[int, int]]:
@@ -77,19 +98,22 @@ def mentions_of(text: str, name: str) -> list[tuple[int, int]]:
     return [match.span() for match in re.finditer(re.escape(name), text)] if name else []
 
 
-def context_of(text: str, mentions: Sequence[tuple[int, int]], *, is_marked: bool = True) -> str:
-    """What the classifier reads to judge one target: the sentences around its mentions.
+def readings(text: str, mentions: Sequence[tuple[int, int]], *, is_marked: bool = True) -> tuple[str, ...]:
+    """What the classifier reads to judge one target; the mean of its answers is the verdict.
+
+    The sentences around the mentions tell what is going on, the clauses with a mention alone tell it apart from
+    others in the same sentence. docs/why/classification.md has the figures.
 
     Args:
         mentions: as for `mark`.
-        is_marked: False for a checkpoint that does not know `TARGET`; then the name stands where it stood, in the
-            form of its first mention.
+        is_marked: False for a checkpoint that does not know `TARGET`. Sentences would say the same of everybody in
+            them, so it reads the clauses only, with the name of the first mention in its places.
     """
-    found = context(mark(text.replace(TARGET, " "), mentions))
-    if is_marked or not mentions:
-        return found
-    start, end = mentions[0]
-    return found.replace(TARGET, text[start:end])
+    marked = mark(text.replace(TARGET, " "), mentions)
+    if is_marked:
+        return context(marked), clauses(marked)
+    name = text[slice(*mentions[0])] if mentions else ""
+    return (clauses(marked).replace(TARGET, name),)
 
 
 class _Line(msgspec.Struct):

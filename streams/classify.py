@@ -1,11 +1,13 @@
 """Documents to opinions: the classifier's slot, and swapping what is in it between two batches.
 
-Of a document that mentions watchlists the sentences around the mentions of each, with these marked
-(`models.targets`), go through the same call, so that a batch stays one batch and one model version.
+What a document says around its mentions of a watchlist, with these marked (`models.targets`), goes through the same
+call, so that a batch stays one batch and one model version.
 """
 
 import threading
 from collections.abc import Callable, Sequence
+from itertools import chain, islice
+from statistics import fmean
 from typing import Protocol
 
 import msgspec
@@ -13,8 +15,9 @@ import msgspec
 from core.logs import get_logger
 from core.metrics import MODEL_SWAPS
 from core.records import Document, Mention, Opinion
-from core.watchlists import Span, Watchlists
-from models.targets import context_of
+from core.taxonomy import SENTIMENTS
+from core.watchlists import Watchlists
+from models.targets import readings
 
 log = get_logger(__name__)
 
@@ -30,6 +33,8 @@ class TextClassifier(Protocol):
     def version(self) -> str: ...
     @property
     def reads_targets(self) -> bool: ...
+    @property
+    def uncertain_below(self) -> float: ...
     def classify(self, texts: Sequence[str]) -> list[Opinion]: ...
 
 
@@ -86,28 +91,39 @@ class ClassifyStep:
 def opinions_on(classifier: TextClassifier, watchlists: Watchlists, texts: Sequence[str]) -> list[Opinion]:
     """One opinion per text, with its mentions of watchlists."""
     found = [watchlists.find(text) for text in texts]
-    contexts = [
-        context_of(text, spans, is_marked=classifier.reads_targets) if len(mentions) <= MOST_TARGETS else text
+    asked = [
+        readings(text, spans, is_marked=classifier.reads_targets) if len(mentions) <= MOST_TARGETS else (text,)
         for text, mentions in zip(texts, found, strict=True)
         for spans in mentions.values()
     ]
-    opinions = classifier.classify([*texts, *contexts])
-    toward = iter(opinions[len(texts) :])
+    answers = iter(classifier.classify([*texts, *chain.from_iterable(asked)]))
+    opinions = list(islice(answers, len(texts)))
+    toward = iter([list(islice(answers, len(read))) for read in asked])
+    mentioned = [
+        tuple(
+            _mention(name, len(spans), next(toward), classifier.uncertain_below) for name, spans in mentions.items()
+        )
+        for mentions in found
+    ]
     return [
-        msgspec.structs.replace(opinion, mentions=tuple(_mention(*item, next(toward)) for item in mentions.items()))
-        if mentions
-        else opinion
-        for opinion, mentions in zip(opinions, found, strict=False)
+        msgspec.structs.replace(opinion, mentions=mentions) if mentions else opinion
+        for opinion, mentions in zip(opinions, mentioned, strict=True)
     ]
 
 
-def _mention(watchlist: str, spans: Sequence[Span], toward: Opinion) -> Mention:
+def _mention(watchlist: str, times: int, answers: Sequence[Opinion], uncertain_below: float) -> Mention:
+    """The mean of what the readings say."""
+    scores: dict[str, float] = {
+        sentiment: round(fmean(answer.sentiment_scores[sentiment] for answer in answers), 4)
+        for sentiment in SENTIMENTS
+    }
+    best = max(SENTIMENTS, key=scores.__getitem__)
     return Mention(
         watchlist=watchlist,
-        mentions=len(spans),
-        sentiment=toward.sentiment,
-        sentiment_scores=toward.sentiment_scores,
-        sentiment_uncertain=toward.sentiment_uncertain,
+        mentions=times,
+        sentiment=best,
+        sentiment_scores=scores,
+        sentiment_uncertain=scores[best] < uncertain_below,
     )
 
 

@@ -78,6 +78,7 @@ class WordClassifier:
 
     version = "words-1"
     reads_targets = True
+    uncertain_below = 0.5
 
     def __init__(self) -> None:
         self.calls: list[int] = []

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.datasets import LabelledText
-from models.targets import CONTEXT_CHARS, TARGET, context_of, mark, mentions_of, target_rows
+from models.targets import CONTEXT_CHARS, TARGET, clauses, context, mark, mentions_of, readings, target_rows
 
 T = TARGET
 
@@ -21,7 +21,7 @@ def test_every_mention_of_the_target_is_marked() -> None:
 
 def test_a_short_text_is_read_whole() -> None:
     """What fits into a context is not cut."""
-    assert context_of("Acme fell. Bolt rose.", [(0, 4)]) == f"{T} fell. Bolt rose."
+    assert context(f"{T} fell. Bolt rose.") == f"{T} fell. Bolt rose."
 
 
 def test_a_long_text_is_read_around_its_mentions() -> None:
@@ -29,40 +29,55 @@ def test_a_long_text_is_read_around_its_mentions() -> None:
     filler = "这里说的是别的事情。" * 40
     before, after = "前一句说明背景。", "后一句接着说。"
     text = f"{filler}{before}甲公司被罚款。{after}{filler}"
-    read = context_of(text, mentions_of(text, "甲公司"))
+    read = context(mark(text, mentions_of(text, "甲公司")))
     assert f"{before}{T}被罚款。{after}" in read
     assert len(read) <= CONTEXT_CHARS
 
 
 def test_a_sentence_without_end_is_cut_around_the_mention() -> None:
     """Not even one endless sentence makes a context longer than it may be, nor loses its target."""
-    read = context_of("a" * 5000 + "Acme" + "b" * 5000, [(5000, 5004)])
-    assert len(read) == CONTEXT_CHARS
-    assert T in read
+    for read in readings("a" * 5000 + "Acme" + "b" * 5000, [(5000, 5004)]):
+        assert len(read) == CONTEXT_CHARS
+        assert T in read
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "read"),
+    [
+        ("甲起诉乙，乙股价大跌", "甲", f"{T}起诉乙，"),
+        ("甲起诉乙，乙股价大跌", "乙", f"甲起诉{T}，{T}股价大跌"),
+        ("Acme sues Bolt, Bolt falls 1,000 points", "Bolt", f"Acme sues {T}, {T} falls 1,000 points"),
+        ("Acme is fine but Bolt crashes. Cask too.", "Bolt", f"but {T} crashes."),
+        ("西山盈利，东湖却亏损", "东湖", f"{T}却亏损"),
+        ("Acme, the maker of phones, recalls all", "Acme", f"{T}, the maker of phones,"),
+        ("甲：产品召回，乙观望", "甲", f"{T}：产品召回，"),
+    ],
+)
+def test_clauses_are_those_of_the_target_alone(text: str, name: str, read: str) -> None:
+    """What is said of others in the same sentence is left out; a clause that says nothing yet goes on."""
+    assert clauses(mark(text, mentions_of(text, name))) == read
 
 
 def test_a_checkpoint_that_knows_no_mark_reads_the_name() -> None:
-    """Without the token the same sentences are read, with the name in them."""
+    """Without the token the clauses are read, with the name in them."""
     filler = "Nothing of note happened today. " * 20
     text = f"{filler}ACME fell sharply. Acme said so."
     spans = [(len(filler), len(filler) + 4), (text.index("Acme"), text.index("Acme") + 4)]
-    read = context_of(text, spans, is_marked=False)
-    assert read.endswith("ACME fell sharply. ACME said so.")
-    assert T not in read
+    assert readings(text, spans, is_marked=False) == (" ACME fell sharply. ACME said so.",)
 
 
 def test_a_mark_in_the_text_itself_is_no_mark() -> None:
     """Whoever writes the private character into a text does not point at anybody."""
-    assert context_of(f"{T} Acme fell", [(2, 6)]) == f"  {T} fell"
+    assert readings(f"{T} Acme fell", [(2, 6)])[0] == f"  {T} fell"
 
 
 @given(st.text("ab。. \n", max_size=600), st.integers(0, 599), st.integers(1, 5))
 def test_a_context_is_short_and_has_its_target(text: str, start: int, length: int) -> None:
     """Whatever a text looks like, its context fits and speaks of the target."""
     spans = [(start, start + length)] if start + length <= len(text) else []
-    read = context_of(text, spans)
-    assert len(read) <= CONTEXT_CHARS
-    assert (T in read) == bool(spans)
+    for read in readings(text, spans):
+        assert len(read) <= CONTEXT_CHARS
+        assert (T in read) == bool(spans)
 
 
 def rows(tmp_path: Path, lines: list[dict[str, str | None]], **changes: object) -> list[LabelledText]:

@@ -3,7 +3,7 @@
 import pytest
 
 from models.inference import Classifier
-from models.targets import context_of, mentions_of
+from models.targets import mentions_of, readings
 
 # (sentence, who comes off badly, who does not)
 SENTENCES = [
@@ -33,8 +33,8 @@ def starter() -> Classifier:
 
 def test_who_comes_off_badly_is_told_from_who_does_not(starter: Classifier) -> None:
     """Asked about each name of the same sentence, the score of negative is higher for the one it is bad for."""
-    asked = [context_of(text, mentions_of(text, name)) for text, *names in SENTENCES for name in names]
-    scores = [opinion.sentiment_scores["negative"] for opinion in starter.classify(asked)]
+    asked = [readings(text, mentions_of(text, name)) for text, *names in SENTENCES for name in names]
+    scores = [sum(opinion.sentiment_scores["negative"] for opinion in starter.classify(read)) for read in asked]
     pairs = zip(SENTENCES, scores[::2], scores[1::2], strict=True)
     wrong = [(text, bad, other) for (text, *_), bad, other in pairs if bad <= other]
     assert len(wrong) <= MOST_WRONG, wrong

@@ -26,7 +26,7 @@ def test_documents_and_mentions_share_one_call() -> None:
     """The classifier sees everything at once, so that it can sort by length and one model version answers."""
     classifier = WordClassifier()
     opinions = opinions_on(classifier, BRANDS, ["nothing", "Acme", "bad Bolt and Acme"])
-    assert classifier.calls == [3 + 3]
+    assert classifier.calls == [3 + 3 * 2]
     assert [toward(opinion) for opinion in opinions] == [
         {},
         {"acme": (1, "positive")},
@@ -62,7 +62,7 @@ def test_a_list_of_names_is_not_asked_about_each() -> None:
 
 
 def test_doubt_about_a_mention_is_its_own() -> None:
-    """Scores and doubt come from the answer about the mention."""
+    """Scores are the mean of what was read about the mention, and doubt follows from them."""
 
     class Doubtful(WordClassifier):
         def classify(self, texts: Any) -> list[Opinion]:
@@ -71,9 +71,10 @@ def test_doubt_about_a_mention_is_its_own() -> None:
                     topic_label="x",
                     topic_scores={"x": 1.0},
                     sentiment="neutral",
-                    sentiment_scores={"negative": 0.25, "neutral": 0.5, "positive": 0.25},
+                    sentiment_scores={"negative": 0.25, "neutral": 0.75, "positive": 0.0}
+                    if n < 2
+                    else {"negative": 0.45, "neutral": 0.15, "positive": 0.4},
                     model_version="m",
-                    sentiment_uncertain=n > 0,
                 )
                 for n, _ in enumerate(texts)
             ]
@@ -85,7 +86,7 @@ def test_doubt_about_a_mention_is_its_own() -> None:
             watchlist="acme",
             mentions=1,
             sentiment="neutral",
-            sentiment_scores={"negative": 0.25, "neutral": 0.5, "positive": 0.25},
+            sentiment_scores={"negative": 0.35, "neutral": 0.45, "positive": 0.2},
             sentiment_uncertain=True,
         ),
     )
