@@ -15,8 +15,11 @@ from core.settings import Settings, load_settings
 from streams import topics
 from streams.consumer import OpinionConsumer
 from streams.first_run import heal_first_run
+from streams.lean_imports import bound_caches, lean_imports
 from streams.stopping import leave_in_time
-from streams.worker import Worker
+
+with lean_imports():
+    from streams.worker import Worker
 
 
 class _Boot(BootStrategy):  # type: ignore[misc]  # faust is not typed
@@ -53,6 +56,7 @@ def build(settings: Settings) -> faust.App:
             remedy="`opinion up` or `opinion worker` find or start the servers themselves",
         )
     heal_first_run()
+    bound_caches()
     app = _App(
         settings.group,
         env={},  # else a variable such as STREAM_WAIT_EMPTY or BROKER_MAX_POLL_INTERVAL would override what follows
@@ -92,8 +96,7 @@ def build(settings: Settings) -> faust.App:
     @app.agent(raw, name="opinion", concurrency=1)  # type: ignore[untyped-decorator]
     async def opinion(stream: Any) -> None:
         """Bytes of raw documents in; rows, classified documents and dead letters out."""
-        batches = stream.take_events(settings.worker.batch_records, within=settings.worker.batch_wait_seconds)
-        await worker.run(batches, lambda: bool(app.should_stop))
+        await worker.run(stream, lambda: bool(app.should_stop))
 
     return app
 

@@ -9,7 +9,9 @@ A batch that fails for its content is split until the guilty record is alone.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -18,7 +20,7 @@ from aiokafka.errors import KafkaError
 from core.errors import RecordRejected
 from core.logs import get_logger
 from core.metrics import BATCH_RECORDS, RECORD_TO_ROW_SECONDS, RECORDS, REJECTED, STEP_SECONDS
-from core.records import Document
+from core.records import Document, Opinion
 from storage.documents import Settled
 from streams.classify import ClassifyStep
 from streams.dead_letters import DeadLetter, RawRecord
@@ -45,8 +47,25 @@ class ContentError(Exception):
         self.stage = stage
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A batch whose opinions are there.
+
+    Attributes:
+        records: all of them, in the order of their offsets.
+        classified: those that became documents.
+        malformed: those that never can.
+        refused: why the model could not take the batch; then nothing of it is classified.
+    """
+
+    records: Sequence[RawRecord]
+    classified: Sequence[tuple[RawRecord, Document, Opinion]]
+    malformed: Sequence[DeadLetter]
+    refused: ContentError | None = None
+
+
 class Pipeline:
-    """The steps and their order. One batch at a time."""
+    """The steps and their order. Batches may be prepared side by side; they are settled one after the other."""
 
     def __init__(
         self, limits: IntakeLimits, classify: ClassifyStep, store: StoreStep, publish: PublishStep, patience: Patience
@@ -59,59 +78,87 @@ class Pipeline:
         self._guilty_in_a_row = 0
 
     async def process(self, records: Sequence[RawRecord]) -> None:
-        """Settle every record of a batch; when this returns, its offsets may be acknowledged.
+        """Prepare and settle a batch."""
+        await self.settle(await self.prepare(records))
+
+    async def prepare(self, records: Sequence[RawRecord]) -> Prepared:
+        """Decode and classify a batch. Leaves no trace, so it may be done again or in vain."""
+        BATCH_RECORDS.observe(len(records))
+        return await self._prepare(records)
+
+    async def settle(self, batch: Prepared) -> None:
+        """Store and publish a batch; when this returns, its offsets may be acknowledged. One call at a time, in the
+        order of the offsets.
 
         Raises:
             ContentError: so many records in a row were refused that the fault must be ours.
         """
-        BATCH_RECORDS.observe(len(records))
-        await self._settle(records)
+        await self._settle(batch)
 
-    async def _settle(
-        self, records: Sequence[RawRecord], dead_letters: Sequence[DeadLetter] = (), tries: int = 1
-    ) -> None:
+    async def _prepare(self, records: Sequence[RawRecord]) -> Prepared:
+        documents, malformed = _decode(records, self._limits)
         try:
-            documents, malformed = _decode(records, self._limits) if not dead_letters else ([], dead_letters)
-            opinions = await self._in_thread("classify", lambda: self._classify.run([d for _, d in documents]))
-            classified = [(record, document, o) for (record, document), o in zip(documents, opinions, strict=True)]
-            settled = await self._in_thread("store", lambda: self._store.run(records, classified))
+            with _refusing("classify"):
+                opinions = await _in_thread("classify", lambda: self._classify.run([d for _, d in documents]))
         except ContentError as error:
-            await self._split(records, error, tries)
+            return Prepared(records, [], malformed, error)
+        classified = [(record, document, o) for (record, document), o in zip(documents, opinions, strict=True)]
+        return Prepared(records, classified, malformed)
+
+    async def _settle(self, batch: Prepared, tries: int = 1) -> None:
+        try:
+            if batch.refused is not None:
+                raise batch.refused
+            settled = await self._stored(batch)
+        except ContentError as error:
+            await self._split(batch.records, error, tries)
             return
         if settled:
             self._guilty_in_a_row = 0
         versions = [result.published for result in settled if result.published is not None]
-        await self._patience.run("publish", _is_broker_away, lambda: self._publish.run(versions, malformed))
-        _count(documents, settled, malformed)
+        await self._patience.run("publish", _is_broker_away, lambda: self._publish.run(versions, batch.malformed))
+        _count(batch.classified, settled, batch.malformed)
+
+    async def _stored(self, batch: Prepared) -> list[Settled]:
+        with _refusing("store"):
+            return await self._patience.run(
+                "store",
+                lambda error: not is_content_error(error),
+                lambda: _in_thread("store", lambda: self._store.run(batch.records, batch.classified)),
+            )
 
     async def _split(self, records: Sequence[RawRecord], error: ContentError, tries: int) -> None:
         """Halve a batch that failed for its content; a record that keeps failing alone is dead-lettered."""
         if len(records) > 1:
             middle = len(records) // 2
-            await self._settle(records[:middle])
-            await self._settle(records[middle:])
+            await self._settle(await self._prepare(records[:middle]))
+            await self._settle(await self._prepare(records[middle:]))
             return
         if tries < TRIES_ALONE:
             await asyncio.sleep(TRY_AGAIN_SECONDS)
-            await self._settle(records, tries=tries + 1)
+            await self._settle(await self._prepare(records), tries + 1)
             return
         self._guilty_in_a_row += 1
         if self._guilty_in_a_row >= GUILTY_IN_A_ROW:
             raise error
-        await self._settle(records, [DeadLetter(records[0], error.stage, "poisons_its_batch", str(error))])
+        letter = DeadLetter(records[0], error.stage, "poisons_its_batch", str(error))
+        await self._settle(Prepared(records, [], [letter]))
 
-    async def _in_thread(self, step: str, work: Callable[[], Result]) -> Result:
-        """Run a blocking step off the event loop; wait out dependencies, turn the rest into ContentError."""
 
-        async def run() -> Result:
-            with STEP_SECONDS.labels(step).time():
-                return await asyncio.to_thread(work)
+@contextmanager
+def _refusing(step: str) -> Iterator[None]:
+    """Whatever a step raises for reasons of its own, and not because a dependency is away, speaks of the content."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("batch_refused", step=step, error=type(error).__name__, detail=str(error)[:300])
+        raise ContentError(step, error) from error
 
-        try:
-            return await self._patience.run(step, _is_waitable(step), run)
-        except Exception as error:
-            log.warning("batch_refused", step=step, error=type(error).__name__, detail=str(error)[:300])
-            raise ContentError(step, error) from error
+
+async def _in_thread(step: str, work: Callable[[], Result]) -> Result:
+    """Run a blocking step off the event loop."""
+    with STEP_SECONDS.labels(step).time():
+        return await asyncio.to_thread(work)
 
 
 def _decode(
@@ -127,22 +174,19 @@ def _decode(
     return documents, malformed
 
 
-def _is_waitable(step: str) -> Callable[[Exception], bool]:
-    """The model has no dependency to wait for; the database has, and says otherwise when content is at fault."""
-    return (lambda error: not is_content_error(error)) if step == "store" else (lambda error: False)
-
-
 def _is_broker_away(error: Exception) -> bool:
     return isinstance(error, KafkaError | OSError | asyncio.TimeoutError)
 
 
 def _count(
-    documents: Sequence[tuple[RawRecord, Document]], settled: Sequence[Settled], malformed: Sequence[DeadLetter]
+    classified: Sequence[tuple[RawRecord, Document, Opinion]],
+    settled: Sequence[Settled],
+    malformed: Sequence[DeadLetter],
 ) -> None:
     now = datetime.now(UTC)
     for fate, times in Counter(result.fate for result in settled).items():
         RECORDS.labels(fate).inc(times)
-    for (record, _), result in zip(documents, settled, strict=True):
+    for (record, _, _), result in zip(classified, settled, strict=True):
         if result.fate != "repeat":
             RECORD_TO_ROW_SECONDS.observe((now - record.recorded_at).total_seconds())
     for letter in malformed:

@@ -26,10 +26,7 @@ def leave(reason: str) -> NoReturn:
 class Patience:
     """Repeats a step with jittered back-off, at most 5 s apart, for as long as it takes.
 
-    One step at a time.
-
-    Attributes:
-        holding: the step that is being repeated now, or None; the watchdog does not count such time as a stall.
+    Several steps may run at the same time, each of them once.
     """
 
     def __init__(self, should_stop: Callable[[], bool], monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -38,13 +35,18 @@ class Patience:
         """
         self._should_stop = should_stop
         self._monotonic = monotonic
-        self._attempt: tuple[str, float] | None = None
-        self.holding: str | None = None
+        self._attempts: dict[str, float] = {}
+        self._held: dict[str, float] = {}
 
-    def hanging(self, seconds: float) -> str | None:
-        """The step whose attempt has neither succeeded nor failed for so long. From any thread."""
-        attempt = self._attempt
-        return attempt[0] if attempt and self._monotonic() - attempt[1] >= seconds else None
+    @property
+    def holding(self) -> str | None:
+        """A step that is being repeated now, if there is one; the watchdog does not count such time as a stall."""
+        return next(iter(self._held.copy()), None)
+
+    def is_hanging(self, step: str, seconds: float) -> bool:
+        """Whether an attempt at the step has neither succeeded nor failed for so long. From any thread."""
+        since = self._attempts.get(step)
+        return since is not None and self._monotonic() - since >= seconds
 
     async def run(
         self,
@@ -73,17 +75,16 @@ class Patience:
                 on=should_repeat, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0, wait_jitter=1.0
             ):
                 with attempt:
-                    self._attempt = step, self._monotonic()
+                    self._attempts[step] = self._monotonic()
                     return await work()
         finally:
-            if self.holding is not None:
+            self._attempts.pop(step, None)
+            if self._held.pop(step, None) is not None:
                 log.info("step_goes_on", step=step)
                 WAITING.labels(step).set_function(float)
-            self.holding = self._attempt = None
         raise AssertionError("stamina gives up only by raising")
 
     def _hold(self, step: str) -> None:
-        if self.holding is None:
-            since = self._monotonic()
+        if step not in self._held:
+            since = self._held[step] = self._monotonic()
             WAITING.labels(step).set_function(lambda: self._monotonic() - since)
-        self.holding = step

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,12 +23,13 @@ from storage.local import is_answering
 from storage.model_versions import champion
 from streams import topics
 from streams.announcements import ModelFollower
+from streams.batches import Batches
 from streams.classify import ClassifyStep
 from streams.dead_letters import RawRecord, record_time
 from streams.hole_guard import HoleGuard
 from streams.intake import IntakeLimits
 from streams.offsets import OffsetReader
-from streams.pipeline import Pipeline
+from streams.pipeline import Pipeline, Prepared
 from streams.progress import Progress
 from streams.publish import PublishStep
 from streams.retry import Patience, leave
@@ -41,6 +42,9 @@ START_SECONDS = 600.0
 """A worker that loads its model for longer hangs. Time in which it waits for a dependency does not count."""
 HANGING_SECONDS = 10.0
 """An attempt at the store step that takes longer makes the watchdog ask whether the database answers at all."""
+
+BATCHES_IN_HAND = 3
+"""One that is stored and published, one that the model computes, one whose texts are tokenised meanwhile."""
 
 
 class Worker:
@@ -93,34 +97,63 @@ class Worker:
         REBALANCES.inc()
         ASSIGNED.set(len(own))
 
-    async def run(self, batches: AsyncIterator[Sequence[Any]], should_stop: Callable[[], bool]) -> None:
-        """Carry Faust's batches of events through the pipeline until the worker is told to stop.
+    async def run(self, stream: Any, should_stop: Callable[[], bool]) -> None:
+        """Carry Faust's events through the pipeline until the worker is told to stop.
 
-        Never raises and never returns early: Faust acknowledges a batch even when its agent's body fails, so
-        whatever is unforeseen ends the process (`streams.retry.leave`) and the batch is read again.
+        Never raises and never returns early: Faust goes on to the next events even when its agent's body fails, so
+        whatever is unforeseen ends the process (`streams.retry.leave`) and what is not settled is read again.
         """
         self._should_stop = should_stop
         try:
             guard, pipeline = await self._open()
-            async for events in batches:
-                records = [raw_record(event) for event in events]
-                self._progress.begin({record.partition for record in records})
-                await self._patience.run("offsets", _is_broker_away, partial(asyncio.to_thread, guard.check, records))
-                await pipeline.process(records)
-                self._progress.finish()
-                self._settled += 1
-                LAST_PROGRESS.set_to_current_time()
+            await self._carry(stream, guard, pipeline)
         except asyncio.CancelledError:
             if not should_stop():
                 leave("the agent was cancelled")
             await self._close()
             raise
-        except BaseException as error:  # the fate of the batch is unknown: acknowledge nothing
+        except BaseException as error:  # the fate of what is in hand is unknown: acknowledge nothing
             log.exception("agent_failed")
             leave(f"{type(error).__name__}: {error}")
         if not should_stop():
             leave("the agent's loop ended by itself")
         await self._close()
+
+    async def _carry(self, stream: Any, guard: HoleGuard, pipeline: Pipeline) -> None:
+        """Prepare some batches at a time, so that the model never waits for the database or the broker; settle and
+        acknowledge them in their order. Returns when the stream ends."""
+        settings = self._settings.worker
+        batches = Batches(stream, most=settings.batch_records, wait_seconds=settings.batch_wait_seconds)
+        begun: asyncio.Queue[tuple[Sequence[Any], asyncio.Task[Prepared]]] = asyncio.Queue()
+        in_hand = asyncio.Semaphore(BATCHES_IN_HAND)
+
+        async def begin() -> None:
+            while True:
+                await in_hand.acquire()
+                events = await batches.take()
+                records = [raw_record(event) for event in events]
+                self._progress.begin({record.partition for record in records})
+                await self._patience.run("offsets", _is_broker_away, partial(asyncio.to_thread, guard.check, records))
+                begun.put_nowait((events, work.create_task(pipeline.prepare(records))))
+
+        async def settle() -> None:
+            while True:
+                events, prepared = await begun.get()
+                await pipeline.settle(await prepared)
+                await batches.acknowledge(events)
+                self._progress.finish()
+                self._settled += 1
+                LAST_PROGRESS.set_to_current_time()
+                in_hand.release()
+
+        try:
+            async with asyncio.TaskGroup() as work:
+                tasks = [work.create_task(begin()), work.create_task(settle())]
+                await batches.fill()
+                for task in tasks:
+                    task.cancel()
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
 
     async def _open(self) -> tuple[HoleGuard, Pipeline]:
         settings = self._settings
@@ -171,15 +204,7 @@ class Worker:
         return await asyncio.to_thread(self._load, self._settings.models.checkpoint)
 
     def _load(self, checkpoint: str) -> Classifier:
-        models = self._settings.models
-        return Classifier.load(
-            checkpoint,
-            device=models.device,
-            batch_tokens=models.batch_tokens,
-            max_length=models.max_length,
-            cache_entries=models.cache_entries,
-            threads=models.threads,
-        )
+        return Classifier.configured(self._settings.models, checkpoint)
 
     def _follow_announcements(self, classify: ClassifyStep) -> None:
         def on_announcement(announcement: ModelAnnouncement) -> None:
@@ -193,7 +218,7 @@ class Worker:
 
     def _waits_for(self) -> str | None:
         """What the watchdog must not take for a stall. A database that hangs fails no step, so it is asked."""
-        is_hanging = self._patience.hanging(HANGING_SECONDS) == "store" and self._patience.holding is None
+        is_hanging = self._patience.is_hanging("store", HANGING_SECONDS) and self._patience.holding is None
         self._away = "PostgreSQL does not answer" if is_hanging and not is_answering(self._database_url) else None
         if waits := self._holding():
             self._started_at = time.monotonic()

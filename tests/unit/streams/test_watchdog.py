@@ -167,6 +167,21 @@ def test_signs_of_life_excuse_only_partitions_of_the_batch(scene):
     assert "partition 1" in scene.stalls[0]
 
 
+def test_signs_of_life_excuse_every_batch_in_hand(scene):
+    """A batch that waits for the one before it stands no stiller than that one."""
+    scene.progress.begin({0})
+    scene.progress.begin({1})
+
+    def compute():
+        scene.signs += 1
+
+    scene.look(seconds=600, each_time=compute)
+    assert not scene.stalls
+    scene.progress.finish()
+    scene.look(seconds=60, each_time=compute)
+    assert "partition 0" in scene.stalls[0]
+
+
 def test_another_worker_s_partition_is_its_own_affair(scene):
     """A healthy worker, or an idle spare, does not end for a stall elsewhere."""
     scene.progress.assigned = frozenset()
