@@ -77,7 +77,7 @@ def explain(
     classify: Classify,
     head: Head = "sentiment",
     label: str | None = None,
-    method: Method = "gradient",
+    method: Method = "integrated",
     max_length: int = 256,
 ) -> Explanation:
     """Explain the verdict on one text. Blocks for tens of milliseconds, long texts for seconds.
@@ -90,7 +90,6 @@ def explain(
 
     Raises:
         UsageError: the head does not know the class, or the tokenizer cannot say where a token stands.
-        DependencyNotReadyError: `integrated` without captum.
     """
     (opinion,) = classify([text])
     names = model.config.heads[head]

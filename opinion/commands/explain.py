@@ -51,9 +51,7 @@ def explain(
     label: Annotated[
         str | None, typer.Option("--class", help="The class to explain; the model's answer if absent.")
     ] = None,
-    method: Annotated[
-        Method, typer.Option(help="`integrated` is slower and needs the extra `explain`.")
-    ] = "gradient",
+    method: Annotated[Method, typer.Option(help="`gradient` is faster, and worse for deep encoders.")] = "integrated",
     checkpoint: Annotated[
         str | None, typer.Option(help="`starter`, a folder or a hub id; else the champion.")
     ] = None,

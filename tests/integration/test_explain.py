@@ -1,6 +1,7 @@
 """Explanations of what is stored: a document by its id, and the documents behind an incident."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,13 +26,14 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def engine(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Engine:
+def engine(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Engine]:
     """A database with two documents."""
     monkeypatch.setenv("OPINION_DATABASE_URL", database_url)
     monkeypatch.setenv("OPINION_HOME", str(tmp_path))
     engine = connect(database_url)
     store_rows(engine, [row("forum:1", 1, text="bad service"), row("forum:2", 2, text="bad coffee and bad tea")])
-    return engine
+    yield engine
+    engine.dispose()
 
 
 def explain(checkpoint: str, *arguments: str) -> Result:

@@ -1,13 +1,11 @@
 """Attributions at the embedding layer: what they sum to, and that any encoder will do."""
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import DebertaV2Config, PretrainedConfig, XLMRobertaConfig
 
-from core.errors import DependencyNotReadyError
 from models.attribution import Method, attribute, blank_token
 from models.checkpoints import load_checkpoint
 from models.classifier import OpinionClassifier, OpinionConfig
@@ -81,14 +79,6 @@ def test_any_encoder_will_do(encoder: PretrainedConfig, method: Method) -> None:
     figures = attribute(model, WINDOW, BLANKS, head="sentiment", index=2, method=method)
     assert all(figure != 0.0 for figure in figures[1:-1])
     assert model.encoder.get_input_embeddings().weight.grad is None
-
-
-def test_without_captum_the_remedy_is_named(model: OpinionClassifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks for integrated gradients without the extra learns what to install."""
-    monkeypatch.setitem(sys.modules, "captum.attr", None)
-    with pytest.raises(DependencyNotReadyError, match="captum") as error:
-        attribute(model, WINDOW, BLANKS, head="sentiment", index=0, method="integrated")
-    assert "pip install" in str(error.value.remedy)
 
 
 def test_the_blank_is_the_mask_where_there_is_one(checkpoint: Path) -> None:
