@@ -41,7 +41,9 @@ class WorkerSettings(_Section):
     """One Faust worker."""
 
     batch_records: int = Field(256, ge=1, le=4096, description="Most records a batch may hold.")
-    batch_wait_seconds: float = Field(0.2, gt=0, le=10, description="How long a batch waits to fill.")
+    batch_wait_seconds: float = Field(
+        0.2, gt=0, le=10, description="How long a record waits for others to share its batch."
+    )
     max_text_chars: int = Field(50_000, ge=100, description="Longer texts are dead-lettered.")
     max_value_bytes: int = Field(1_000_000, ge=1000, description="Larger raw values are dead-lettered.")
     max_future: timedelta = Field(timedelta(hours=24), description="Later `published_at` is dead-lettered.")
@@ -138,7 +140,7 @@ class RetrainSettings(_Section):
     tolerance: float = Field(0.0, ge=0, description="How much macro-F1 a candidate may lose and still pass.")
     epochs: float = Field(4, gt=0, description="Most passes over the labels; early stopping may take fewer.")
     learning_rate: float = Field(
-        0, ge=0, description="0 goes by the model's size: 5e-4 below 30 million weights, 2e-5 above."
+        0, ge=0, description="0 goes by the model's size: 5e-4 below 15 million weights, 1e-4 below 60, else 2e-5."
     )
 
 

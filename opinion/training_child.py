@@ -25,8 +25,9 @@ if TYPE_CHECKING:  # torch is for the child only; the parent reads this module f
     from models.inference import Classifier
     from models.replay import Replay
 
-SMALL_MODEL_WEIGHTS: Final = 30_000_000
-SMALL_MODEL_RATE: Final = 5e-4  # 1e-4 learned too little of a thousand labels, 1e-3 forgot more
+RATES: Final = ((15_000_000, 5e-4), (60_000_000, 1e-4))
+"""Learning rates below so many weights. The smaller a model, the more it needs: of one of 9 million, 1e-4 learned too
+little of a thousand labels, and 1e-3 forgot more."""
 BIG_MODEL_RATE: Final = 2e-5
 NICENESS: Final = 10  # workers and the scheduler come first
 JOB_FILE: Final = "job.json"
@@ -137,8 +138,10 @@ def _learning_rate(job: TrainingJob, parent: Path) -> float:
     """The configured one, else what suits the model's size: a big encoder forgets all at a small one's rate."""
     from models.checkpoints import load_checkpoint
 
-    is_small = load_checkpoint(parent)[0].num_parameters() < SMALL_MODEL_WEIGHTS
-    return job.learning_rate or (SMALL_MODEL_RATE if is_small else BIG_MODEL_RATE)
+    if job.learning_rate:
+        return job.learning_rate
+    weights = load_checkpoint(parent)[0].num_parameters()
+    return next((rate for most, rate in RATES if weights < most), BIG_MODEL_RATE)
 
 
 def _judged(
