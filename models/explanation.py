@@ -80,7 +80,7 @@ def explain(
     method: Method = "integrated",
     max_length: int = 256,
 ) -> Explanation:
-    """Explain the verdict on one text. Blocks for tens of passes: most of a second for the starter, more for long texts.
+    """Explain the verdict on one text. Blocks for tens of passes, most of a second; long texts take longer.
 
     Args:
         model, tokenizer: of the checkpoint that `classify` uses; any encoder, a fast tokenizer.
