@@ -27,6 +27,7 @@ class OpinionConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is 
         dropout: before the heads.
         word_dropout: share of tokens replaced by `mask_token_id` while training.
         label_smoothing: spread over the classes that the row's source knows.
+        soft_weight, soft_temperature: of soft answers while training, see `models.distillation`.
         temperatures: calibration per head, one figure or one per script of the text; see `models.calibration`.
     """
 
@@ -41,6 +42,8 @@ class OpinionConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is 
         word_dropout: float = 0.0,
         mask_token_id: int | None = None,
         label_smoothing: float = 0.0,
+        soft_weight: float = 0.0,
+        soft_temperature: float = 1.0,
         temperatures: dict[str, Temperature] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -55,6 +58,8 @@ class OpinionConfig(PretrainedConfig):  # type: ignore[misc]  # transformers is 
         self.word_dropout = word_dropout
         self.mask_token_id = mask_token_id
         self.label_smoothing = label_smoothing
+        self.soft_weight = soft_weight
+        self.soft_temperature = soft_temperature
         self.temperatures: dict[str, Temperature] = temperatures or dict.fromkeys(self.heads, 1.0)
         super().__init__(**kwargs)
 
@@ -101,6 +106,7 @@ class OpinionClassifier(PreTrainedModel):  # type: ignore[misc]
         attention_mask: torch.Tensor,
         labels: torch.Tensor | None = None,
         class_mask: torch.Tensor | None = None,
+        soft_scores: torch.Tensor | None = None,
     ) -> OpinionOutput:
         """Score a batch.
 
@@ -110,6 +116,7 @@ class OpinionClassifier(PreTrainedModel):  # type: ignore[misc]
             labels: (batch, heads) int64 in the order of `config.heads`; `IGNORED_LABEL` for a missing answer.
             class_mask: (batch, classes of all heads) bool, False for classes that the row's source does not
                 know; they take no part in the loss of that row.
+            soft_scores: (batch, classes of all heads), what teachers think at `config.soft_temperature`.
         """
         if self.training and self.config.word_dropout > 0:
             input_ids = self._drop_words(input_ids, attention_mask)
@@ -117,6 +124,9 @@ class OpinionClassifier(PreTrainedModel):  # type: ignore[misc]
         pooled = self.dropout(self._pool(states, attention_mask))
         logits = torch.cat([head(pooled) for head in self.heads.values()], dim=-1).float()
         loss = None if labels is None else self._loss(logits, labels, class_mask)
+        if loss is not None and soft_scores is not None:
+            weight = self.config.soft_weight
+            loss = (1 - weight) * loss + weight * self._soft_loss(logits, soft_scores)
         return OpinionOutput(loss=loss, logits=logits)
 
     def split_heads(self, logits: torch.Tensor) -> HeadLogits:
@@ -163,31 +173,41 @@ class OpinionClassifier(PreTrainedModel):  # type: ignore[misc]
         return torch.cat([mean, states.masked_fill(mask == 0, lowest).amax(dim=1)], dim=-1)
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor, class_mask: torch.Tensor | None) -> torch.Tensor:
-        """Cross entropy, averaged over all answers of the batch, whichever head they belong to."""
+        """Cross entropy, averaged over all answers of the batch, whichever head they belong to.
+
+        Rows without an answer are weighed with zero and not left out: picking rows would make a GPU wait each step.
+        """
         masks = torch.ones_like(logits, dtype=torch.bool) if class_mask is None else class_mask.bool()
+        answered = labels != IGNORED_LABEL
         total = logits.sum() * 0.0  # keeps the graph when no row of the batch has a label
         for column, (part, mask) in enumerate(
             zip(self.split_heads(logits).values(), self.split_heads(masks).values(), strict=True)
         ):
-            answered = labels[:, column] != IGNORED_LABEL
-            total = total + masked_cross_entropy(
-                part[answered], labels[answered, column], mask[answered], self.config.label_smoothing
-            )
-        return total / (labels != IGNORED_LABEL).sum().clamp(min=1)
+            losses = masked_cross_entropy(part, labels[:, column].clamp(min=0), mask, self.config.label_smoothing)
+            total = total + torch.where(answered[:, column], losses, 0.0).sum()
+        return total / answered.sum().clamp(min=1)
+
+    def _soft_loss(self, logits: torch.Tensor, soft_scores: torch.Tensor) -> torch.Tensor:
+        """Cross entropy to the teachers' scores, mean over rows and heads, at the temperature's scale (Hinton et al.
+        2015, "Distilling the Knowledge in a Neural Network", section 2: times its square)."""
+        temperature = self.config.soft_temperature
+        heads = zip(self.split_heads(logits).values(), self.split_heads(soft_scores.float()).values(), strict=True)
+        losses = [-(soft * torch.log_softmax(part / temperature, dim=-1)).sum(dim=-1).mean() for part, soft in heads]
+        return torch.stack(losses).mean() * temperature**2
 
 
 def masked_cross_entropy(
     logits: torch.Tensor, labels: torch.Tensor, mask: torch.Tensor, smoothing: float
 ) -> torch.Tensor:
-    """Summed cross entropy over the classes that `mask` allows.
+    """Cross entropy of each row over the classes that `mask` allows: (rows,) float32.
 
     Args:
         logits: (rows, classes) float32.
-        labels: (rows,) int64, each an allowed class.
+        labels: (rows,) int64, each an allowed class; else that row's figure says nothing.
         mask: (rows, classes) bool.
         smoothing: probability spread evenly over the row's allowed classes; none of it goes to a masked class.
     """
     log_scores = torch.log_softmax(logits.masked_fill(~mask, torch.finfo(logits.dtype).min), dim=-1)
     picked = log_scores.gather(1, labels.unsqueeze(1)).squeeze(1)
     spread = log_scores.masked_fill(~mask, 0.0).sum(dim=-1) / mask.sum(dim=-1).clamp(min=1)
-    return -((1 - smoothing) * picked + smoothing * spread).sum()
+    return -((1 - smoothing) * picked + smoothing * spread)

@@ -57,11 +57,12 @@ def _decode(line: bytes) -> _Line:
             raise error from None
 
 
-def read_labelled(path: Path, *, absent: tuple[str, ...] = ()) -> list[LabelledText]:
+def read_labelled(path: Path, *, absent: tuple[str, ...] = (), unlabelled: bool = False) -> list[LabelledText]:
     """Every row that carries a label for at least one head, in file order.
 
     Args:
         absent: given to every row, see `LabelledText`.
+        unlabelled: the rows without a label in their place.
 
     Raises:
         NotFoundError: no such file.
@@ -87,7 +88,7 @@ def read_labelled(path: Path, *, absent: tuple[str, ...] = ()) -> list[LabelledT
                         f"{path}:{number}: {answer!r} is no {head}",
                         remedy=f"known classes: {', '.join(CLASSES[head])}",
                     )
-            if labelled.topic is not None or labelled.sentiment is not None:
+            if unlabelled == (labelled.topic is None and labelled.sentiment is None):
                 rows.append(labelled)
     return rows
 

@@ -24,14 +24,17 @@ class EncodedRows(Dataset[dict[str, Any]]):
         heads: dict[str, list[str]],
         max_length: int,
         repeats: Sequence[int] | None = None,
+        soft_scores: torch.Tensor | None = None,
     ) -> None:
         """Args:
         repeats: how often each row is seen in one epoch; once if absent.
+        soft_scores: (rows, classes of all heads) of teachers, see `models.distillation`.
         """
         texts = [row.text for row in rows]
         self._ids = tokenizer(texts, truncation=True, max_length=max_length)["input_ids"] if texts else []
         self._labels = [_label_ids(row, heads) for row in rows]
         self._masks = [_class_mask(row, heads) for row in rows]
+        self._soft_scores = soft_scores
         self._scripts = [script_of(text) for text in texts]
         counts = repeats if repeats is not None else [1] * len(rows)
         self._order = [index for index, count in enumerate(counts) for _ in range(count)]
@@ -46,7 +49,8 @@ class EncodedRows(Dataset[dict[str, Any]]):
 
     def __getitem__(self, position: int) -> dict[str, Any]:
         index = self._order[position]
-        return {"input_ids": self._ids[index], "labels": self._labels[index], "class_mask": self._masks[index]}
+        row = {"input_ids": self._ids[index], "labels": self._labels[index], "class_mask": self._masks[index]}
+        return row if self._soft_scores is None else {**row, "soft_scores": self._soft_scores[index]}
 
 
 class PadToLongest:
@@ -63,12 +67,15 @@ class PadToLongest:
             ids = row["input_ids"]
             input_ids[position, : len(ids)] = torch.tensor(ids, dtype=torch.long)
             attention_mask[position, : len(ids)] = 1
-        return {
+        batch = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "labels": torch.tensor([row["labels"] for row in rows], dtype=torch.long),
             "class_mask": torch.tensor([row["class_mask"] for row in rows], dtype=torch.bool),
         }
+        if "soft_scores" in rows[0]:
+            batch["soft_scores"] = torch.stack([row["soft_scores"] for row in rows])
+        return batch
 
 
 def repeated(count: int, repeat: float, seed: int) -> list[int]:

@@ -20,6 +20,7 @@ from models.bases import load_base, longest_input
 from models.checkpoints import load_checkpoint, save_checkpoint, window_length
 from models.classifier import OpinionClassifier, OpinionConfig
 from models.datasets import LabelledText, read_labelled
+from models.distillation import ask_teachers
 from models.encoding import EncodedRows, repeated
 from models.recipe import DataFile, Optimisation, Recipe
 from models.shrinking import keep_layers, set_dropout
@@ -75,12 +76,24 @@ def train_recipe(
         count for part, part_rows in train for count in repeated(len(part_rows), part.repeat, optimisation.seed)
     ]
     dev = [row for part in recipe.dev for row in read_part(data, part)]
-    model, tokenizer = build(recipe, [row.text for row in rows], out / WORK_FOLDER)
+    if recipe.distillation is not None:
+        unlabelled = [
+            r for file in recipe.distillation.unlabelled for r in read_labelled(data / file, unlabelled=True)
+        ]
+        rows += unlabelled
+        repeats += [1] * len(unlabelled)
+    texts = [row.text for row in rows]
+    model, tokenizer = build(recipe, texts, out / WORK_FOLDER)
     heads, max_length = model.config.heads, window_length(tokenizer)
+    soft_scores = None
+    if recipe.distillation is not None:
+        soft_scores = ask_teachers(recipe.distillation, texts, heads)
+        model.config.soft_weight = recipe.distillation.weight
+        model.config.soft_temperature = recipe.distillation.temperature
     fitted = fit(
         model,
         tokenizer,
-        EncodedRows(rows, tokenizer, heads, max_length, repeats),
+        EncodedRows(rows, tokenizer, heads, max_length, repeats, soft_scores),
         EncodedRows(dev, tokenizer, heads, max_length),
         optimisation,
         out / WORK_FOLDER,

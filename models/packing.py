@@ -8,9 +8,11 @@ interface and takes `position_ids` (BERT, ELECTRA, RoBERTa, XLM-R, …); `models
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
@@ -58,17 +60,23 @@ def pack(inputs: Sequence[list[int]], first_position: int, device: torch.device)
         inputs: ids of each text with its special tokens, none empty.
         first_position: what the encoder calls the first token's place; 0, or past `pad_token_id` for RoBERTa's kin.
     """
-    lengths = [len(ids) for ids in inputs]
-    places = torch.arange(first_position, first_position + max(lengths))
-    bounds = torch.zeros(len(inputs) + 1, dtype=torch.int32)
-    bounds[1:] = torch.tensor(lengths).cumsum(0)
+    lengths = np.fromiter(map(len, inputs), np.int64, len(inputs))
+    ends = lengths.cumsum()
+    ids = np.fromiter(chain.from_iterable(inputs), np.int64, ends[-1])
+    places = np.arange(len(ids)) - np.repeat(ends - lengths, lengths) + first_position
     return Packed(
-        input_ids=torch.tensor([[token for ids in inputs for token in ids]]).to(device, non_blocking=True),
-        position_ids=torch.cat([places[:length] for length in lengths]).unsqueeze(0).to(device, non_blocking=True),
-        lengths=torch.tensor(lengths).to(device, non_blocking=True),
-        bounds=bounds.to(device, non_blocking=True),
-        runs=[(len(list(group)), length) for length, group in groupby(lengths)],
+        input_ids=_on(device, ids).unsqueeze(0),
+        position_ids=_on(device, places).unsqueeze(0),
+        lengths=_on(device, lengths),
+        bounds=_on(device, np.concatenate([[0], ends]).astype(np.int32)),
+        runs=[(len(list(group)), length) for length, group in groupby(lengths.tolist())],
     )
+
+
+def _on(device: torch.device, numbers: npt.NDArray[Any]) -> torch.Tensor:
+    """Copied while the device computes what it was given before, for which a GPU wants pinned memory."""
+    tensor = torch.from_numpy(numbers)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def packed_attention(

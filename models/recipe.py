@@ -1,7 +1,7 @@
 """A recipe: everything that decides how a checkpoint is trained, as a committed YAML file."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -44,6 +44,22 @@ class TokenizerSettings(_Part):
     max_piece_chars: int = Field(8, ge=1, le=16)
 
 
+class Distillation(_Part):
+    """Learning from what other classifiers think of the training rows, beside the labels; see `models.distillation`.
+
+    Attributes:
+        teachers: checkpoints of ours; the mean of their scores counts.
+        weight: of the teachers in the loss; the labels have the rest.
+        temperature: flattens the scores, so that the unlikely classes are heard as well.
+        unlabelled: files whose rows without a label are read as well; the teachers alone say what they are.
+    """
+
+    teachers: tuple[str, ...] = Field(min_length=1)
+    weight: float = Field(0.7, gt=0, le=1)
+    temperature: float = Field(2.0, ge=1)
+    unlabelled: tuple[str, ...] = ()
+
+
 class Optimisation(_Part):
     """AdamW with linear warm-up and linear decay, stopped early on dev macro-F1.
 
@@ -75,6 +91,7 @@ class Recipe(_Part):
         encoder: fields of the encoder's config, `model_type` among them, for training from nothing.
         dropout, encoder_dropout, word_dropout: before the heads, in the encoder (its own if absent), of whole words.
         max_length: tokens of one window, in training and later.
+        distillation: teachers to learn from, if any.
         test: files for the figures on the model card, never trained on.
         baselines: accuracy and macro-F1, in percent, that the linear n-gram baseline reaches on a test file, by the
             file's name; the card says which of them the model beats.
@@ -95,6 +112,7 @@ class Recipe(_Part):
     max_length: int = Field(256, ge=8)
     save_dtype: SaveDtype = "float32"
     optimisation: Optimisation = Optimisation()
+    distillation: Distillation | None = None
     train: tuple[DataFile, ...]
     dev: tuple[DataFile, ...]
     test: tuple[str, ...] = ()
@@ -102,9 +120,13 @@ class Recipe(_Part):
     sections: dict[str, Path] = {}
     notes: tuple[str, ...] = ()
 
+    def with_seed(self, seed: int) -> Self:
+        """The same recipe by another seed."""
+        return self.model_copy(update={"optimisation": self.optimisation.model_copy(update={"seed": seed})})
+
 
 def load_recipe(path: Path, base: str | None = None) -> Recipe:
-    """Read and check a recipe.
+    """Read and check a recipe. One that `extends` another, beside it, has that one's fields where it says nothing.
 
     Args:
         base: for a recipe that says neither what it starts from nor what it makes from nothing.
@@ -113,10 +135,8 @@ def load_recipe(path: Path, base: str | None = None) -> Recipe:
         NotFoundError: no such file.
         UsageError: not YAML, or a field is missing, unknown or out of range; the message names each.
     """
-    if not path.is_file():
-        raise NotFoundError(f"there is no recipe {path}", remedy="models/recipes/starter.yaml is an example")
     try:
-        recipe = Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        recipe = Recipe.model_validate(_fields(path))
     except yaml.YAMLError as error:
         raise UsageError(f"{path} is not YAML: {error}") from error
     except ValidationError as error:
@@ -135,3 +155,15 @@ def load_recipe(path: Path, base: str | None = None) -> Recipe:
     if missing := [str(file) for file in sections.values() if not file.is_file()]:
         raise NotFoundError(f"`sections` of the recipe {path} names files that are not there: {', '.join(missing)}")
     return recipe.model_copy(update={"sections": sections})
+
+
+def _fields(path: Path, extended_by: tuple[Path, ...] = ()) -> Any:
+    if not path.is_file():
+        raise NotFoundError(f"there is no recipe {path}", remedy="models/recipes/starter.yaml is an example")
+    if path in extended_by:
+        raise UsageError(f"the recipe {path} extends itself")
+    fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if isinstance(fields, dict) and "extends" in fields:
+        other = path.parent / str(fields.pop("extends"))
+        return {**_fields(other, (*extended_by, path)), **fields}
+    return fields

@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from core.errors import UsageError
 from models.datasets import LabelledText, open_text
 
 TARGET: Final = "\ue002"  # private use: no text means anything by it
@@ -165,6 +166,8 @@ def _entity_rows(line: _Line) -> Iterator[LabelledText]:
 def _joined(
     lines: Sequence[_Line], pairs: int, absent: tuple[str, ...], chance: random.Random
 ) -> Iterator[LabelledText]:
+    if pairs and len({line.sentiment for line in lines}) < 2:
+        raise UsageError("`pairs` join two texts of different sentiment, and the file has one sentiment only")
     made = 0
     while made < pairs:
         first, second = chance.sample(lines, 2)

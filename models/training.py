@@ -115,6 +115,7 @@ def fit(
             remove_unused_columns=False,
             label_names=["labels", "class_mask"],
             logging_steps=100,
+            logging_nan_inf_filter=False,  # it would make a GPU wait for the loss of each step
             report_to="none",
             disable_tqdm=True,
             seed=optimisation.seed,

@@ -40,6 +40,7 @@ def train(
     data: Annotated[Path, typer.Option(help="The folder that the recipe's files are relative to.")],
     out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an earlier run into OUT stopped.")] = False,
+    seed: Annotated[int | None, typer.Option(help="In place of the recipe's seed.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Train a checkpoint from a recipe: weights, tokenizer, version and a card with figures on its test files.
@@ -51,6 +52,8 @@ def train(
     from models.release import release
 
     loaded = load_recipe(recipe, load_settings().models.base)
+    if seed is not None:
+        loaded = loaded.with_seed(seed)
     stderr.print(f"training {loaded.name} into {out}", markup=False)
     with training_progress(stderr) as on_progress:
         trained = train_recipe(loaded, data, out, resume=resume, on_progress=on_progress)

@@ -10,7 +10,7 @@ from models.checkpoints import load_checkpoint
 from models.datasets import LabelledText
 from models.finetune import WORK_FOLDER, finetune, read_part, train_recipe
 from models.inference import Classifier
-from models.recipe import DataFile, Optimisation, Recipe
+from models.recipe import DataFile, Distillation, Optimisation, Recipe
 from models.release import release
 from models.training import Progress
 from tests.unit.models.test_registry import DAY
@@ -136,3 +136,19 @@ def test_a_part_of_a_file_is_spread_evenly(tmp_path: Path) -> None:
     part = read_part(tmp_path, DataFile(file="a.jsonl.gz", most_rows=6))
     assert len(part) == 6
     assert {row.sentiment for row in part} == {"positive", "negative"}
+
+
+def test_a_student_learns_from_a_teacher_on_rows_without_labels(recipe: Recipe, tmp_path: Path) -> None:
+    """The teacher's answers are asked for every row, unlabelled ones too, and end up in the student."""
+    data = tmp_path / "data"
+    teacher = train_recipe(recipe, data, tmp_path / "teacher").folder
+    write(data / "more.jsonl.gz", [LabelledText(row.text) for row in rows(2)])
+    taught = recipe.model_copy(
+        update={
+            "base": str(teacher),
+            "distillation": Distillation(teachers=(str(teacher),), weight=0.5, unlabelled=("more.jsonl.gz",)),
+        }
+    )
+    student = train_recipe(taught, data, tmp_path / "student")
+    assert student.dev["macro_f1"] == 1.0
+    assert load_checkpoint(student.folder)[0].config.soft_weight == 0.5

@@ -86,3 +86,29 @@ def test_sections_of_the_card_lie_beside_the_recipe(tmp_path: Path) -> None:
         load_recipe(path)
     (tmp_path / "tried.md").write_text("nothing", encoding="utf-8")
     assert load_recipe(path).sections == {"Tried": tmp_path / "tried.md"}
+
+
+def test_a_recipe_takes_from_the_one_it_extends(tmp_path: Path) -> None:
+    """Stages of one training share their data; what a stage says itself stands, an empty answer too."""
+    (tmp_path / "a.yaml").write_text("name: a\nbase: y\nlayers: 3\ntrain: [{file: t}]\ndev: []\n", encoding="utf-8")
+    path = tmp_path / "b.yaml"
+    path.write_text("extends: a.yaml\nbase: z\nlayers: null\n", encoding="utf-8")
+    recipe = load_recipe(path)
+    assert (recipe.name, recipe.base, recipe.layers, recipe.train[0].file) == ("a", "z", None, "t")
+
+
+@pytest.mark.parametrize(("first", "second"), [("a.yaml", "a.yaml"), ("b.yaml", "a.yaml")])
+def test_recipes_that_extend_each_other_are_refused(tmp_path: Path, first: str, second: str) -> None:
+    """A circle ends with a message and not with a full stack."""
+    (tmp_path / "a.yaml").write_text(f"extends: {first}\n", encoding="utf-8")
+    (tmp_path / "b.yaml").write_text(f"extends: {second}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="extends itself"):
+        load_recipe(tmp_path / "a.yaml")
+
+
+@pytest.mark.parametrize("stage", ["starter-longer", "starter-teacher", "starter-distilled"])
+def test_every_stage_of_the_starter_can_be_read(stage: str) -> None:
+    """All of them train and are judged on the same rows."""
+    first, recipe = load_recipe(STARTER), load_recipe(STARTER.with_name(f"{stage}.yaml"))
+    assert (recipe.train, recipe.dev, recipe.test) == (first.train, first.dev, first.test)
+    assert recipe.with_seed(9).optimisation.seed == 9 != recipe.optimisation.seed

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.errors import UsageError
 from models.datasets import LabelledText
 from models.targets import CONTEXT_CHARS, TARGET, clauses, context, mark, mentions_of, readings, target_rows
 
@@ -119,6 +120,12 @@ def test_rows_are_the_same_for_the_same_seed(tmp_path: Path) -> None:
     """A training can be repeated."""
     assert rows(tmp_path, HEADLINES, teaches="named") == rows(tmp_path, HEADLINES, teaches="named")
     assert rows(tmp_path, HEADLINES, teaches="named") != rows(tmp_path, HEADLINES, teaches="named", seed=2)
+
+
+def test_pairs_of_one_sentiment_are_refused(tmp_path: Path) -> None:
+    """Two texts of different sentiment cannot be drawn from one sentiment; looking on would never end."""
+    with pytest.raises(UsageError, match="one sentiment"):
+        rows(tmp_path, [line for line in HEADLINES if line["sentiment"] == "negative"], teaches="named")
 
 
 @pytest.mark.parametrize(("name", "spans"), [("a", [(0, 1), (2, 3)]), ("", []), ("z", [])])
