@@ -12,7 +12,8 @@ from core.addresses import EVERYWHERE, AddressRefusedError, is_public, resolve
     [
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",  # noqa: S104  # refused, not listened on
         "224.0.0.1", "::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "ff0e::1",
-        "192.0.0.8", "192.88.99.1", "::7f00:1", "::ffff:0:7f00:1", "64:ff9b:1::a00:1", "fec0::1", "2001:db8::1", "fe80::1%eth0",
+        "192.0.0.8", "192.88.99.1", "::7f00:1", "::ffff:0:7f00:1", "64:ff9b:1::a00:1", "fec0::1", "2001:db8::1",
+        "fe80::1%eth0",
     ],
 )  # fmt: skip
 def test_addresses_inside_are_not_public(address: str) -> None:
