@@ -1,4 +1,4 @@
-"""The scheduler's feeds job: polls the feeds that are due, side by side, and brings what is new onto the raw topic."""
+"""The scheduler's feeds job: polls what is due, side by side, and brings what is new onto the raw topic."""
 
 import asyncio
 from collections.abc import Callable, Sequence

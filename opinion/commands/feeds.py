@@ -103,7 +103,7 @@ def remove(url: Annotated[str, typer.Argument(help="Address of the feed.")], as_
 
 
 @app.command("test")
-def test(
+def try_feed(
     url: Annotated[str, typer.Argument(help="Address of the feed.")],
     source: SourceOption = None,
     article: ArticleOption = False,

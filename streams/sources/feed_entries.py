@@ -90,7 +90,7 @@ def parse_feed(fetched: Fetched, traits: Traits, *, now: datetime, zone: tzinfo)
     try:
         feed = feedparser.parse(
             io.BytesIO(text.encode("utf-8", "replace")),  # bytes or text alone it would take for a file or an address
-            response_headers={"content-type": _XML, "content-location": fetched.url},
+            response_headers={"content-type": _XML},  # with an address, it would make addresses of bare guids
             sanitize_html=False,
             resolve_relative_uris=False,
         )
@@ -119,7 +119,7 @@ def canonical_url(url: str | None, base: str) -> str | None:
 def _entry(entry: Any, base: str, traits: Traits, declared: str | None, now: datetime, zone: tzinfo) -> Entry | None:
     title = _text(entry.get("title_detail"))[:LONGEST_TITLE]
     text = max((_text(part) for part in (*entry.get("content", ()), entry.get("summary_detail"))), key=len)
-    link = canonical_url(entry.get("link"), base)
+    link = canonical_url(_link(entry), base)
     if not title and not text:
         return None  # a player or a picture alone
     document = RawDocument(
@@ -135,6 +135,12 @@ def _entry(entry: Any, base: str, traits: Traits, declared: str | None, now: dat
         metrics=_replies(entry.get("slash_comments")),
     )
     return Entry(_digest([document.id]), _digest(msgspec.structs.astuple(document)), document, link)
+
+
+def _link(entry: Any) -> str | None:
+    """A guid stands in for a link, but only if it is an address."""
+    link = str(entry.get("link") or "")
+    return None if entry.get("guidislink") and "://" not in link else link
 
 
 def _text(part: Any) -> str:
@@ -160,7 +166,7 @@ def _id(traits: Traits, guid: str, link: str | None, words: str) -> str:
 def _published(entry: Any, now: datetime, zone: tzinfo) -> str | None:
     """When it was published, by any field that says so; a time that cannot be is left out."""
     for name in ("published", "created", "updated"):
-        at = feed_time(str(entry.get(name) or ""), zone)
+        at = feed_time(str(dict.get(entry, name) or ""), zone)
         if at and EARLIEST <= at <= now + FUTURE:
             return at.isoformat()
     return None

@@ -5,6 +5,7 @@ no second look-up can lead elsewhere.
 """
 
 import asyncio
+import re
 import ssl
 from base64 import b64encode
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ PORTS: Final = {"http": 80, "https": 443}
 MOST_REDIRECTS: Final = 5
 MOST_ADDRESSES: Final = 3  # of one host are tried
 LONGEST_URL: Final = 4096
+HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9a-fA-F:.]+")
 LONGEST_RETRY_AFTER: Final = timedelta(hours=24)
 REDIRECTS: Final = (301, 302, 303, 307, 308)
 TAKEN: Final = (200, 203)
@@ -266,7 +268,8 @@ def parsed(url: str, base: httpx.URL | None = None) -> httpx.URL:
         host = found.raw_host.decode("ascii")
     except (httpx.InvalidURL, ValueError) as error:
         raise FetchError("bad_url", f"not a URL: {url[:200]!r}") from error
-    if found.scheme not in PORTS or not host or len(url) > LONGEST_URL:
+    is_port = found.port is None or 0 < found.port < 65536
+    if found.scheme not in PORTS or not HOST.fullmatch(host) or not is_port or len(url) > LONGEST_URL:
         raise FetchError("bad_url", f"not an http or https URL: {_without_user(url)[:200]!r}")
     return found.copy_with(fragment=None)
 

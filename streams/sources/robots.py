@@ -16,6 +16,7 @@ KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4: no longer than this
 KEPT_AWAY: Final = timedelta(minutes=10)  # a host that does not answer is asked again after so long
 MOST_HOSTS: Final = 2000
 MAX_BYTES: Final = 512_000  # RFC 9309, 2.5: at least 500 KiB are to be read
+SAME_OF_ALL: Final = ("address", "dns", "connect", "tls")  # it says the same of every page of the host
 UNAVAILABLE: Final = range(400, 500)
 
 Fetch = Callable[[httpx.URL], Awaitable[bytes]]
@@ -25,10 +26,10 @@ Fetch = Callable[[httpx.URL], Awaitable[bytes]]
 @dataclass(frozen=True, slots=True)
 class _Rules:
     """Attributes:
-    rules: None: nobody may read anything until `until`.
+    rules: what may be read, or why that cannot be told until `until`.
     """
 
-    rules: Protego | None
+    rules: Protego | FetchError
     until: datetime
 
 
@@ -46,15 +47,13 @@ class Robots:
 
         Raises:
             FetchError: `robots`: we may not read this page; `robots_unreachable`: what we may read cannot be told, so
-                nothing for now.
+                nothing for now; or why the host cannot be reached.
         """
         known = await self._of(url)
-        if known.rules is None:
-            raise FetchError(
-                "robots_unreachable",
-                f"robots.txt of {url.host} does not come",
-                retry_after=known.until - self._clock.now(),
-            )
+        if isinstance(known.rules, FetchError):
+            reason = known.rules.reason if known.rules.reason in SAME_OF_ALL else "robots_unreachable"
+            wait = known.until - self._clock.now()
+            raise FetchError(reason, f"robots.txt of {url.host}: {known.rules.detail}", retry_after=wait)
         if not known.rules.can_fetch(str(url), self._name):
             raise FetchError("robots", f"robots.txt of {url.host} keeps {self._name} from this page")
         return float(known.rules.crawl_delay(self._name) or 0)
@@ -77,7 +76,5 @@ class Robots:
         except FetchError as error:
             if error.status in UNAVAILABLE and error.reason != "rate_limited":
                 return _Rules(Protego.parse(""), now + KEPT)
-            if error.reason in ("address", "bad_url"):
-                raise  # it says the same of every page
-            return _Rules(None, now + max(KEPT_AWAY, min(error.retry_after or KEPT_AWAY, KEPT)))
+            return _Rules(error, now + max(KEPT_AWAY, min(error.retry_after or KEPT_AWAY, KEPT)))
         return _Rules(Protego.parse(body[:MAX_BYTES].decode("utf-8", "replace")), now + KEPT)
