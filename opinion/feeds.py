@@ -79,7 +79,7 @@ class FeedsJob:
         self._clock = clock
         self._lookup = lookup
         self._on_poll = on_poll
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)  # leaves the thread's own loop alone
         self._fetcher: Fetcher | None = None
 
     def __call__(self, should_stop: ShouldStop) -> None:

@@ -130,7 +130,8 @@ def try_feed(
             reader = FeedReader(fetcher, IntakeLimits.of(settings), SystemClock(), max_articles=most)
             return await reader.poll(row)
 
-    found = asyncio.run(poll())
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        found = runner.run(poll())
     if found.error:
         raise GateRefusedError(f"{found.error.reason}: {found.error.detail}", remedy="docs/how-to/read-feeds.md")
     documents = found.documents[-limit:] if limit else []

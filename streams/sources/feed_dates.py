@@ -10,6 +10,7 @@ _NUMERIC: Final = re.compile(
     r"(?:[T\s]{0,3}(\d{1,2})[:时](\d{1,2})分?(?::?(\d{1,2})秒?)?(?:[.,]\d{1,12})?)?\s{0,3}(Z|z|[A-Z]{2,5}|[+-]\d\d:?\d\d)?"
 )
 _ZONE: Final = re.compile(r"(?<![A-Za-z\d])([+-]\d\d:?\d\d|[A-Za-z]{1,5})(?:\s{1,3}\d{4})?$")
+_NO_YEAR: Final = re.compile(r"(?<![\d:+-])00\d\d(?![\d:])")  # a zero time, 1 Jan 0001, which is read as 2001
 UNIVERSAL: Final = ("Z", "UT", "UTC", "GMT")
 LONGEST: Final = 100
 
@@ -28,7 +29,7 @@ def feed_time(text: str, zone: tzinfo) -> datetime | None:
             year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
             return _in_zone(datetime(year, month, day, hour, minute, second), found[7], zone, None)  # noqa: DTZ001
         parts = parsedate_tz(text)
-        if parts is None:
+        if parts is None or _NO_YEAR.search(text):
             return None
         name = _ZONE.search(text)
         return _in_zone(datetime(*parts[:6]), name[1] if name else None, zone, parts[9])  # noqa: DTZ001

@@ -12,20 +12,6 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-COMMENTS = {
-    "host": "of the URL; feeds of one host are never polled at the same time",
-    "source": "of the documents",
-    "lang": "of the documents; null goes by the feed's word or the text",
-    "article": "the text comes from the page that an entry links to",
-    "is_active": "false: not polled; set by people, or by an answer of 410 Gone",
-    "etag": "of the version that was read last, as the server wrote it",
-    "last_modified": "of the version that was read last, as the server wrote it",
-    "seen": "by entry, the mark of the version that was sent; only entries that the feed still lists",
-    "next_at": "when its turn comes",
-    "failures": "in a row",
-    "last_error": "of the last poll; with failures = 0 the feed was read in part",
-}
-
 
 def upgrade() -> None:
     op.create_table(
@@ -57,13 +43,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("feed_next_at_idx"), "feed", ["next_at"], postgresql_where=sa.text("is_active")
     )
-    for column, about in COMMENTS.items():
-        op.execute(f"COMMENT ON COLUMN feed.{column} IS {quoted(about)}")
 
 
 def downgrade() -> None:
     op.drop_table("feed")
-
-
-def quoted(comment: str) -> str:
-    return "'" + comment.replace("'", "''") + "'"

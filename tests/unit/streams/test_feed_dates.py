@@ -35,7 +35,7 @@ def test_cst_is_the_one_of_the_zone() -> None:
     "text",
     ["", "yesterday", "2026-13-40", "Mon, 99 Foo 2026", "0000-00-00 00:00:00", "1" * 5000, "2026-03-02T25:00",
      "9999-12-31 23:59:59 -1200",
-     "2026-03-02 12:00 +9999"],
+     "2026-03-02 12:00 +9999", "Mon, 01 Jan 0001 00:00:00 +0000"],
 )  # fmt: skip
 def test_what_is_no_time_is_none(text: str) -> None:
     """Rather no time than a wrong one: an absent time becomes that of the record."""
