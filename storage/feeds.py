@@ -84,7 +84,7 @@ def put(connection: Connection, specs: Sequence[FeedSpec], *, now: datetime) -> 
             insert(feed)
             .values(**said, next_at=now)
             .on_conflict_do_update(
-                index_elements=[feed.c.url], set_=changed | {"next_at": func.least(feed.c.next_at, now)}
+                index_elements=[feed.c.url], set_=changed | {"next_at": func.least(feed.c.next_at, now + spec.every)}
             )
         )
     return (connection.scalar(select(func.count()).select_from(feed)) or 0) - before

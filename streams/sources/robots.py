@@ -14,7 +14,8 @@ from streams.sources.refusals import FetchError
 
 KEPT: Final = timedelta(hours=24)  # RFC 9309, 2.4: no longer than this
 KEPT_AWAY: Final = timedelta(minutes=10)  # a host that does not answer is asked again after so long
-MOST_HOSTS: Final = 2000
+KEPT_BYTES: Final = 8_000_000  # of all rules as they came; in memory they take up to 17 times as much
+SMALLEST: Final = 1000  # what a host costs that has no rules
 MAX_BYTES: Final = 512_000  # RFC 9309, 2.5: at least 500 KiB are to be read
 SAME_OF_ALL: Final = ("address", "dns", "connect", "tls")  # it says the same of every page of the host
 UNAVAILABLE: Final = range(400, 500)
@@ -31,6 +32,7 @@ class _Rules:
 
     rules: Protego | FetchError
     until: datetime
+    size: int = SMALLEST
 
 
 class Robots:
@@ -41,6 +43,7 @@ class Robots:
         self._name = user_agent.split("/")[0].split(" ")[0]
         self._clock = clock
         self._hosts: OrderedDict[str, _Rules] = OrderedDict()
+        self._kept_bytes = 0
 
     async def check(self, url: httpx.URL) -> float:
         """How many seconds the host wants between two requests; 0 when it says nothing.
@@ -63,11 +66,17 @@ class Robots:
         known = self._hosts.get(host)
         if known is None or known.until <= self._clock.now():
             known = await self._ask(url)
-            self._hosts[host] = known
-            if len(self._hosts) > MOST_HOSTS:
-                self._hosts.popitem(last=False)
+            self._keep(host, known)
         self._hosts.move_to_end(host)
         return known
+
+    def _keep(self, host: str, rules: _Rules) -> None:
+        before = self._hosts.pop(host, None)
+        self._hosts[host] = rules
+        self._kept_bytes += rules.size - (before.size if before else 0)
+        while self._kept_bytes > KEPT_BYTES:
+            _, oldest = self._hosts.popitem(last=False)
+            self._kept_bytes -= oldest.size
 
     async def _ask(self, url: httpx.URL) -> _Rules:
         now = self._clock.now()
@@ -77,4 +86,4 @@ class Robots:
             if error.status in UNAVAILABLE and error.reason != "rate_limited":
                 return _Rules(Protego.parse(""), now + KEPT)
             return _Rules(error, now + max(KEPT_AWAY, min(error.retry_after or KEPT_AWAY, KEPT)))
-        return _Rules(Protego.parse(body[:MAX_BYTES].decode("utf-8", "replace")), now + KEPT)
+        return _Rules(Protego.parse(body.decode("utf-8", "replace")), now + KEPT, max(len(body), SMALLEST))

@@ -23,8 +23,10 @@ COMMANDS = re.findall(r"^    opinion (feeds .*)$", PAGE, re.MULTILINE)
 @pytest.fixture
 def site() -> Iterator[Site]:
     with serving_site() as site:
-        site.pages["/rss.xml"] = page(rss(item(1, pubDate="Mon, 02 Mar 2026 12:00:00"), item(2, "二")))
-        site.pages["/latest.atom"] = page(rss(item(3)))
+        site.pages["/rss.xml"] = page(
+            rss(item(1, pubDate="Mon, 02 Mar 2026 12:00:00", link="/1"), item(2, "二", link="/2"))
+        )
+        site.pages["/latest.atom"] = page(rss(item(3, link="/3")))
         yield site
 
 
@@ -86,7 +88,7 @@ def test_trying_a_feed_shows_documents_and_writes_nothing(opinion: Callable[...,
     found = body(opinion(f"feeds test {site.address}/rss.xml --source x --json"))
     assert found["total"] == 2
     by_id = {document["id"]: document for document in found["documents"]}
-    assert by_id["x:https://example.com/1"]["published_at"] == "2026-03-02T04:00:00+00:00"
+    assert by_id["x:https://example.com/1"]["published_at"] == "2026-03-02T04:00:00Z"
     assert by_id["x:https://example.com/2"]["lang"] == "zh"
     assert body(opinion("feeds list --json"))["feeds"] == []
 
@@ -127,7 +129,7 @@ def test_mistakes_are_told_with_the_field(
 @pytest.mark.parametrize(
     ("content", "place"),
     [
-        ("feeds:\n  - url: https://a.example/\n  - url: https://b.example/\n    every: often\n", "feeds.yaml:4 feeds.1.every"),
+        ("feeds:\n- url: https://a.example/\n- url: https://b.example/\n  every: x\n", "feeds.yaml:4 feeds.1.every"),
         ("feeds:\n  - url: https://a.example/\n    colour: red\n", "feeds.yaml:3 feeds.0.colour"),
         ("feeds:\n  - source: a\n", "feeds.yaml:2 feeds.0.url"),
         ("- https://a.example/\n", "feeds.yaml:1"),

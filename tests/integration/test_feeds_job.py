@@ -212,6 +212,8 @@ def test_the_list_takes_changes_and_keeps_the_place(engine: Engine, site: Site, 
         page(rss(item(1)))(request, wire)  # type: ignore[arg-type]
 
     site.pages["/feed"] = removes
+    with engine.begin() as connection:
+        feeds.make_due(connection, now=datetime.now(UTC))
     new_job()(never)
     assert known(engine) == {}
 

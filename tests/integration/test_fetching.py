@@ -2,6 +2,9 @@
 
 import asyncio
 import gzip
+import shutil
+import ssl
+import subprocess
 import threading
 import time
 import tracemalloc
@@ -9,12 +12,14 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from core.metrics import FETCHES
 from streams.sources.fetching import Fetched, Fetcher, FetchOptions
 from streams.sources.refusals import FetchError
+from streams.sources.robots import KEPT_BYTES
 from tests.support.misbehaving_server import (
     QUICK,
     Site,
@@ -354,3 +359,47 @@ async def test_every_end_is_counted(site: Site) -> None:
     await get(f"{site.address}/f")
     await refusal(f"{site.address}/missing")
     assert (count("ok"), count("status")) == (before[0] + 1, before[1] + 1)
+
+
+async def test_rules_of_many_hosts_stay_bounded(site: Site) -> None:
+    """Links lead to any number of hosts, each with a robots.txt as large as is read."""
+    site.pages["/robots.txt"] = page("User-agent: *\n" + "Disallow: /x\n" * 30_000, "text/plain")
+    site.pages["/f"] = page("x")
+    async with Fetcher(QUICK, lookup=lambda host, port: ["127.0.0.1"]) as fetcher:
+        for number in range(30):
+            await fetcher.get(f"http://h{number}.example:{site.port}/f")
+        robots = fetcher._robots
+        assert 15 < len(robots._hosts) < 30
+        assert robots._kept_bytes == sum(rules.size for rules in robots._hosts.values()) <= KEPT_BYTES
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Key and certificate of secure.example, signed by itself."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("there is no openssl to make a certificate")
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    subprocess.run(
+        [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", path, "-out", path.with_suffix(".crt"),
+         "-subj", "/CN=secure.example", "-addext", "subjectAltName=DNS:secure.example", "-days", "2"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    path.write_text(path.read_text() + path.with_suffix(".crt").read_text())
+    return path
+
+
+async def test_certificates_are_held_against_the_name_not_the_address(certificate: Path) -> None:
+    """The connection goes to the checked address; the certificate must still be the host's own."""
+    server_side = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server_side.load_cert_chain(certificate)
+    with serving_site(tls=server_side) as site:
+        site.pages["/f"] = page("secret")
+        client_side = ssl.create_default_context(cafile=str(certificate.with_suffix(".crt")))
+        async with Fetcher(QUICK, lookup=lambda host, port: ["127.0.0.1"], tls=client_side) as fetcher:
+            assert (await fetcher.get(f"https://secure.example:{site.port}/f")).body == b"secret"
+            for name in ("other.example", "127.0.0.1"):
+                with pytest.raises(FetchError) as caught:
+                    await fetcher.get(f"https://{name}:{site.port}/f")
+                assert caught.value.reason == "tls"

@@ -3,9 +3,10 @@
 import gzip
 import socket
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 
@@ -137,12 +138,23 @@ def item(number: int, title: str | None = None, **fields: str) -> str:
 
 
 @contextmanager
-def serving_site(host: str = "127.0.0.1") -> Iterator[Site]:
+def serving_site(host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[Site]:
     """A server with no page yet. `Site.pages` may be changed at any time."""
     site = Site()
 
     class Handler(socketserver.BaseRequestHandler):
+        def setup(self) -> None:
+            if tls is not None:
+                self.request = tls.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False)
+
         def handle(self) -> None:
+            with suppress(OSError):  # the client has had enough
+                self.answer()
+
+        def finish(self) -> None:
+            self.request.close()  # the server knows only the socket beneath TLS
+
+        def answer(self) -> None:
             received = b""
             while b"\r\n\r\n" not in received:
                 if not (more := self.request.recv(65536)):
@@ -152,10 +164,7 @@ def serving_site(host: str = "127.0.0.1") -> Iterator[Site]:
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             request = Request(first.split(" ")[1], headers)
             site.requests.append(request)
-            try:
-                site.pages.get(request.path, page("", "", 404))(request, self.request)
-            except OSError:
-                return  # the client has had enough
+            site.pages.get(request.path, page("", "", 404))(request, self.request)
 
     class Server(socketserver.ThreadingTCPServer):
         allow_reuse_address = True
