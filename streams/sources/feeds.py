@@ -11,6 +11,7 @@ import msgspec
 
 from core.clock import Clock
 from core.errors import RecordRejected
+from core.logs import get_logger
 from core.metrics import FEED_ENTRIES, FEED_POLLS
 from core.records import Document
 from storage.feeds import FeedRow, FeedState
@@ -20,6 +21,8 @@ from streams.sources.articles import PAGES, article_text
 from streams.sources.feed_entries import Entry, Traits, parse_feed
 from streams.sources.fetching import Fetched, Fetcher, shown
 from streams.sources.refusals import FetchError
+
+log = get_logger(__name__)
 
 FEEDS: Final = frozenset(
     {
@@ -104,6 +107,10 @@ class FeedReader:
             poll = await self._read(feed, fetched, now) if fetched.is_new else self._unchanged(feed, now)
         except FetchError as error:
             poll = self._failed(feed, error, now)
+        except Exception as error:  # a bug that one feed brings out must not keep the others from being polled
+            log.exception("feed_not_read", url=shown(feed.url))
+            unexpected = FetchError("not_a_feed", f"unexpected {type(error).__name__}: {error}")
+            poll = self._failed(feed, unexpected, now)
         FEED_POLLS.labels(poll.outcome).inc()
         FEED_ENTRIES.labels("produced").inc(len(poll.documents))
         FEED_ENTRIES.labels("rejected").inc(len(poll.rejected))

@@ -4,7 +4,7 @@ from typing import Final
 
 from lxml import etree  # type: ignore[import-untyped]
 
-BLOCKS: Final = tuple(
+BLOCKS: Final = frozenset(
     "address article aside blockquote br caption dd div dl dt figcaption figure footer form h1 h2 h3 h4 h5 h6 header "  # noqa: SIM905  # a list of words
     "hr li main nav ol p pre section table td th tr ul".split()
 )
@@ -18,10 +18,11 @@ def text_of(html: str) -> str:
     if root is None:
         return lines_of(html)
     etree.strip_elements(root, *UNREAD, with_tail=False)
-    for element in root.iter(*BLOCKS):
-        element.text = "\n" + (element.text or "")
-        element.tail = "\n" + (element.tail or "")
-    return lines_of("".join(root.itertext()))
+    words: list[str] = []
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        words.append("\n" if element.tag in BLOCKS else "")
+        words.append((element.text if event == "start" else element.tail) or "")
+    return lines_of("".join(words))
 
 
 def lines_of(text: str) -> str:

@@ -195,3 +195,18 @@ async def test_waits_are_spread(site: Site) -> None:
             waits.append((await reader.poll(feed(site))).state.next_at - NOW)
     assert waits[0] == EVERY * 0.9
     assert EVERY * 1.09 < waits[1] < EVERY * 1.1
+
+
+async def test_a_feed_that_brings_out_a_bug_fails_alone(
+    site: Site, reader: FeedReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as a failure of this feed, with what happened, and is asked less and less."""
+
+    def breaks(*_: object, **__: object) -> None:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("streams.sources.feeds.parse_feed", breaks)
+    site.pages["/feed"] = page(rss(item(1)))
+    poll = await reader.poll(feed(site))
+    assert poll.state.failures == 1
+    assert "RecursionError: too deep" in (poll.state.last_error or "")

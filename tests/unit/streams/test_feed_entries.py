@@ -7,6 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streams.sources.feed_entries import Entry, Traits, canonical_url, parse_feed
 from streams.sources.fetching import Fetched
@@ -193,3 +195,13 @@ def test_a_feed_without_end_is_cut() -> None:
 def test_links_are_made_canonical(url: str, canonical: str | None) -> None:
     """Without tracking, absolute, without passwords; nothing but web addresses."""
     assert canonical_url(url, URL) == canonical
+
+
+@settings(max_examples=150)
+@given(content=st.binary(max_size=400), place=st.integers(0, len(ATOM)), cut=st.integers(0, 50), whole=st.booleans())
+def test_damaged_feeds_are_entries_or_a_refusal(content: bytes, place: int, cut: int, whole: bool) -> None:
+    """Whatever bytes come, alone or in the middle of a good feed: nothing else than FetchError is raised."""
+    good = ATOM.encode()
+    with suppress(FetchError):
+        for entry in entries(content if whole else good[:place] + content + good[place + cut :]):
+            assert entry.document.id
