@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from core.errors import ConfigError, NotFoundError
 from core.records import Kind
 from storage.feeds import FeedSpec
+from streams.intake import clean_text
 from streams.sources.durations import duration
 from streams.sources.fetching import parsed
 from streams.sources.refusals import FetchError
@@ -42,6 +43,13 @@ class FeedEntry(BaseModel):
             return str(parsed(url.strip()))
         except FetchError as error:
             raise ValueError(error.detail) from error
+
+    @field_validator("source")
+    @classmethod
+    def _is_plain(cls, source: str | None) -> str | None:
+        if source is not None and clean_text(source) != source:
+            raise ValueError("no control characters and no white space around it")
+        return source
 
     def spec(self, every: timedelta) -> FeedSpec:
         """Args:

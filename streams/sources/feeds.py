@@ -16,7 +16,7 @@ from core.metrics import FEED_ENTRIES, FEED_POLLS
 from core.records import Document
 from storage.feeds import FeedRow, FeedState
 from streams.dead_letters import RawRecord
-from streams.intake import IntakeLimits, complete
+from streams.intake import IntakeLimits, clean_text, complete
 from streams.sources.articles import PAGES, article_text
 from streams.sources.feed_entries import Entry, Traits, parse_feed
 from streams.sources.fetching import Fetched, Fetcher, shown
@@ -126,7 +126,7 @@ class FeedReader:
             next_at=now + self._spread(wait),
             polled_at=now,
             failures=0,
-            last_error=parsed.problem and f"read in part: {parsed.problem}",
+            last_error=parsed.problem and _storable(f"read in part: {parsed.problem}"),
             # While something is left to be read, the server must not say that nothing has changed.
             etag=fetched.etag if found.is_complete else None,
             last_modified=fetched.last_modified if found.is_complete else None,
@@ -187,7 +187,7 @@ class FeedReader:
             now,
             now + max(wait, error.retry_after or timedelta(0)),
             failures=feed.failures + 1,
-            last_error=str(error)[:500],
+            last_error=_storable(str(error)),
             is_active=error.status != GONE,
         )
         return Poll(feed, state, error=error)
@@ -200,6 +200,11 @@ def wait_after(failures: int, every: timedelta) -> timedelta:
     """Doubles with each failure in a row, from the feed's own interval up."""
     doublings: int = min(failures - 1, MOST_DOUBLINGS)
     return min(every * (1 << doublings), max(every, LONGEST_WAIT))
+
+
+def _storable(message: str) -> str:
+    """What servers write ends up in messages; PostgreSQL takes no NUL, and a terminal should get no escape code."""
+    return clean_text(message)[:500]
 
 
 def _state(

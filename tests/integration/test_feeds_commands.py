@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from core.errors import ConfigError, GateRefusedError, NotFoundError, UsageError
 from core.metrics import FETCH_REASONS
+from core.settings import FeedSettings
 from opinion.cli import app
 from tests.support.misbehaving_server import Site, item, page, rss, serving_site
 
@@ -132,6 +133,7 @@ def test_mistakes_are_told_with_the_field(
         ("feeds:\n- url: https://a.example/\n- url: https://b.example/\n  every: x\n", "feeds.yaml:4 feeds.1.every"),
         ("feeds:\n  - url: https://a.example/\n    colour: red\n", "feeds.yaml:3 feeds.0.colour"),
         ("feeds:\n  - source: a\n", "feeds.yaml:2 feeds.0.url"),
+        ('feeds:\n- url: https://a.example/\n  source: "a\\0b"\n', "feeds.yaml:3 feeds.0.source"),
         ("- https://a.example/\n", "feeds.yaml:1"),
         ("", "feeds.yaml:1"),
         ("feeds: [", "feeds.yaml"),
@@ -162,3 +164,13 @@ def test_every_reason_is_explained() -> None:
     """The table of the page and the closed list of the code are the same."""
     named = re.findall(r"^\| (`.+?`) \|", PAGE.split("## When a feed does not come")[1], re.MULTILINE)
     assert {reason for cell in named for reason in re.findall(r"`(\w+)`", cell)} == set(FETCH_REASONS)
+
+
+def test_the_settings_of_the_page_are_taken() -> None:
+    """The way to introduce ourselves, and the network that may be reached; a line break in a header is refused."""
+    [agent] = re.findall(r"OPINION_FEEDS__USER_AGENT='(.*?)'", PAGE)
+    [networks] = re.findall(r"OPINION_FEEDS__ALLOWED_NETWORKS='(.*?)'", PAGE)
+    taken = FeedSettings(user_agent=agent, allowed_networks=json.loads(networks))
+    assert str(taken.allowed_networks[0]) == "10.1.0.0/16"
+    with pytest.raises(ValueError, match="user_agent"):
+        FeedSettings(user_agent="a/1\r\nX: y")

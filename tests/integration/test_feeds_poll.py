@@ -203,7 +203,7 @@ async def test_a_feed_that_brings_out_a_bug_fails_alone(
     """It counts as a failure of this feed, with what happened, and is asked less and less."""
 
     def breaks(*_: object, **__: object) -> None:
-        raise RecursionError("too deep")
+        raise RecursionError("too\x00 deep\ud800")
 
     monkeypatch.setattr("streams.sources.feeds.parse_feed", breaks)
     site.pages["/feed"] = page(rss(item(1)))
