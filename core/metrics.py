@@ -17,6 +17,26 @@ REJECT_REASONS = (
     "poisons_its_batch",
 )
 
+FETCH_REASONS = (
+    "bad_url",
+    "address",
+    "dns",
+    "connect",
+    "tls",
+    "timeout",
+    "broken",
+    "redirects",
+    "status",
+    "rate_limited",
+    "robots",
+    "robots_unreachable",
+    "content_type",
+    "encoding",
+    "too_large",
+    "not_a_feed",
+)
+"""Why a page or a feed was not taken."""
+
 RECORDS = Counter("opinion_streams_records_total", "Raw records by fate.", ["fate"])
 REJECTED = Counter("opinion_streams_rejected_total", "Dead-lettered records by reason.", ["reason"])
 RETRIES = Counter("opinion_streams_retries_total", "Attempts repeated because a dependency was away.", ["step"])
@@ -51,6 +71,14 @@ REBALANCES = Counter("opinion_streams_rebalances_total", "Times this worker was 
 ASSIGNED = Gauge("opinion_streams_assigned_partitions", "Raw partitions that this worker has.")
 MODEL_SWAPS = Counter("opinion_streams_model_swaps_total", "Model versions taken into use by this worker.")
 LABELS = Counter("opinion_streams_labels_total", "Label records by fate.", ["fate"])
+
+FETCHES = Counter(
+    "opinion_streams_fetches_total", "Pages and feeds asked for, robots.txt left out, by how it ended.", ["outcome"]
+)
+FETCHED_BYTES = Counter("opinion_streams_fetched_bytes_total", "Bytes of bodies as they came over the network.")
+FEED_POLLS = Counter("opinion_streams_feed_polls_total", "Polls of feeds, by how they ended.", ["outcome"])
+FEED_ENTRIES = Counter("opinion_streams_feed_entries_total", "Entries of feeds, by what became of them.", ["fate"])
+FEEDS = Gauge("opinion_streams_feeds", "Feeds that are polled, by how their last poll ended.", ["state"])
 
 TEXTS = Counter("opinion_models_texts_total", "Texts classified, by where the answer came from.", ["answered_by"])
 PADDING = Counter("opinion_models_padding_tokens_total", "Tokens computed only to fill a batch.")
@@ -122,6 +150,14 @@ for _fate in FATES:
     RECORDS.labels(_fate)
 for _reason in REJECT_REASONS:
     REJECTED.labels(_reason)
+for _outcome in ("ok", "not_modified", *FETCH_REASONS):
+    FETCHES.labels(_outcome)
+for _outcome in ("changed", "unchanged", "failed"):
+    FEED_POLLS.labels(_outcome)
+for _fate in ("produced", "known", "rejected"):
+    FEED_ENTRIES.labels(_fate)
+for _state in ("new", "ok", "failing"):
+    FEEDS.labels(_state)
 for _step in STEPS:
     RETRIES.labels(_step)
     WAITING.labels(_step)

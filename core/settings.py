@@ -11,7 +11,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -161,6 +161,35 @@ class WebSettings(_Section):
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
 
 
+class FeedSettings(_Section):
+    """Polling RSS and Atom feeds, and the pages they link to."""
+
+    user_agent: str = Field(
+        "opinion-pipeline",
+        pattern=r"^[A-Za-z_-]+(/[\w.+-]+)?( [ -~]+)?$",
+        description="Sent to hosts: `name/version (+address for complaints)`; robots.txt goes by the name.",
+    )
+    every: timedelta = Field(
+        timedelta(minutes=15),
+        ge=timedelta(minutes=1),
+        description="How often a feed is polled that says nothing else.",
+    )
+    concurrency: int = Field(32, ge=1, le=256, description="Feeds polled side by side, never two of one host.")
+    host_interval_seconds: float = Field(
+        1, ge=0, le=60, description="Least time between two requests to one host; robots.txt may ask for more."
+    )
+    connect_seconds: float = Field(10, gt=0, description="How long a host may take to accept a connection.")
+    read_seconds: float = Field(20, gt=0, description="How long it may say nothing.")
+    total_seconds: float = Field(60, gt=0, description="How long one answer may take, redirects included.")
+    max_bytes: int = Field(5_000_000, ge=1000, description="Larger answers are refused, before and after unpacking.")
+    max_articles: int = Field(
+        20, ge=1, description="Linked pages read in one poll; the entries after them come with the next."
+    )
+    allowed_networks: list[IPvAnyNetwork] = Field(
+        default_factory=list, description="Private networks that may be reached all the same, such as `10.1.0.0/16`."
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be configured. Immutable; see the module docstring for where values come from."""
 
@@ -195,6 +224,7 @@ class Settings(BaseSettings):
     retrain: RetrainSettings = RetrainSettings()
     audit: AuditSettings = AuditSettings()
     web: WebSettings = WebSettings()
+    feeds: FeedSettings = FeedSettings()
 
     @field_validator("timezone")
     @classmethod

@@ -23,6 +23,7 @@ from opinion.commands import (
     dlq,
     doctor,
     explain,
+    feeds,
     intake,
     labels,
     model_card,
@@ -70,6 +71,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(labels.app, name="labels")
 app.command("retrain")(retrain.retrain)
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(feeds.app, name="feeds")
 
 
 def main() -> NoReturn:

@@ -209,6 +209,7 @@ def _type(kind: Any) -> str:
         "int": "whole number",
         "bool": "yes or no",
         "Path": "path",
+        "IPvAnyNetwork": "network",
     }
     name = str(getattr(kind, "__name__", kind))
     return names.get(name, name)

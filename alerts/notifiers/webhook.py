@@ -9,8 +9,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import httpx
 import msgspec
 
-from alerts.notifiers.addresses import AddressRefusedError, resolve
 from alerts.notifiers.contract import OK, Delivery
+from core.addresses import EVERYWHERE, AddressRefusedError, Network, resolve
 
 RETRYABLE_STATUS = {408, 425, 429}
 PORTS = {"http": 80, "https": 443}
@@ -24,7 +24,7 @@ class WebhookNotifier:
     ) -> None:
         self._url = urlsplit(url)
         self._secret = secret.encode() if secret else None
-        self._allow_private = allow_private
+        self._allowed: tuple[Network, ...] = EVERYWHERE if allow_private else ()
         self._client = httpx.Client(timeout=timeout_seconds, follow_redirects=False, trust_env=False)
 
     def send(self, payload: dict[str, Any], delivery_id: str) -> Delivery:
@@ -33,10 +33,10 @@ class WebhookNotifier:
             return Delivery("permanent", "not an http or https URL")
         port = self._url.port or PORTS[self._url.scheme]
         try:
-            address = resolve(host, port, allow_private=self._allow_private)
+            address = resolve(host, port, allowed=self._allowed)[0]
             return self._post(host, address, port, msgspec.json.encode(payload), delivery_id)
         except AddressRefusedError as error:
-            return Delivery("permanent", str(error))
+            return Delivery("permanent", f"{error}; set alerts.allow_private_addresses to allow it")
         except OSError as error:
             return Delivery("retryable", f"cannot resolve {host}: {error.strerror or error}")
         except httpx.HTTPError as error:

@@ -12,6 +12,7 @@ from core.settings import Settings, load_settings
 from opinion.auditing import audit_job
 from opinion.dead_letter_alarm import dead_letter_job
 from opinion.detection import deliver_job, detect_job
+from opinion.feeds import FEEDS_EVERY, FeedsJob
 from opinion.learning import learning_jobs
 from opinion.scheduler import Job, Scheduler
 from opinion.servers import servers
@@ -20,7 +21,7 @@ from storage.engine import connect
 log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
-POOL_SIZE = 10  # the lease, one per job, and one for a query of the probes
+POOL_SIZE = 11  # the lease, one per job, and one for a query of the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
@@ -32,6 +33,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("dead_letters", settings.detect.every, dead_letter_job(settings, engine, kafka_bootstrap, clock)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
+        Job("feeds", FEEDS_EVERY, FeedsJob(settings, engine, kafka_bootstrap, clock)),
     ]
 
 
