@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from core.taxonomy import HEADS
 from models.classifier import IGNORED_LABEL
 from models.datasets import LabelledText
-from models.scripts import Script, script_of
+from core.scripts import Script, script_of
 
 
 class EncodedRows(Dataset[dict[str, Any]]):

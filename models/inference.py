@@ -26,7 +26,7 @@ from models.forward import ForwardPass
 from models.long_text import Windows, cut, pooled
 from models.precision import Precision, set_precision
 from models.registry import version_of
-from models.scripts import script_of
+from core.scripts import script_of
 from models.targets import TARGET
 
 Device = Literal["auto", "cpu", "cuda"]

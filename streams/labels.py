@@ -20,8 +20,9 @@ from core.taxonomy import CLASSES
 from storage import human_labels
 from storage.human_labels import Statement
 from streams.dead_letters import DeadLetter, RawRecord, record_time
-from streams.intake import clean_text, detect_lang
+from streams.intake import clean_text
 from streams.json_values import parse_json
+from streams.language import detect_lang
 from streams.verbatim import send_verbatim
 
 GROUP: Final = "opinion-labels"

@@ -21,7 +21,7 @@ class Parts(NamedTuple):
 
     Attributes:
         text: the author's own words; the whole post where there are none.
-        quoted: what is quoted; None where nothing is.
+        quoted: what is quoted; None where nothing is. A part of `text` exactly where the author says nothing.
     """
 
     text: str
@@ -35,7 +35,9 @@ def split(text: str) -> Parts:
     own, quoted = _split(text)
     if not quoted:
         return Parts(text, None)
-    return Parts(own, quoted) if says_something(own) else Parts(text, quoted)
+    if says_something(own):
+        return Parts(own, quoted)
+    return Parts(text, quoted if quoted in text else text)
 
 
 def says_something(own: str) -> bool:

@@ -4,7 +4,7 @@ import torch
 
 from models.calibration import FEWEST_OF_A_SCRIPT, fit_temperatures
 from models.classifier import IGNORED_LABEL, OpinionClassifier, OpinionConfig
-from models.scripts import Script
+from core.scripts import Script
 from tests.unit.models.test_classifier import small_model
 
 
