@@ -111,7 +111,7 @@ def _make_file(path: Path) -> bool:
     except FileExistsError:
         return False
     finally:
-        os.unlink(draft)
+        Path(draft).unlink()
     return True
 
 

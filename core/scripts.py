@@ -11,7 +11,7 @@ READ_CHARS: Final = 200  # the beginning of an article says as much as all of it
 HAN_SHARE: Final = 0.1  # Chinese posts carry tags, links and brand names in Latin letters
 
 LATIN_LANGUAGES: Final = frozenset(
-    "en de fr es pt it id vi ms tr nl sv da nb fi pl cs sk hu ro hr sl et lv lt".split()
+    re.findall(r"\w+", "en de fr es pt it id vi ms tr nl sv da nb fi pl cs sk hu ro hr sl et lv lt")
 )
 """ISO 639-1 codes of languages in Latin script that can be told apart."""
 

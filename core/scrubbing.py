@@ -1,8 +1,8 @@
 """Personal details out of texts that leave the store: alerts, evidence and what models learn from.
 
-Errs on the side of the person where a number could be a telephone, and on the side of the text where a check digit can
-tell: 18 digits are an identity number only with a birthday and a right check digit, 13 to 19 digits a bank card only
-with an issuer's prefix and a right Luhn digit. Prices, dates, stock codes and order numbers stay.
+Errs on the side of the person where a number could be a telephone, and on the side of the text where a check digit
+can tell: 18 digits are an identity number only with a birthday and a right check digit, 13 to 19 digits a bank card
+only with an issuer's prefix and a right Luhn digit. Prices, dates, stock codes and order numbers stay.
 """
 
 import re
@@ -21,7 +21,14 @@ _LANDLINE: Final = re.compile(rf"{_BEFORE}\(?0\d{{2,3}}\)?[- ]\d{{7,8}}{_AFTER}"
 _INTERNATIONAL: Final = re.compile(r"(?<![\w.])\+[1-9]\d{0,2}(?:[ .-]?\(?\d{1,4}\)?){2,6}(?![\d%]|[.,]\d)")
 _HANDLE: Final = re.compile(r"(?<![\w.])(?:[@＠][\w·-]{1,40})+")
 _NARROW: Final = {ord(wide): str(digit) for digit, wide in enumerate("０１２３４５６７８９")}
-_CARD_LENGTHS: Final = {"4": (13, 16, 19), "5": (16,), "2": (16,), "3": (15,), "6": (16, 17, 18, 19), "8": (16, 17, 18, 19)}
+_CARD_LENGTHS: Final = {
+    "4": (13, 16, 19),
+    "5": (16,),
+    "2": (16,),
+    "3": (15,),
+    "6": (16, 17, 18, 19),
+    "8": (16, 17, 18, 19),
+}
 _IDENTITY_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)  # GB 11643-1999
 _CHECK_DIGITS: Final = "10X98765432"
 

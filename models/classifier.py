@@ -9,8 +9,8 @@ from torch import nn
 from transformers import CONFIG_MAPPING, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
-from core.taxonomy import CLASSES
 from core.scripts import Script
+from core.taxonomy import CLASSES
 
 IGNORED_LABEL = -100  # the label of a head that a row does not answer
 HeadLogits = dict[str, torch.Tensor]

@@ -71,9 +71,7 @@ def _files(root: Path, home: Path) -> Iterator[Path]:
         yield from (Path(folder) / name for name in names if name.endswith(READ) and name != "author.key")
 
 
-def _clean_file(
-    path: Path, home: Path, sought: Sought, done: Cleaned, *, is_training: bool, is_dry: bool
-) -> None:
+def _clean_file(path: Path, home: Path, sought: Sought, done: Cleaned, *, is_training: bool, is_dry: bool) -> None:
     try:
         content = _read(path)
         is_rows = path.name.endswith(BY_ROW)  # a cell may be an id, which no look at the whole file tells
@@ -145,7 +143,7 @@ def _write(path: Path, content: str) -> None:
         with opened(draft, "wt", encoding="utf-8", errors="surrogateescape", newline="") as file:
             file.write(content)
         shutil.copymode(path, draft)
-        os.replace(draft, path)
+        Path(draft).replace(path)
     except BaseException:
-        os.unlink(draft)
+        Path(draft).unlink()
         raise

@@ -58,9 +58,7 @@ def _rename(connection: Connection, table: Table, ids: list[str], pseudonyms: Ps
         author = pseudonyms.of(row.author)
         connection.execute(
             update(table)
-            .where(
-                table.c.published_at == row.published_at, table.c.id == row.id, table.c.revision == row.revision
-            )
+            .where(table.c.published_at == row.published_at, table.c.id == row.id, table.c.revision == row.revision)
             .values(author=author, content_hash=_hash(row._replace(author=author)))
         )
         changed += 1

@@ -184,9 +184,7 @@ def _with_metrics(before: DocumentRow, row: DocumentRow) -> DocumentRow:
     return before._replace(crawled_at=row.crawled_at, content_hash=row.content_hash, **counts)
 
 
-def _lock_current(
-    connection: Connection, incoming: Sequence[DocumentRow]
-) -> tuple[dict[str, DocumentRow], set[str]]:
+def _lock_current(connection: Connection, incoming: Sequence[DocumentRow]) -> tuple[dict[str, DocumentRow], set[str]]:
     """Claim the ids of the batch, in sorted order, and read what they hold. Returns that, and the ids that are new.
 
     New ids are inserted, known ones locked: two workers with overlapping batches wait for each other, and the
@@ -231,7 +229,9 @@ def _let_go(connection: Connection, ids: Sequence[str]) -> None:
 def known_ids(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Those of these ids that a document has."""
     wanted = sorted(set(ids))
-    return set(connection.scalars(select(document_key.c.id).where(document_key.c.id.in_(wanted)))) if wanted else set()
+    return (
+        set(connection.scalars(select(document_key.c.id).where(document_key.c.id.in_(wanted)))) if wanted else set()
+    )
 
 
 def _with_redelivered(

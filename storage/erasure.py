@@ -80,10 +80,11 @@ def erase(connection: Connection, ids: Iterable[str], note: str = "") -> Erased:
     changes = CountChanges()
     for row in rows:
         changes.remove(row)
-    asked = {"ids": wanted, "texts": texts, "stored_at": min((row.stored_at for row in rows), default=None)}
+    asked = {"ids": wanted, "texts": texts}
+    stored_at = min((row.stored_at for row in rows), default=None)
     first_label = connection.scalar(_FIRST_LABEL, asked)
     if rows or first_label is not None:
-        erased.trained, erased.sampled = _readers(connection, first_label, asked["stored_at"])
+        erased.trained, erased.sampled = _readers(connection, first_label, stored_at)
     for name, statement in _DELETES.items():
         gone = connection.execute(statement, asked).rowcount
         if name in ("revisions", "mentions", "labels"):

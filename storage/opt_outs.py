@@ -95,11 +95,13 @@ def remove(connection: Connection, kind: Kind, values: Iterable[str]) -> int:
 def listed(connection: Connection, kind: Kind | None = None) -> list[OptOut]:
     """The list, sources and authors first."""
     query = select(*[opt_out.c[name] for name in OptOut._fields]).order_by(opt_out.c.kind, opt_out.c.added_at)
-    return [OptOut(*row) for row in connection.execute(query if kind is None else query.where(opt_out.c.kind == kind))]
+    return [
+        OptOut(*row) for row in connection.execute(query if kind is None else query.where(opt_out.c.kind == kind))
+    ]
 
 
 def use_key(connection: Connection, key_id: str) -> list[str]:
-    """Note that authors are made pseudonyms with this key; returns the keys that were used before it, if it is new."""
+    """Note that authors are made pseudonyms with this key; returns the keys used before it, if it is new."""
     known = list(connection.scalars(select(author_key.c.key_id).order_by(author_key.c.first_used_at)))
     if key_id in known:
         return []

@@ -385,7 +385,8 @@ opt_out = Table(
     Column("note", Text, nullable=False, server_default=text("''")),
     _time("added_at", is_now=True),
     CheckConstraint("kind IN ('author', 'source', 'document')", name="kind"),
-    comment="Whose documents are not stored: authors by pseudonym, sources by name, documents by the hash of their id.",
+    comment="Whose documents are not stored: authors by pseudonym, sources by name, documents by the hash of "
+    "their id.",
 )
 
 author_key = Table(
@@ -402,5 +403,6 @@ retention_state = Table(
     Column("is_one", Boolean, primary_key=True, server_default=text("true")),
     _time("documents_before"),
     CheckConstraint("is_one", name="is_one"),
-    comment="One row once documents have expired: those published before are gone for good, and none is stored again.",
+    comment="One row once documents have expired: those published before are gone for good, and none is stored "
+    "again.",
 )

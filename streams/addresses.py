@@ -34,7 +34,7 @@ def canonical(url: str) -> str:
     except ValueError:  # such as an open bracket
         return url
     user, at, host = authority.rpartition("@")
-    host, colon, port = host.lower().rpartition(":") if re.search(r":\d*$", host) else (host.lower(), "", "")
+    host, _, port = host.lower().rpartition(":") if re.search(r":\d*$", host) else (host.lower(), "", "")
     if port and port != _PORTS[scheme]:
         host += f":{port}"
     is_site = _SITES.search(host) is not None

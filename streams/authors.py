@@ -23,7 +23,9 @@ def pseudonyms_of(settings: Settings, engine: Engine) -> Pseudonyms:
     else:
         key, is_new = key_in(settings.home)
         if is_new:
-            log.warning("author_key_made", file=str(settings.home / KEY_FILE), advice="keep a copy outside the database")
+            log.warning(
+                "author_key_made", file=str(settings.home / KEY_FILE), advice="keep a copy outside the database"
+            )
     former = [one.get_secret_value() for one in privacy.former_author_keys]
     with engine.begin() as connection:
         listed = [entry.value for entry in opt_outs.listed(connection, "author")]

@@ -22,7 +22,16 @@ from streams.normalise import normalise
 from streams.quotes import split
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_CHARS: Final = {"id": 512, "source": 200, "lang": 35, "url": 4096, "title": 2000, "author": 500, "parent_id": 512, "former_id": 512}
+MAX_CHARS: Final = {
+    "id": 512,
+    "source": 200,
+    "lang": 35,
+    "url": 4096,
+    "title": 2000,
+    "author": 500,
+    "parent_id": 512,
+    "former_id": 512,
+}
 MAX_COUNT: Final = 2**31 - 1  # PostgreSQL's integer
 
 # PostgreSQL takes no NUL and terminals take no escape codes; line breaks and tabs are text.

@@ -12,14 +12,20 @@ from typing import Final
 _MAYBE: Final = re.compile(r"<[a-zA-Z/!?&]|&[#a-zA-Z]")
 _CANDIDATE: Final = re.compile(r"<[^<>]*>")  # no bracket inside: each character is looked at once, whatever comes
 _BLOCK: Final = frozenset(
-    "address article aside blockquote body br center dd div dl dt fieldset figcaption figure footer form h1 h2 h3 h4 "
-    "h5 h6 head header hr html li main nav ol option p pre section table tbody td tfoot th thead title tr ul".split()
+    re.findall(
+        r"\S+",
+        """address article aside blockquote body br center dd div dl dt fieldset figcaption figure footer form h1 h2 h3
+        h4 h5 h6 head header hr html li main nav ol option p pre section table tbody td tfoot th thead title tr ul""",
+    )
 )
 _INLINE: Final = frozenset(
-    "a abbr acronym area audio b base bdi bdo big button canvas caption cite code col colgroup data datalist del "
-    "details dfn dialog em embed font frame frameset i iframe img input ins kbd label legend link map mark marquee "
-    "meta meter noscript o:p object optgroup output param picture progress q rp rt ruby s samp script select small "
-    "source span strike strong style sub summary sup svg template textarea time track tt u var video wbr".split()
+    re.findall(
+        r"\S+",
+        """a abbr acronym area audio b base bdi bdo big button canvas caption cite code col colgroup data datalist del
+        details dfn dialog em embed font frame frameset i iframe img input ins kbd label legend link map mark marquee
+        meta meter noscript o:p object optgroup output param picture progress q rp rt ruby s samp script select small
+        source span strike strong style sub summary sup svg template textarea time track tt u var video wbr""",
+    )
 )
 _TAG: Final = re.compile(  # possessive throughout: it never goes back over what it has read
     r"</?+([a-zA-Z][a-zA-Z0-9:]*+)"
@@ -113,16 +119,16 @@ def _settle(text: str, clean: Callable[[str], str]) -> str:
     for match in _TOKEN.finditer(text):
         waiting = [match[0]]
         while waiting:
-            token = waiting.pop()
-            out.append(token)
-            if token == "<":
+            piece = waiting.pop()
+            out.append(piece)
+            if piece == "<":
                 tags.append(len(out) - 1)
-            elif token == ";" and (at := _entity_start(out)) is not None:
+            elif piece == ";" and (at := _entity_start(out)) is not None:
                 meant = html.unescape("".join(out[at:]))
                 back_to(at)
                 before = out[-1][-1] if out else ""
                 waiting += reversed(_TOKEN.findall(clean(before + meant)[len(before) :]))
-            elif token == ">":
+            elif piece == ">":
                 if tags and (found := _replacement("".join(out[tags[-1] :]))) is not None:
                     back_to(tags[-1])
                     waiting += reversed(_TOKEN.findall(found))
@@ -131,21 +137,25 @@ def _settle(text: str, clean: Callable[[str], str]) -> str:
                     back_to(comments[0])
                     continue
                 tags.clear()
-            elif tags and len(out) - tags[-1] <= 4 and comments[-1:] != tags[-1:]:
-                if "".join(out[tags[-1] :]).startswith("<!--"):
-                    comments.append(tags[-1])
+            elif (
+                tags
+                and len(out) - tags[-1] <= 4
+                and comments[-1:] != tags[-1:]
+                and "".join(out[tags[-1] :]).startswith("<!--")
+            ):
+                comments.append(tags[-1])
     return "".join(out)
 
 
 def _entity_start(out: list[str]) -> int | None:
-    """Where the entity begins that the last token ends."""
+    """Where the entity begins that the last piece ends."""
     chars = 0
     for place in range(len(out) - 2, -1, -1):
-        token = out[place]
-        if token == "&":
+        piece = out[place]
+        if piece == "&":
             whole = "".join(out[place:])
             return place if _ENTITY.fullmatch(whole) and html.unescape(whole) != whole else None
-        chars += len(token)
-        if chars > _MOST_ENTITY_CHARS or token in ("<", ">", ";"):
+        chars += len(piece)
+        if chars > _MOST_ENTITY_CHARS or piece in ("<", ">", ";"):
             return None
     return None

@@ -1,8 +1,8 @@
 """What people wrote, cleaned: the one pass over a text between the crawler and everything that reads it.
 
 What is stored is what people wrote, without markup, invisible characters and what they only quote. It is not NFKC:
-that would turn 「，」 into "," and "㈱" into "(株)" in what people read. Whatever compares texts brings them into NFKC
-itself: the matcher by `core.folding`, which knows the way back to the text, and the classifier's tokenizer.
+that would turn 「，」 into "," and "㈱" into "(株)" in what people read. Whatever compares texts brings them into
+NFKC itself: the matcher by `core.folding`, which knows the way back to the text, and the classifier's tokenizer.
 """
 
 import re
@@ -18,7 +18,9 @@ _JUNK_CLASS: Final = (
     r"\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
 )
 _JUNK: Final = re.compile(f"[{_JUNK_CLASS}]")
-_RARE: Final = re.compile(f"[{_JUNK_CLASS}\r\u00a0\u2000-\u200a\u200c\u200d\u2028\u2029\u202f\u205f\U000e0000-\U000e007f]")
+_RARE: Final = re.compile(
+    f"[{_JUNK_CLASS}\r\u00a0\u2000-\u200a\u200c\u200d\u2028\u2029\u202f\u205f\U000e0000-\U000e007f]"
+)
 # Joiners make one picture of several, and shape letters in Arabic and Indic scripts; elsewhere they only hide words.
 _JOINED: Final = (
     r"\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u17ff"

@@ -67,9 +67,9 @@ def erase(
 ) -> None:
     """Erase an author's documents, or one document, for good.
 
-    Reaches documents, their history, mentions, counts, labels, evidence and notifications, and files under `home`; the
-    same records, read again, do not bring them back. Says which models have seen the texts and which Kafka topics still
-    hold them. A second run finds nothing.
+    Reaches documents, their history, mentions, counts, labels, evidence and notifications, and files under `home`;
+    the same records, read again, do not bring them back. Says which models have seen the texts and which Kafka topics
+    still hold them. A second run finds nothing.
 
     Example: opinion privacy erase forum:4711 --dry-run
     """
@@ -176,7 +176,7 @@ def _opened() -> Iterator[tuple[Settings, Engine, Pseudonyms]]:
 
 
 def _kind(what: What) -> Kind:
-    return what.value  # type: ignore[return-value]  # the enum has the same values
+    return what.value
 
 
 def _values(engine: Engine, pseudonyms: Pseudonyms, what: What, value: str) -> list[str]:

@@ -204,8 +204,8 @@ def test_a_repeat_writes_nothing(engine):
 
 
 def test_likes_of_a_popular_post_fill_no_history(engine):
-    """After twenty revisions new likes are taken in place: newest numbers, bounded history, no event; an edit is still a
-    revision, and every batch redelivered has no effect."""
+    """After twenty revisions new likes are taken in place: newest numbers, bounded history, no event; an edit is
+    still a revision, and the batch redelivered has no effect."""
     liked = [row("a", n, likes=n, content_hash=f"{n}".encode()) for n in range(KEPT_METRICS + 5)]
     settled = put(engine, *liked)
     assert [one.fate for one in settled] == ["stored", *["revision"] * (KEPT_METRICS + 4)]
@@ -226,7 +226,7 @@ def test_likes_of_a_popular_post_fill_no_history(engine):
 
 
 def test_sql_reads_a_document_as_the_classifier_does(engine):
-    """What labels are linked by and models are trained on is what the classifier read: title, own and quoted words."""
+    """Labels are linked by, and models trained on, what the classifier read: title, own and quoted words."""
     said = [("t", "own", "quoted"), ("own", "own words", None), (None, "own", "quoted"), ("t", "a //@b:c", "@b:c")]
     put(engine, *[row(f"{n}", n, title=title, text=own, quoted_text=q) for n, (title, own, q) in enumerate(said)])
     with engine.connect() as connection:

@@ -68,7 +68,9 @@ def test_scrubbing_twice_is_scrubbing_once(text: str) -> None:
     assert scrub(once) == once
 
 
-@pytest.mark.parametrize("piece", ["1", "@", "a@", "a@a.", "+1 ", "13812345678", "0 ", "62 ", "(0", "1-", "@a", "+1(1)"])
+@pytest.mark.parametrize(
+    "piece", ["1", "@", "a@", "a@a.", "+1 ", "13812345678", "0 ", "62 ", "(0", "1-", "@a", "+1(1)"]
+)
 def test_time_grows_with_the_text_alone(piece: str) -> None:
     """No text costs more than its length: 100,000 characters of anything take well under a second."""
     began = time.process_time()
