@@ -44,13 +44,18 @@ def id_hash(document_id: str) -> str:
     return hashlib.sha256(document_id.encode("utf-8", "replace")).hexdigest()
 
 
-# The subquery's ACCESS SHARE lock on retention_state lasts to the end of the transaction: see `storage.retention`.
-_REFUSED = text("""
-    SELECT kind, value FROM opt_out WHERE kind = 'document' AND value = ANY(:documents)
-    UNION ALL SELECT kind, value FROM opt_out WHERE kind = 'author' AND value = ANY(:authors)
-    UNION ALL SELECT kind, value FROM opt_out WHERE kind = 'source' AND value = ANY(:sources)
-    UNION ALL SELECT 'before', CAST(extract(epoch FROM documents_before) AS text) FROM retention_state
+# What a list has nothing of needs no asking, and most have nothing of most.
+# The ACCESS SHARE lock on retention_state lasts to the end of the transaction: see `storage.retention`.
+_STANDING = text("""
+    SELECT EXISTS (SELECT FROM opt_out WHERE kind = 'document') AS has_documents,
+           EXISTS (SELECT FROM opt_out WHERE kind = 'author') AS has_authors,
+           EXISTS (SELECT FROM opt_out WHERE kind = 'source') AS has_sources,
+           (SELECT documents_before FROM retention_state) AS before
 """)
+_LISTED = text("""
+    SELECT asked.value FROM unnest(CAST(:values AS text[])) AS asked(value)
+    CROSS JOIN LATERAL (SELECT FROM opt_out AS o WHERE o.kind = :kind AND o.value = asked.value LIMIT 1) AS listed
+""")  # LATERAL with LIMIT is a look-up in the index for each value; a join may be planned as a scan of the list
 
 
 def refused(connection: Connection, rows: Sequence[Asked]) -> list[bool]:
@@ -59,23 +64,29 @@ def refused(connection: Connection, rows: Sequence[Asked]) -> list[bool]:
     To be asked after the keys of these ids were claimed (`storage.documents`): then whoever erases one of them has
     either committed, and is seen, or waits for this transaction.
     """
-    hashes = [id_hash(row.id) for row in rows]
-    found: dict[str, set[str]] = {"author": set(), "source": set(), "document": set(), "before": set()}
-    asked = {
-        "documents": sorted(set(hashes)),
-        "authors": sorted({row.author for row in rows if row.author}),
-        "sources": sorted({row.source for row in rows}),
-    }
-    for kind, value in connection.execute(_REFUSED, asked):
-        found[kind].add(value)
-    before = float(next(iter(found["before"]), "-inf"))
+    standing = connection.execute(_STANDING).one()
+
+    def found(kind: Kind, values: Iterable[str]) -> set[str]:
+        return set(connection.scalars(_LISTED, {"kind": kind, "values": sorted(set(values))}))
+
+    hashes = [id_hash(row.id) if standing.has_documents else "" for row in rows]
+    documents = found("document", hashes) if standing.has_documents else set()
+    authors = found("author", (row.author for row in rows if row.author)) if standing.has_authors else set()
+    sources = found("source", (row.source for row in rows)) if standing.has_sources else set()
     return [
-        hashed in found["document"]
-        or row.author in found["author"]
-        or row.source in found["source"]
-        or row.published_at.timestamp() < before
+        hashed in documents
+        or row.author in authors
+        or row.source in sources
+        or (standing.before is not None and row.published_at < standing.before)
         for hashed, row in zip(hashes, rows, strict=True)
     ]
+
+
+def barred_ids(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Those of these ids that are listed themselves: erased, or to be kept out."""
+    hashes = {id_hash(one): one for one in ids}
+    query = select(opt_out.c.value).where(opt_out.c.kind == "document", opt_out.c.value.in_(list(hashes)))
+    return {hashes[value] for value in connection.scalars(query)} if hashes else set()
 
 
 def add(connection: Connection, kind: Kind, values: Iterable[str], note: str = "") -> int:

@@ -5,6 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 _PORTS: Final = {"http": "80", "https": "443"}
+_HOST: Final = re.compile(r"([^:\[\]]+|\[[0-9a-fA-F:.]+\])(?::(\d*))?")
 _SPACE_OR_CONTROL: Final = re.compile(r"[\s\x00-\x20]")
 # Parameters that say who shared a page and how a reader came, never which page it is. `from` does so on the sites
 # below only: elsewhere it may be a currency, a day or a place.
@@ -34,10 +35,12 @@ def canonical(url: str) -> str:
     except ValueError:  # such as an open bracket
         return url
     user, at, host = authority.rpartition("@")
-    host, _, port = host.lower().rpartition(":") if re.search(r":\d*$", host) else (host.lower(), "", "")
+    if not (named := _HOST.fullmatch(host)):
+        return url
+    host, port = named[1].lower(), named[2]
+    is_site = _SITES.search(host) is not None
     if port and port != _PORTS[scheme]:
         host += f":{port}"
-    is_site = _SITES.search(host) is not None
     kept = [
         part
         for part in query.split("&")

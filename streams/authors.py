@@ -18,9 +18,8 @@ def pseudonyms_of(settings: Settings, engine: Engine) -> Pseudonyms:
         sqlalchemy.exc.DBAPIError: the database is away.
     """
     privacy = settings.privacy
-    if privacy.author_key is not None:
-        key = privacy.author_key.get_secret_value()
-    else:
+    key = privacy.author_key.get_secret_value() if privacy.author_key else ""
+    if not key:
         key, is_new = key_in(settings.home)
         if is_new:
             log.warning(

@@ -14,8 +14,9 @@ _CANDIDATE: Final = re.compile(r"<[^<>]*>")  # no bracket inside: each character
 _BLOCK: Final = frozenset(
     re.findall(
         r"\S+",
-        """address article aside blockquote body br center dd div dl dt fieldset figcaption figure footer form h1 h2 h3
-        h4 h5 h6 head header hr html li main nav ol option p pre section table tbody td tfoot th thead title tr ul""",
+        """address article aside blockquote body br center dd div dl dt fieldset figcaption figure footer form
+        h1 h2 h3 h4 h5 h6 head header hr html li main nav ol option p pre section
+        table tbody td tfoot th thead title tr ul""",
     )
 )
 _INLINE: Final = frozenset(

@@ -334,3 +334,46 @@ def test_a_worker_stores_no_name_and_refuses_who_opted_out(stage: Stage, engine:
     assert (told[b"c"]["text"], told[b"c"]["quoted_text"]) == ("好的呀", "@甲:差")
     assert not {"张三", "李四", "王五"} & set(re.findall(r"张三|李四|王五", whole_database(engine)))
     assert worker.stop() == 0
+
+
+def test_an_old_export_does_not_bring_a_label_back(engine: Engine, tmp_path: Path) -> None:
+    """A label of an erased document is refused when a file that was exported before is imported."""
+    put(engine, row("a", 0, text=SECRET))
+    export = tmp_path / "elsewhere.csv"
+    export.write_text(f"id,text,sentiment\na,{SECRET},negative\nb,other words,negative\n", encoding="utf-8")
+    privacy("erase", "a", "--yes")
+    export.write_text(f"id,text,sentiment\na,{SECRET},negative\nb,other words,negative\n", encoding="utf-8")
+    rejects = tmp_path / "rejects"
+    result = run.invoke(app, ["labels", "import", str(export), "--rejects", str(rejects), "--json"])
+    assert json.loads(result.stdout)["new"] == 1
+    assert json.loads(rejects.read_text(encoding="utf-8"))["reason"] == "erased_document"
+    assert SECRET not in whole_database(engine)
+
+
+def test_a_document_stored_under_the_id_of_the_old_rule_keeps_it(engine: Engine) -> None:
+    """A page that was stored with its tracking parameters is revised when it comes again, not stored twice."""
+    from core.records import Opinion
+    from streams.intake import decode, derive_id
+    from streams.store import StoreStep
+    from tests.support.records import LIMITS, raw
+
+    tracked = "https://example.org/a?utm_source=mail"
+    former = derive_id("s", tracked, "")
+    put(engine, row(former, 0, source="s", url=tracked))
+    scores = {"negative": 1.0, "neutral": 0.0, "positive": 0.0}
+    opinion = Opinion(
+        topic_label="finance",
+        topic_scores={"finance": 1.0},
+        sentiment="negative",
+        sentiment_scores=scores,
+        model_version="m1",
+    )
+    records = [
+        raw({"text": "edited", "source": "s", "url": url}, offset)
+        for offset, url in ((5, tracked), (6, "https://example.org/b?utm_source=mail"))
+    ]
+    settled = StoreStep(engine).run(records, [(one, decode(one, LIMITS), opinion) for one in records])
+    assert [one.fate for one in settled] == ["revision", "stored"]
+    with engine.connect() as connection:
+        ids = set(connection.scalars(text("SELECT id FROM document")))
+    assert ids == {former, derive_id("s", "https://example.org/b", "")}
