@@ -96,3 +96,9 @@ def test_markup_alone_is_no_text() -> None:
     """A page without a word has the fate of an empty text."""
     with pytest.raises(Exception, match="empty_text"):
         decode(raw({"text": "<br><img src=x>"}), LIMITS)
+
+
+def test_new_likes_ask_the_classifier_nothing_new() -> None:
+    """What the classifier reads does not depend on counts, so a revision of these is answered from its cache."""
+    texts = {document_text(decode(raw({"text": "x", "metrics": {"likes": likes}}), LIMITS)) for likes in (1, 5)}
+    assert texts == {"x"}
