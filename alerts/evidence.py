@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts.lifecycle import Episode
+from core.scrubbing import scrub
 from storage.bucket_counts import Dimension, group_totals
 from storage.incidents import ExampleDocument, negative_documents
 
@@ -15,6 +16,7 @@ MOST_DRIVERS = 5
 EXAMPLES = 3
 CANDIDATES = 60
 EXCERPT_CHARS = 280
+SCRUBBED_FOR_EACH_SHOWN = 4  # of a long text only the beginning is shown; white space in it may be cut
 SAME_TEXT_CHARS = 60  # texts that begin alike, letters and digits only, are taken as copies
 
 DIMENSIONS: tuple[Dimension, ...] = ("source", "topic", "lang", "kind")
@@ -98,7 +100,9 @@ def _example(document: ExampleDocument) -> dict[str, Any]:
 
 
 def excerpt(text: str, most: int = EXCERPT_CHARS) -> str:
-    """Crawled text made harmless for a line of a message: no control or direction characters, one line, cut."""
+    """Crawled text made harmless for a line of a message: no personal details (`core.scrubbing`), no control or
+    direction characters, one line, cut."""
+    text = scrub(text[: most * SCRUBBED_FOR_EACH_SHOWN])
     visible = "".join(c if unicodedata.category(c) not in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"} else " " for c in text)
     line = " ".join(visible.split())
     return line if len(line) <= most else line[: most - 1].rstrip() + "…"

@@ -5,7 +5,7 @@ Names: `opinion_<package>_<thing>_<unit>`; seconds and bytes; counters end in `_
 
 from prometheus_client import Counter, Gauge, Histogram
 
-FATES = ("stored", "repeat", "revision", "dead_lettered")
+FATES = ("stored", "repeat", "revision", "refused", "dead_lettered")
 REJECT_REASONS = (
     "empty_value",
     "bad_encoding",

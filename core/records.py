@@ -30,6 +30,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         id: `source:native_id`; derived from source and url (or the content) when empty.
         published_at: event time; the Kafka record's own timestamp when absent.
         parent_id: the document this one comments on.
+        quoted_text: what a post passes on of others ("//@name:", "RT @name:", lines with ">"); `text` is then its
+            author's own words, or the whole where these say nothing.
+        former_id: the id that a document without one got before addresses were brought into one spelling; a
+            document stored under it keeps it.
     """
 
     id: str = ""
@@ -44,6 +48,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     crawled_at: datetime | None = None
     parent_id: str | None = None
     metrics: Metrics = Metrics()
+    quoted_text: str | None = None
+    former_id: str | None = None
 
 
 class Mention(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -86,6 +92,8 @@ class ClassifiedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_default
 
     Attributes:
         topic_uncertain, sentiment_uncertain, mentions: as in `Opinion`; absent means false, and none.
+        author: a pseudonym, never a name; equal for equal names under the same key.
+        quoted_text: as in `Document`.
     """
 
     id: str
@@ -106,6 +114,8 @@ class ClassifiedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_default
     topic_uncertain: bool = False
     sentiment_uncertain: bool = False
     mentions: tuple[Mention, ...] = ()
+    author: str | None = None
+    quoted_text: str | None = None
 
 
 class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from core.errors import ConfigError
+from core.scripts import LATIN_LANGUAGES
 from core.taxonomy import UNCERTAIN_BELOW
 
 
@@ -47,6 +48,21 @@ class WorkerSettings(_Section):
     max_text_chars: int = Field(50_000, ge=100, description="Longer texts are dead-lettered.")
     max_value_bytes: int = Field(1_000_000, ge=1000, description="Larger raw values are dead-lettered.")
     max_future: timedelta = Field(timedelta(hours=24), description="Later `published_at` is dead-lettered.")
+    languages: tuple[str, ...] = Field(
+        ("en", "de", "fr", "es", "pt", "it", "id", "vi", "tr"),
+        description="ISO 639-1 codes of what a text in Latin script may be in, where the crawler does not say; "
+        "`[en]` alone saves a worker 30 MB.",
+    )
+
+    @field_validator("languages")
+    @classmethod
+    def _languages_are_known(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [code for code in codes if code not in LATIN_LANGUAGES]:
+            raise ValueError(
+                f"cannot be told: {', '.join(unknown)}; understood are {' '.join(sorted(LATIN_LANGUAGES))}"
+            )
+        return codes
+
     stall_seconds: float = Field(
         60,
         gt=1,
@@ -154,6 +170,33 @@ class AuditSettings(_Section):
     )
 
 
+class PrivacySettings(_Section):
+    """Whose names and texts are kept, and how."""
+
+    author_key: SecretStr | None = Field(
+        None,
+        description="Makes authors pseudonyms (HMAC-SHA256), 16 characters or more; if empty, a key is made and "
+        "kept in `<home>/author.key`. The same for every worker.",
+    )
+    former_author_keys: list[SecretStr] = Field(
+        default_factory=list,
+        description="Keys used before, so that people who opted out or ask for erasure are found.",
+    )
+
+
+class RetentionSettings(_Section):
+    """How long documents are kept."""
+
+    documents: timedelta | None = Field(
+        None,
+        ge=timedelta(days=1),
+        description="Whole months (UTC) of documents older than this are dropped, counts stay; empty keeps them.",
+    )
+    every: timedelta = Field(
+        timedelta(hours=1), ge=timedelta(minutes=1), description="How often expired months are looked for."
+    )
+
+
 class WebSettings(_Section):
     """The console."""
 
@@ -223,6 +266,8 @@ class Settings(BaseSettings):
     scheduler: SchedulerSettings = SchedulerSettings()
     retrain: RetrainSettings = RetrainSettings()
     audit: AuditSettings = AuditSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    retention: RetentionSettings = RetentionSettings()
     web: WebSettings = WebSettings()
     feeds: FeedSettings = FeedSettings()
 

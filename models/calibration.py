@@ -8,8 +8,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
+from core.scripts import SCRIPTS, Script
 from models.classifier import IGNORED_LABEL, OpinionClassifier, Temperature
-from models.scripts import SCRIPTS, Script
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from core.records import Opinion
+from core.scripts import script_of
 from core.taxonomy import HEADS, Head
 from models.classifier import Temperature
 from models.datasets import LabelledText
 from models.evaluation import UNNAMED, HeadFigures, by_language, evaluate, label_ids, score_matrix
 from models.reliability import Answers, TradeOff, among, answers, pooled, trade_offs, without_temperature
-from models.scripts import script_of
 
 THRESHOLDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8)
 EVERYTHING = "all"

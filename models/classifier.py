@@ -9,8 +9,8 @@ from torch import nn
 from transformers import CONFIG_MAPPING, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
+from core.scripts import Script
 from core.taxonomy import CLASSES
-from models.scripts import Script
 
 IGNORED_LABEL = -100  # the label of a head that a row does not answer
 HeadLogits = dict[str, torch.Tensor]
@@ -139,7 +139,7 @@ class OpinionClassifier(PreTrainedModel):  # type: ignore[misc]
 
         Args:
             logits: (rows, classes of all heads).
-            scripts: of the rows' texts, see `models.scripts`; needed where a head is calibrated by them.
+            scripts: of the rows' texts, see `core.scripts`; needed where a head is calibrated by them.
 
         Raises:
             ValueError: they are needed, and are not as many as the rows.

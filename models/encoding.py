@@ -8,10 +8,10 @@ import torch
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerBase
 
+from core.scripts import Script, script_of
 from core.taxonomy import HEADS
 from models.classifier import IGNORED_LABEL
 from models.datasets import LabelledText
-from models.scripts import Script, script_of
 
 
 class EncodedRows(Dataset[dict[str, Any]]):

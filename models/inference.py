@@ -17,6 +17,7 @@ from core.errors import CheckpointError
 from core.logs import get_logger
 from core.metrics import TEXTS
 from core.records import Opinion
+from core.scripts import script_of
 from core.settings import ModelSettings
 from core.taxonomy import UNCERTAIN_BELOW
 from models.checkpoints import load_checkpoint, resolve, window_length
@@ -26,7 +27,6 @@ from models.forward import ForwardPass
 from models.long_text import Windows, cut, pooled
 from models.precision import Precision, set_precision
 from models.registry import version_of
-from models.scripts import script_of
 from models.targets import TARGET
 
 Device = Literal["auto", "cpu", "cuda"]

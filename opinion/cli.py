@@ -28,6 +28,7 @@ from opinion.commands import (
     labels,
     model_card,
     models,
+    privacy,
     registry,
     replay,
     retrain,
@@ -69,6 +70,7 @@ models.app.command("behaviour")(behaviour.behaviour)
 models.app.command("base")(base.base)
 app.add_typer(models.app, name="models")
 app.add_typer(labels.app, name="labels")
+app.add_typer(privacy.app, name="privacy")
 app.command("retrain")(retrain.retrain)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(feeds.app, name="feeds")

@@ -15,6 +15,7 @@ import msgspec
 
 from core.errors import NotFoundError, RecordRejected, UsageError
 from core.records import Label
+from core.scrubbing import scrub
 from core.taxonomy import HEADS, Head
 from core.texts import normalised
 from core.times import parse_time
@@ -205,7 +206,7 @@ def write_rejects(path: Path, rejects: Iterable[tuple[Path, Rejected]]) -> None:
 
 
 def write_labels(out: IO[str], rows: Iterable[LabelRow], *, is_csv: bool) -> int:
-    """Write answers, one a line, in the fields that `read` takes. Returns how many."""
+    """Write answers, one a line, in the fields that `read` takes, without personal details. Returns how many."""
     writer = csv.DictWriter(out, EXPORTED) if is_csv else None
     if writer:
         writer.writeheader()
@@ -213,7 +214,7 @@ def write_labels(out: IO[str], rows: Iterable[LabelRow], *, is_csv: bool) -> int
     for row in rows:
         line = {
             "id": row.document_id,
-            "text": row.text,
+            "text": scrub(row.text),
             "topic": row.answer if row.head == "topic" else None,
             "sentiment": row.answer if row.head == "sentiment" else None,
             "lang": row.lang,

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 
 from opinion.label_files import LabelFile, Rejected, read
-from storage import human_labels
+from storage import human_labels, opt_outs
 from storage.human_labels import NewLabel, StoredText
 
 CHUNK: Final = 2000  # labels between two steps of the progress bar
@@ -86,10 +86,14 @@ def _link(connection: Connection, found: LabelFile, now: datetime) -> list[NewLa
     """Find each line's document by id, else by text; lines about unknown documents are rejected."""
     said = [one for statements in found.statements.values() for one in statements]
     by_id = human_labels.documents_by_id(connection, [one.document_id for one in said if one.document_id])
+    barred = opt_outs.barred_ids(connection, {one.document_id for one in said if one.document_id})
     texts = [one.text for one in said if one.text and one.document_id not in by_id]
     by_text = human_labels.documents_by_text(connection, texts)
     labels = []
     for number, statements in sorted(found.statements.items()):
+        if statements[0].document_id in barred:
+            found.reject(number, "erased_document", f"id: {statements[0].document_id!r} was erased or opted out")
+            continue
         document = _document(statements[0].document_id, statements[0].text, by_id, by_text)
         if document is None and statements[0].text is None:
             detail = f"id: there is no stored document {statements[0].document_id!r}, and the line has no text"

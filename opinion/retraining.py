@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine
 from core import children
 from core.errors import OpinionError
 from core.logs import get_logger
+from core.scrubbing import scrub
 from models.datasets import LabelledText
 from models.gate import Verdict, judge
 from opinion.promotions import first_champion
@@ -117,7 +118,7 @@ def retrain(
                 return RetrainResult(None, name, None, False, [found], {})
             champion = first_champion(connection, options.checkpoint)
             pool = [
-                LabelledText(document.text, lang=document.lang, source=document.source)
+                LabelledText(scrub(document.text), lang=document.lang, source=document.source)
                 for document in training_runs.sample_documents(connection, POOL_TEXTS)
             ]
             run = training_runs.start(connection, champion=champion.version, last_label_id=found.last_label_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from core.scrubbing import scrub
 from core.taxonomy import HEADS, Head
 from core.texts import part_of, text_hash
 from models.datasets import LabelledText
@@ -95,7 +96,7 @@ def split(texts: Sequence[AnsweredText], last_label_id: int, *, held_out_share: 
 
 def _labelled(text: AnsweredText, absent: dict[str, tuple[str, ...]]) -> LabelledText:
     topic, sentiment = (text.answers.get(head) for head in HEADS)
-    return LabelledText(text.text, topic, sentiment, text.lang, text.source, absent.get(text.source, ()))
+    return LabelledText(scrub(text.text), topic, sentiment, text.lang, text.source, absent.get(text.source, ()))
 
 
 def _absent_classes(texts: Iterable[AnsweredText]) -> dict[str, tuple[str, ...]]:

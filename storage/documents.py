@@ -1,20 +1,26 @@
 """Writing documents: each id one row for good, its history, and the minute counts, in the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from psycopg.types.json import Jsonb
-from sqlalchemy import Connection, select, text, tuple_
+from sqlalchemy import Connection, delete, select, text, tuple_
 
 from core.taxonomy import Sentiment
-from storage import mentions
+from storage import mentions, opt_outs
 from storage.copying import copy_rows
 from storage.minute_counts import CountChanges, apply_changes
 from storage.tables import document, document_key, document_revision
 
-Fate = Literal["stored", "repeat", "revision"]
+Fate = Literal["stored", "repeat", "revision", "refused"]
+"""`refused`: on the opt-out list, or expired (`storage.opt_outs`); it has no effect, and the ledger counts it as a
+repeat: it accounts for every offset, and a record without effect is what a repeat is."""
+
+KEPT_METRICS = 20
+"""A document revised so often takes a new count of likes, reposts or replies in place, without a row of history and
+without an event: what is crawled every ten minutes for a year would otherwise fill the history with its own text."""
 
 
 class DocumentRow(NamedTuple):
@@ -57,6 +63,7 @@ class DocumentRow(NamedTuple):
     record_offset: int
     recorded_at: datetime
     stored_at: datetime
+    quoted_text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +99,21 @@ def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settl
         One `Settled` per record, in order. Running the same batch again changes nothing and returns the same
         versions to publish.
     """
-    current = _lock_current(connection, incoming)
+    current, claimed = _lock_current(connection, incoming)
+    is_refused = opt_outs.refused(
+        connection,
+        [row._replace(published_at=current[row.id].published_at) if row.id in current else row for row in incoming],
+    )
     settled: list[Settled | None] = []
     replaced: list[DocumentRow] = []
     changes = CountChanges()
     made: dict[tuple[str, int, int], DocumentRow] = {}
     touched: set[str] = set()
     known = set(current)
-    for row in incoming:
+    for row, is_barred in zip(incoming, is_refused, strict=True):
+        if is_barred:
+            settled.append(Settled("refused", None))
+            continue
         before = current.get(row.id)
         fate = decide(before, row)
         if fate is None:  # a redelivery: its version is already stored, here or in the history
@@ -107,6 +121,12 @@ def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settl
             continue
         if fate == "repeat":
             settled.append(Settled("repeat", None))
+            continue
+        if before is not None and before.revision >= KEPT_METRICS and _only_metrics_differ(before, row):
+            current[row.id] = _with_metrics(before, row)
+            made[_record(before)] = current[row.id]
+            touched.add(row.id)
+            settled.append(Settled(fate, None))
             continue
         after = row._replace(revision=0)
         if before is not None:
@@ -118,6 +138,7 @@ def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settl
         made[_record(after)] = after
         touched.add(row.id)
         settled.append(Settled(fate, after))
+    _let_go(connection, sorted(claimed - current.keys()))
     newest = [current[key] for key in sorted(touched)]
     _write(connection, newest, replaced)
     mentions.replace(
@@ -148,8 +169,23 @@ def decide(before: DocumentRow | None, row: DocumentRow) -> Fate | None:
     return "revision"
 
 
-def _lock_current(connection: Connection, incoming: Sequence[DocumentRow]) -> dict[str, DocumentRow]:
-    """Claim the ids of the batch, in sorted order, and read what they hold.
+_METRICS = ("likes", "reposts", "replies")
+_SAID = ("kind", "source", "lang", "url", "title", "text", "author", "parent_id", "quoted_text")
+
+
+def _only_metrics_differ(before: DocumentRow, row: DocumentRow) -> bool:
+    return all(getattr(before, name) == getattr(row, name) for name in _SAID)
+
+
+def _with_metrics(before: DocumentRow, row: DocumentRow) -> DocumentRow:
+    """The same version with newer counts. It stays the version that its record made, so that a redelivery of that
+    record is known and published again; the newer record, redelivered, has the same content and is a repeat."""
+    counts = {name: getattr(row, name) for name in _METRICS}
+    return before._replace(crawled_at=row.crawled_at, content_hash=row.content_hash, **counts)
+
+
+def _lock_current(connection: Connection, incoming: Sequence[DocumentRow]) -> tuple[dict[str, DocumentRow], set[str]]:
+    """Claim the ids of the batch, in sorted order, and read what they hold. Returns that, and the ids that are new.
 
     New ids are inserted, known ones locked: two workers with overlapping batches wait for each other, and the
     sorted order keeps them from waiting in a circle.
@@ -170,7 +206,7 @@ def _lock_current(connection: Connection, incoming: Sequence[DocumentRow]) -> di
     )
     known = [key for key in ids if key not in new]
     if not known:
-        return {}
+        return {}, new
     # Two statements: one that waits for a lock goes on with the snapshot it began with, so a join in it would
     # show the document as it was before the other writer's commit.
     key = document_key.c
@@ -181,7 +217,21 @@ def _lock_current(connection: Connection, incoming: Sequence[DocumentRow]) -> di
         .join(document_key, (document.c.published_at == key.published_at) & (document.c.id == key.id))
         .where(key.id.in_(known))
     )
-    return {row.id: DocumentRow(*row) for row in rows}
+    return {row.id: DocumentRow(*row) for row in rows}, new
+
+
+def _let_go(connection: Connection, ids: Sequence[str]) -> None:
+    """Give back keys that were claimed for documents that are not stored."""
+    if ids:
+        connection.execute(delete(document_key).where(document_key.c.id.in_(ids)))
+
+
+def known_ids(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Those of these ids that a document has."""
+    wanted = sorted(set(ids))
+    return (
+        set(connection.scalars(select(document_key.c.id).where(document_key.c.id.in_(wanted)))) if wanted else set()
+    )
 
 
 def _with_redelivered(

@@ -151,7 +151,9 @@ def add(connection: Connection, labels: Sequence[NewLabel]) -> int:
 
 # The same as `streams.classify.document_text`: what the classifier read.
 READ_TEXT: Final = """
-    CASE WHEN d.title IS NULL OR starts_with(d.text, d.title) THEN d.text ELSE d.title || E'\\n' || d.text END
+    CASE WHEN d.title IS NULL OR starts_with(d.text, d.title) THEN '' ELSE d.title || E'\\n' END || d.text
+    || CASE WHEN d.quoted_text IS NULL OR strpos(d.text, d.quoted_text) > 0 THEN ''
+       ELSE E'\\n' || d.quoted_text END
 """
 _STORED_TEXT = f"SELECT d.id, {READ_TEXT}, d.text, d.lang, d.source FROM document d "  # noqa: S608  # constants
 # Through document_key, so that only the partition that holds the id is read.
@@ -159,7 +161,7 @@ _BY_ID = text(
     _STORED_TEXT + "JOIN document_key k ON k.published_at = d.published_at AND k.id = d.id WHERE k.id = ANY(:ids)"
 )
 # No index serves this: one pass over the documents for a whole file, never one for each line.
-_BY_TEXT = text(_STORED_TEXT + f"WHERE d.text = ANY(:texts) OR {READ_TEXT} = ANY(:texts)")
+_BY_TEXT = text(_STORED_TEXT + f"WHERE d.text = ANY(:texts) OR ({READ_TEXT}) = ANY(:texts)")
 
 
 def documents_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, StoredText]:

@@ -30,6 +30,9 @@ class Partitions:
         after = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
         with self._engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": PARTITION_LOCK})
+            expired = connection.scalar(text("SELECT documents_before FROM retention_state"))
+            if expired and after <= expired:
+                return  # nothing of that month is stored any more, see `storage.opt_outs`
             for table in PARTITIONED:
                 name = f"{table}_y{year:04d}m{month:02d}"
                 if connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}):

@@ -96,8 +96,11 @@ def next_slice(connection: Connection, before: datetime, rows: int) -> Slice:
     """The slice that ends at `before` (a whole minute) and holds about `rows` rows.
 
     No table has more than `rows` rows in it, unless one minute alone has; a minute is never cut. The last slice
-    begins at `EARLIEST`.
+    begins at `EARLIEST`. What has expired (`storage.retention`) is one slice, for its rows are gone and its counts
+    are all that is left.
     """
+    if before <= expired_before(connection):
+        return Slice(EARLIEST, before)
     reached = connection.scalar(_REACHED, {"before": before, "rows": rows})
     if reached is None:
         return Slice(EARLIEST, before)
@@ -124,6 +127,7 @@ _REACHED = text("""
 def check_slice(connection: Connection, span: Slice) -> SliceReport:
     """Hold the rows of a slice against each other, however many they are."""
     parameters = {**span._asdict(), "most": MOST_NAMED}
+    parameters["begin"] = max(span.begin, min(expired_before(connection), span.end))
     rows, oldest, newest = connection.execute(_ROWS, parameters).one()
     return SliceReport(
         span,
@@ -206,6 +210,11 @@ _STRAY_MENTIONS = text("""
 """)
 
 
+def expired_before(connection: Connection) -> datetime:
+    """Documents published before have expired: rows may be half gone, counts stay, so nothing is compared."""
+    return connection.scalar(text("SELECT documents_before FROM retention_state")) or EARLIEST
+
+
 def check_keys(connection: Connection, after: str, rows: int) -> KeysReport:
     """Look up the documents of the next `rows` keys, in the order of their ids."""
     page = connection.execute(_PAGE, {"after": after, "rows": rows}).one()
@@ -225,7 +234,8 @@ _LOOKED_UP = """
     LEFT JOIN LATERAL (
         SELECT true AS is_there FROM document WHERE published_at = k.published_at AND id = k.id LIMIT 1
     ) AS d ON true
-    WHERE d.is_there IS NULL AND
+    WHERE d.is_there IS NULL
+      AND k.published_at >= coalesce((SELECT documents_before FROM retention_state), '-infinity') AND
 """
 _DOCUMENTLESS = text(_LOOKED_UP + "k.id > :after AND k.id <= :reached ORDER BY k.id LIMIT :most")
 _STILL_DOCUMENTLESS = text(_LOOKED_UP + "k.id = ANY (:ids)")

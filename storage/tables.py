@@ -80,6 +80,7 @@ def _document_columns() -> list[Column[object]]:
         Column("record_offset", BigInteger, nullable=False),
         _time("recorded_at"),
         _time("stored_at"),
+        Column("quoted_text", Text),
     ]
 
 
@@ -403,4 +404,33 @@ feed = Table(
     CheckConstraint("every > '0'::interval", name="every"),
     Index(None, "next_at", postgresql_where=text("is_active")),
     comment="RSS and Atom feeds: what to poll how often, how far each was read, and when its turn comes again.",
+
+opt_out = Table(
+    "opt_out",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    _time("added_at", is_now=True),
+    CheckConstraint("kind IN ('author', 'source', 'document')", name="kind"),
+    comment="Whose documents are not stored: authors by pseudonym, sources by name, documents by the hash of "
+    "their id.",
+)
+
+author_key = Table(
+    "author_key",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    _time("first_used_at", is_now=True),
+    comment="Which keys authors were made pseudonyms with: their names, never the keys.",
+)
+
+retention_state = Table(
+    "retention_state",
+    metadata,
+    Column("is_one", Boolean, primary_key=True, server_default=text("true")),
+    _time("documents_before"),
+    CheckConstraint("is_one", name="is_one"),
+    comment="One row once documents have expired: those published before are gone for good, and none is stored "
+    "again.",
 )

@@ -10,41 +10,55 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from core.errors import RecordRejected
+from core.pseudonyms import Pseudonyms
 from core.records import Document, Metrics
 from core.settings import Settings
 from core.times import parse_time
+from streams.addresses import canonical
 from streams.dead_letters import RawRecord
 from streams.json_values import parse_json
+from streams.language import DEFAULT_LANGUAGES, language_of
+from streams.normalise import normalise
+from streams.quotes import split
 
 EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
-MAX_CHARS: Final = {"id": 512, "source": 200, "lang": 35, "url": 4096, "title": 2000, "author": 500, "parent_id": 512}
+MAX_CHARS: Final = {
+    "id": 512,
+    "source": 200,
+    "lang": 35,
+    "url": 4096,
+    "title": 2000,
+    "author": 500,
+    "parent_id": 512,
+    "former_id": 512,
+}
 MAX_COUNT: Final = 2**31 - 1  # PostgreSQL's integer
 
 # PostgreSQL takes no NUL and terminals take no escape codes; line breaks and tabs are text.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_SCRIPTS: Final = (
-    ("ja", re.compile(r"[\u3040-\u30ff]")),
-    ("ko", re.compile(r"[\uac00-\ud7af]")),
-    ("zh", re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]")),
-    ("ru", re.compile(r"[\u0400-\u04ff]")),
-    ("ar", re.compile(r"[\u0600-\u06ff]")),
-)
 
 
 @dataclass(frozen=True)
 class IntakeLimits:
-    """What a record may be at most; see `core.settings.WorkerSettings`."""
+    """What a record may be at most, and how it is read; see `core.settings.WorkerSettings`.
+
+    Attributes:
+        languages: see `streams.language.detect_lang`.
+        pseudonyms: what `decode` puts in the place of authors; workers have them, and nobody else stores.
+    """
 
     max_text_chars: int
     max_value_bytes: int
     max_future: timedelta
     zone: ZoneInfo
+    languages: tuple[str, ...] = DEFAULT_LANGUAGES
+    pseudonyms: Pseudonyms | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The limits that workers and every command that reads documents share."""
         worker = settings.worker
-        return cls(worker.max_text_chars, worker.max_value_bytes, worker.max_future, settings.zone)
+        return cls(worker.max_text_chars, worker.max_value_bytes, worker.max_future, settings.zone, worker.languages)
 
 
 class RawDocument(msgspec.Struct):
@@ -63,6 +77,8 @@ class RawDocument(msgspec.Struct):
     crawled_at: str | int | float | None = None
     parent_id: str | None = None
     metrics: dict[str, Any] | None = None
+    quoted_text: str | None = None
+    former_id: str | None = None
 
 
 def decode(record: RawRecord, limits: IntakeLimits) -> Document:
@@ -79,7 +95,10 @@ def decode(record: RawRecord, limits: IntakeLimits) -> Document:
         )
     if record.recorded_at < EARLIEST:
         raise RecordRejected("bad_record", "the Kafka record has no timestamp, or one that cannot be")
-    return complete(parse(record.value), record, limits)
+    document = complete(parse(record.value), record, limits)
+    if document.author is None or limits.pseudonyms is None:
+        return document
+    return msgspec.structs.replace(document, author=limits.pseudonyms.of(document.author))
 
 
 def parse(value: bytes) -> RawDocument:
@@ -93,15 +112,23 @@ def parse(value: bytes) -> RawDocument:
 
 def complete(wire: RawDocument, record: RawRecord, limits: IntakeLimits) -> Document:
     """Clean every field, fill what is absent, check what is there."""
-    title, body = _clean("title", wire.title), clean_text(wire.text or "")
-    text = body or (title or "")
+    headline, body = _clean("title", wire.title), clean_text(wire.text or "")
+    stated = body or (headline or "")
+    for words in (stated, wire.quoted_text or ""):
+        if len(words) > limits.max_text_chars:
+            raise RecordRejected(
+                "too_large", f"text has {len(words)} characters, at most {limits.max_text_chars} are taken"
+            )
+    title = normalise(headline or "") or None
+    text, quoted = split(normalise(body) or (title or ""))
     if not text:
         raise RecordRejected("empty_text" if wire.text is not None else "bad_record", "text: there is none")
-    if len(text) > limits.max_text_chars:
-        raise RecordRejected(
-            "too_large", f"text has {len(text)} characters, at most {limits.max_text_chars} are taken"
-        )
-    source, url = _clean("source", wire.source) or "unknown", _clean("url", wire.url)
+    source, address = _clean("source", wire.source) or "unknown", _clean("url", wire.url)
+    url = canonical(address) if address else None
+    key, former = _clean("id", wire.id), _clean("former_id", wire.former_id)
+    if key is None:
+        key = derive_id(source, url, stated)
+        former = derive_id(source, address, stated) if url != address else None
     published = wire.published_at if wire.published_at is not None else wire.created_at
     published_at = _time("published_at", published, limits.zone) or record.recorded_at
     if published_at > record.recorded_at + limits.max_future:
@@ -112,18 +139,20 @@ def complete(wire: RawDocument, record: RawRecord, limits: IntakeLimits) -> Docu
     if crawled_at > record.recorded_at + limits.max_future:  # it would outrank every later version for good
         raise RecordRejected("bad_record", f"crawled_at: {crawled_at.isoformat()} lies in the future")
     return Document(
-        id=_clean("id", wire.id) or derive_id(source, url, text),
+        id=key,
         kind=_kind(wire.kind),
         source=source,
         url=url,
         title=title,
         text=text,
         author=_clean("author", wire.author),
-        lang=_clean("lang", wire.lang) or detect_lang(text),
+        lang=language_of(text, _clean("lang", wire.lang), limits.languages),
         published_at=published_at,
         crawled_at=crawled_at,
         parent_id=_clean("parent_id", wire.parent_id),
         metrics=_metrics(wire.metrics),
+        quoted_text=quoted or normalise(wire.quoted_text or "") or None,
+        former_id=former,
     )
 
 
@@ -133,18 +162,17 @@ def clean_text(text: str) -> str:
 
 
 def derive_id(source: str, url: str | None, text: str) -> str:
-    """A stable id for a document that came without one: from its address, else from its words."""
+    """A stable id for a document that came without one: from its address, else from its words as they came.
+
+    Not from the normalised words, so that an id of a document that is stored already does not depend on how well we
+    clean. An address is canonical; where that changes it, `former_id` is the id that it had before (see `StoreStep`).
+    """
     return f"{source}:{hashlib.sha256((url or text).encode()).hexdigest()[:24]}"
-
-
-def detect_lang(text: str) -> str:
-    """The language by script; text in Latin script, and text without letters, counts as English."""
-    return next((lang for lang, script in _SCRIPTS if script.search(text)), "en")
 
 
 def content_hash(document: Document) -> bytes:
     """SHA-256 over everything that makes a version of a document, its times and id aside."""
-    content = (
+    content: tuple[object, ...] = (
         document.kind,
         document.source,
         document.url,
@@ -155,6 +183,8 @@ def content_hash(document: Document) -> bytes:
         document.parent_id,
         document.metrics,
     )
+    if document.quoted_text is not None:  # not a null: the hash of what quotes nothing stays what it was
+        content += (document.quoted_text,)
     return hashlib.sha256(msgspec.json.encode(content)).digest()
 
 

@@ -17,11 +17,12 @@ from core.logs import get_logger
 from core.metrics import LABELS
 from core.records import Label
 from core.taxonomy import CLASSES
-from storage import human_labels
+from storage import human_labels, opt_outs
 from storage.human_labels import Statement
 from streams.dead_letters import DeadLetter, RawRecord, record_time
-from streams.intake import clean_text, detect_lang
+from streams.intake import clean_text
 from streams.json_values import parse_json
+from streams.language import detect_lang
 from streams.verbatim import send_verbatim
 
 GROUP: Final = "opinion-labels"
@@ -172,18 +173,23 @@ def _take(addresses: list[str], engine: Engine, records: Sequence[RawRecord], de
 
 
 def _store(engine: Engine, good: Sequence[tuple[RawRecord, Statement]], bad: list[DeadLetter]) -> tuple[int, int]:
-    """One transaction. Answers about documents that nobody knows join `bad`. Returns (new, all) rows."""
+    """One transaction. Answers about documents that nobody knows join `bad`; those about erased ones have no effect,
+    as repeats. Returns (new, all) answers that are no dead letters."""
     with engine.begin() as connection:
         known = human_labels.documents_by_id(connection, [said.document_id for _, said in good if said.document_id])
-        labels = []
+        barred = opt_outs.barred_ids(connection, {said.document_id for _, said in good if said.document_id})
+        labels, refused = [], 0
         for record, said in good:
+            if said.document_id in barred:
+                continue  # no dead letter either: that would keep its text for ever
             document = known.get(said.document_id or "")
             if document is None and said.text is None:
                 detail = f"document_id: there is no stored document {said.document_id!r}, and no text"
                 bad.append(DeadLetter(record, STAGE, "bad_record", detail))
+                refused += 1
             else:
                 labels.append(human_labels.linked(said, document, now=record.recorded_at))
-        return human_labels.add(connection, labels), len(labels)
+        return human_labels.add(connection, labels), len(good) - refused
 
 
 async def _publish_dead(addresses: list[str], letters: Sequence[DeadLetter], topic: str) -> None:

@@ -3,8 +3,8 @@
     decode ─▶ classify ─▶ store (one SQL transaction, the ledger in it) ─▶ publish ─▶ the caller acknowledges
       └ malformed ──────────────▶ counted in the ledger ─▶ dead-letter topic
 
-A record ends stored, as a repeat, as a revision, or dead-lettered. A dependency that is away is waited for.
-A batch that fails for its content is split until the guilty record is alone.
+A record ends stored, as a repeat, as a revision, refused (somebody opted out, or it has expired), or dead-lettered.
+A dependency that is away is waited for. A batch that fails for its content is split until the guilty record is alone.
 """
 
 import asyncio
@@ -187,7 +187,7 @@ def _count(
     for fate, times in Counter(result.fate for result in settled).items():
         RECORDS.labels(fate).inc(times)
     for (record, _, _), result in zip(classified, settled, strict=True):
-        if result.fate != "repeat":
+        if result.fate not in ("repeat", "refused"):
             RECORD_TO_ROW_SECONDS.observe((now - record.recorded_at).total_seconds())
     for letter in malformed:
         RECORDS.labels("dead_lettered").inc()

@@ -69,6 +69,8 @@ def classified_document(version: DocumentRow) -> ClassifiedDocument:
         mentions=msgspec.convert(version.mentions or (), tuple[Mention, ...]),
         model_version=version.model_version,
         revision=version.revision,
+        author=version.author,
+        quoted_text=version.quoted_text,
     )
 
 

@@ -44,7 +44,11 @@ class StoreStep:
             sqlalchemy.exc.DBAPIError: see `is_content_error`.
         """
         stored_at = datetime.now(UTC)
-        rows = [_row(record, document, opinion, stored_at) for record, document, opinion in classified]
+        kept = self._former_ids([document for _, document, _ in classified])
+        rows = [
+            _row(record, document, opinion, stored_at)._replace(id=kept.get(document.id, document.id))
+            for record, document, opinion in classified
+        ]
         self._partitions.ensure(row.published_at for row in rows)
         with self._engine.begin() as connection:
             settled = documents.store(connection, rows)
@@ -54,6 +58,15 @@ class StoreStep:
             }
             offset_ledger.write_lines(connection, ledger_lines(records, fates))
         return settled
+
+    def _former_ids(self, batch: Sequence[Document]) -> dict[str, str]:
+        """By id the former one, of those documents that are stored under it: their ids must not change."""
+        former = {document.id: document.former_id for document in batch if document.former_id}
+        if not former:
+            return {}
+        with self._engine.connect() as connection:
+            known = documents.known_ids(connection, former.values())
+        return {key: before for key, before in former.items() if before in known}
 
 
 def is_content_error(error: Exception) -> bool:
@@ -76,7 +89,7 @@ def ledger_lines(records: Sequence[RawRecord], fates: dict[tuple[int, int], docu
                 first_offset=members[0].offset,
                 last_offset=members[-1].offset,
                 stored=found.count("stored"),
-                repeats=found.count("repeat"),
+                repeats=found.count("repeat") + found.count("refused"),
                 revisions=found.count("revision"),
                 dead_lettered=found.count(None),
                 last_recorded_at=members[-1].recorded_at,
@@ -120,4 +133,5 @@ def _row(record: RawRecord, document: Document, opinion: Opinion, stored_at: dat
         record_offset=record.offset,
         recorded_at=record.recorded_at,
         stored_at=stored_at,
+        quoted_text=document.quoted_text,
     )

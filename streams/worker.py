@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from kafka.errors import KafkaError
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from core.errors import ModelError
 from core.logs import get_logger
@@ -23,6 +25,7 @@ from storage.local import is_answering
 from storage.model_versions import champion
 from streams import topics
 from streams.announcements import ModelFollower
+from streams.authors import pseudonyms_of
 from streams.batches import Batches
 from streams.classify import ClassifyStep
 from streams.dead_letters import RawRecord, record_time
@@ -167,7 +170,10 @@ class Worker:
         )
         await self._patience.run("publish", lambda error: isinstance(error, Exception), producer.start)
         self._producer = producer
-        limits = IntakeLimits.of(settings)
+        pseudonyms = await self._patience.run(
+            "store", _is_database_away, lambda: asyncio.to_thread(pseudonyms_of, settings, self._engine)
+        )
+        limits = replace(IntakeLimits.of(settings), pseudonyms=pseudonyms)
         prefix = settings.kafka.topic_prefix
         publish = PublishStep(
             producer, classified_topic=prefix + topics.CLASSIFIED, dead_letter_topic=prefix + topics.RAW_DLQ
@@ -229,6 +235,10 @@ class Worker:
 def tokens_computed() -> float:
     """By the classifier of this process: a long text takes many passes, and each of them is progress."""
     return next(iter(TOKENS.collect())).samples[0].value
+
+
+def _is_database_away(error: Exception) -> bool:
+    return isinstance(error, DBAPIError)
 
 
 def _is_broker_away(error: Exception) -> bool:

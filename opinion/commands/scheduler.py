@@ -14,6 +14,7 @@ from opinion.dead_letter_alarm import dead_letter_job
 from opinion.detection import deliver_job, detect_job
 from opinion.feeds import FEEDS_EVERY, FeedsJob
 from opinion.learning import learning_jobs
+from opinion.retention import retention_job
 from opinion.scheduler import Job, Scheduler
 from opinion.servers import servers
 from storage.engine import connect
@@ -32,6 +33,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("deliver", DELIVER_EVERY, deliver_job(settings, engine, kafka_bootstrap, clock)),
         Job("dead_letters", settings.detect.every, dead_letter_job(settings, engine, kafka_bootstrap, clock)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
+        Job("retention", settings.retention.every, retention_job(settings, engine, clock)),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
         Job("feeds", FEEDS_EVERY, FeedsJob(settings, engine, kafka_bootstrap, clock)),
     ]

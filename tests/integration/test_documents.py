@@ -7,10 +7,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from core.records import Document
 from storage import audit
-from storage.documents import store
+from storage.documents import KEPT_METRICS, store
 from storage.engine import connect
+from storage.human_labels import documents_by_id
 from storage.partitions import Partitions
+from streams.classify import document_text
 from tests.support.records import START, row
 
 
@@ -165,3 +168,69 @@ def test_a_worker_of_the_version_before_still_stores(engine):
     [result] = put(engine, row("b", 7, text="edited"))
     assert result.fate == "revision"
     assert result.published.sentiment_uncertain is False
+
+
+def history(engine):
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT revision, likes FROM document_revision ORDER BY revision")).all()
+
+
+def counts(engine):
+    with engine.connect() as connection:
+        return connection.execute(text("SELECT xmin, ctid, * FROM opinion_minute")).all()
+
+
+def test_new_likes_move_the_row_and_no_count(engine):
+    """A change of likes alone is a revision with its history; the rows of the minute counts are not even touched."""
+    put(engine, row("a", 0, likes=1))
+    before = counts(engine)
+    [result] = put(engine, row("a", 1, likes=5, content_hash=b"5 likes"))
+    assert (result.fate, result.published.revision, result.published.likes) == ("revision", 1, 5)
+    assert history(engine) == [(0, 1)]
+    assert counts(engine) == before
+    assert report(engine).is_clean
+
+
+def test_a_repeat_writes_nothing(engine):
+    """The same content again touches neither row nor history nor counts."""
+    put(engine, row("a", 0))
+    with engine.connect() as connection:
+        before = connection.execute(text("SELECT xmin, ctid, * FROM document")).all()
+    numbers = counts(engine)
+    put(engine, row("a", 7))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT xmin, ctid, * FROM document")).all() == before
+    assert (history(engine), counts(engine)) == ([], numbers)
+
+
+def test_likes_of_a_popular_post_fill_no_history(engine):
+    """After twenty revisions new likes are taken in place: newest numbers, bounded history, no event; an edit is
+    still a revision, and the batch redelivered has no effect."""
+    liked = [row("a", n, likes=n, content_hash=f"{n}".encode()) for n in range(KEPT_METRICS + 5)]
+    settled = put(engine, *liked)
+    assert [one.fate for one in settled] == ["stored", *["revision"] * (KEPT_METRICS + 4)]
+    assert [one.published is not None for one in settled] == [True] * (KEPT_METRICS + 1) + [False] * 4
+    assert len(history(engine)) == KEPT_METRICS
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT likes FROM document")) == KEPT_METRICS + 4
+    again = put(engine, *liked)
+    assert {one.fate for one in again} <= {"repeat", "revision"}
+    assert [one.published and one.published.revision for one in again[: KEPT_METRICS + 1]] == list(
+        range(KEPT_METRICS + 1)
+    )
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT likes FROM document")) == KEPT_METRICS + 4
+    [edit] = put(engine, row("a", 99, text="edited"))
+    assert (edit.fate, edit.published.revision) == ("revision", KEPT_METRICS + 1)
+    assert report(engine).is_clean
+
+
+def test_sql_reads_a_document_as_the_classifier_does(engine):
+    """Labels are linked by, and models trained on, what the classifier read: title, own and quoted words."""
+    said = [("t", "own", "quoted"), ("own", "own words", None), (None, "own", "quoted"), ("t", "a //@b:c", "@b:c")]
+    put(engine, *[row(f"{n}", n, title=title, text=own, quoted_text=q) for n, (title, own, q) in enumerate(said)])
+    with engine.connect() as connection:
+        read = documents_by_id(connection, ["0", "1", "2", "3"])
+    assert [read[f"{n}"].text for n in range(4)] == [
+        document_text(Document(title=title, text=own, quoted_text=q)) for title, own, q in said
+    ]

@@ -77,7 +77,7 @@ def test_people_read_of_it_in_both_languages() -> None:
     assert told["title"] == "【警告】死信过多：原始记录 raw‹b› | (warning) too many dead letters: records of raw‹b›"
     assert "10 分钟内死信 30 条；占比 10.0%，通常 0.2%" in told["body"]
     assert "30 dead letters in 10 min; share 10.0%, usually 0.2%" in told["body"]
-    assert "bad＿json 28 · ＠all 2" in told["body"]
+    assert "bad＿json 28 · ＠… 2" in told["body"]
 
 
 def test_empty_window_has_no_share() -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from core.errors import RecordRejected
 from core.metrics import REJECT_REASONS
 from streams.dead_letters import record_time
-from streams.intake import decode, detect_lang
+from streams.intake import decode
+from streams.language import detect_lang
 from tests.support.records import LIMITS, START, raw
 
 

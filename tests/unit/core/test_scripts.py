@@ -1,6 +1,6 @@
 import pytest
 
-from models.scripts import script_of
+from core.scripts import script_of
 
 
 @pytest.mark.parametrize(
