@@ -117,6 +117,11 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
+PUSHED = Counter(
+    "opinion_web_pushed_documents_total", "Documents pushed over HTTP, by what became of them.", ["outcome"]
+)
+PUSH_IN_FLIGHT = Gauge("opinion_web_push_in_flight_bytes", "Bodies of pushed documents that are being worked on.")
+
 STEPS = ("offsets", "decode", "classify", "store", "publish", "dead_letter")
 for _fate in FATES:
     RECORDS.labels(_fate)
@@ -132,3 +137,5 @@ for _kind in ("document_without_key", "key_without_document", "history_broken", 
     AUDIT_ROW_FAULTS.labels(_kind)
 for _answered_by in ("model", "cache", "in_flight"):
     TEXTS.labels(_answered_by)
+for _outcome in ("accepted", "refused"):
+    PUSHED.labels(_outcome)

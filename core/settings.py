@@ -161,6 +161,19 @@ class WebSettings(_Section):
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
 
 
+class PushSettings(_Section):
+    """Documents over HTTP: `POST /api/v1/documents` of the console."""
+
+    max_body_bytes: int = Field(10_000_000, ge=1000, description="Larger bodies, unpacked, are refused with 413.")
+    max_documents: int = Field(10_000, ge=1, description="More documents in one body are refused with 413.")
+    in_flight_bytes: int = Field(
+        64_000_000, ge=1000, description="When bodies of so many bytes are under way, others are put off with 429."
+    )
+    answer_seconds: float = Field(
+        15, gt=0, le=600, description="A broker that has not taken all by then is answered with 503."
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be configured. Immutable; see the module docstring for where values come from."""
 
@@ -195,6 +208,7 @@ class Settings(BaseSettings):
     retrain: RetrainSettings = RetrainSettings()
     audit: AuditSettings = AuditSettings()
     web: WebSettings = WebSettings()
+    push: PushSettings = PushSettings()
 
     @field_validator("timezone")
     @classmethod

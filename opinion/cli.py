@@ -31,6 +31,7 @@ from opinion.commands import (
     replay,
     retrain,
     scheduler,
+    tokens,
     up,
     web,
     worker,
@@ -56,6 +57,7 @@ app.command("scheduler")(scheduler.scheduler)
 app.command("detect")(detect.detect)
 app.command("replay")(replay.replay)
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)

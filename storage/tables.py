@@ -375,3 +375,36 @@ scheduler_job = Table(
     _time("finished_at", nullable=True),
     comment="When each job that comes round rarely last began (in which term) and ended.",
 )
+
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    _time("created_at", is_now=True),
+    _time("last_used_at", nullable=True),
+    _time("revoked_at", nullable=True),
+    comment="Who may use the API for what. Holds SHA-256 hashes, never a token.",
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _time("first_at"),
+    _time("last_at"),
+    _time("live_since", nullable=True),
+    _time("seen_at", nullable=True),
+    Column("expected", ARRAY(REAL)),
+    _time("learned_at", nullable=True),
+    Column("gaps", ARRAY(REAL), nullable=False, server_default=text("'{}'")),
+    Column("state", Text, nullable=False, server_default=text("'new'")),
+    _time("state_since", is_now=True),
+    Column("chance", REAL),
+    _time("muted_until", nullable=True),
+    _time("updated_at", is_now=True),
+    CheckConstraint("state IN ('new', 'ok', 'late', 'silent', 'ended')", name="state"),
+    comment="What is usual of each source, and whether it keeps to it.",
+)
