@@ -23,6 +23,7 @@ from opinion.commands import (
     dlq,
     doctor,
     explain,
+    follow,
     intake,
     labels,
     model_card,
@@ -50,6 +51,7 @@ app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("doctor")(doctor.doctor)
 app.command("import")(intake.import_files)
+app.command("follow")(follow.follow)
 app.add_typer(intake.topics_app, name="topics")
 app.command("worker")(worker.worker)
 app.command("web")(web.web)

@@ -101,7 +101,7 @@ def _unpack(packed: bytes, held: Held, limits: PushLimits) -> bytes:
 
 
 def _lines(body: bytes, limits: PushLimits) -> list[tuple[int, bytes]]:
-    found = []
+    found: list[tuple[int, bytes]] = []
     for number, line in enumerate(io.BytesIO(body), start=1):
         if not line.isspace():
             if len(found) == limits.max_documents:

@@ -17,7 +17,7 @@ from core.errors import UsageError
 from core.settings import Settings, load_settings
 from opinion.servers import servers
 from storage import api_tokens
-from storage.api_tokens import LARGEST_ID, SCOPES, ApiToken, Scope
+from storage.api_tokens import LARGEST_ID, SCOPES, ApiToken
 from storage.engine import connect
 
 app = typer.Typer(help="Tokens for the API: create, list, revoke.", no_args_is_help=True)
@@ -31,7 +31,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on std
 @app.command("create")
 def create(
     name: Annotated[str, typer.Argument(help="Who will use it, for people to read.")],
-    scope: Annotated[list[Scope] | None, typer.Option(help="What it is good for; everything if absent.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"What it is good for: {', '.join(SCOPES)}; everything if absent.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a token. It is shown this once; what is kept is a hash.
@@ -40,8 +42,11 @@ def create(
     """
     if not name.strip() or len(name) > LONGEST_NAME:
         raise UsageError(f"a name has 1 to {LONGEST_NAME} characters")
+    if unknown := set(scope or ()) - set(SCOPES):
+        raise UsageError(f"no such scope: {', '.join(sorted(unknown))}", remedy=f"there are: {', '.join(SCOPES)}")
+    chosen = [one for one in SCOPES if one in (scope or SCOPES)]
     with _database(load_settings()) as connection:
-        made, token = api_tokens.create(connection, name.strip(), tuple(scope or SCOPES))
+        made, token = api_tokens.create(connection, name.strip(), chosen)
     if as_json:
         typer.echo(json.dumps({**_as_json(made), "token": token}, ensure_ascii=False))
         return
