@@ -66,6 +66,8 @@ INCIDENTS = Counter("opinion_alerts_incidents_total", "Incident transitions.", [
 DEAD_LETTER_SHARE = Gauge(
     "opinion_alerts_dead_letter_share", "Share of raw records dead-lettered, in the last window that was judged."
 )
+SOURCE_STATES = ("new", "ok", "late", "silent", "ended")
+SOURCES = Gauge("opinion_alerts_sources", "Sources by how they are, as of the last look.", ["state"])
 DELIVERIES = Counter("opinion_alerts_deliveries_total", "Notification attempts.", ["channel", "outcome"])
 DETECT_SECONDS = Histogram("opinion_alerts_detect_seconds", "One run of the detect job.")
 IS_ACTIVE_SCHEDULER = Gauge("opinion_scheduler_is_active", "1 in the scheduler that holds the lease.")
@@ -139,3 +141,5 @@ for _answered_by in ("model", "cache", "in_flight"):
     TEXTS.labels(_answered_by)
 for _outcome in ("accepted", "refused"):
     PUSHED.labels(_outcome)
+for _state in SOURCE_STATES:
+    SOURCES.labels(_state)

@@ -161,6 +161,17 @@ class WebSettings(_Section):
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
 
 
+class SourceHealthSettings(_Section):
+    """When a source counts as late or silent."""
+
+    every: timedelta = Field(timedelta(minutes=1), description="How often the sources are looked at.")
+    late: float = Field(1e-4, gt=0, lt=1, description="A pause that has no more chance than this is late.")
+    silent: float = Field(1e-8, gt=0, lt=1, description="And with no more than this, silent.")
+    quiet: timedelta = Field(timedelta(minutes=15), description="A shorter pause is never told of.")
+    watched: timedelta = Field(timedelta(hours=24), description="So long a source is watched before it is judged.")
+    forgotten: timedelta = Field(timedelta(days=30), description="After such a silence a source counts as ended.")
+
+
 class PushSettings(_Section):
     """Documents over HTTP: `POST /api/v1/documents` of the console."""
 
@@ -209,6 +220,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     web: WebSettings = WebSettings()
     push: PushSettings = PushSettings()
+    source_health: SourceHealthSettings = SourceHealthSettings()
 
     @field_validator("timezone")
     @classmethod

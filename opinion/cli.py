@@ -32,6 +32,7 @@ from opinion.commands import (
     replay,
     retrain,
     scheduler,
+    sources,
     tokens,
     up,
     web,
@@ -59,6 +60,7 @@ app.command("scheduler")(scheduler.scheduler)
 app.command("detect")(detect.detect)
 app.command("replay")(replay.replay)
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(sources.app, name="sources")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)

@@ -408,3 +408,12 @@ source = Table(
     CheckConstraint("state IN ('new', 'ok', 'late', 'silent', 'ended')", name="state"),
     comment="What is usual of each source, and whether it keeps to it.",
 )
+
+source_silence = Table(
+    "source_silence",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("starts_at", DateTime(timezone=True), primary_key=True),
+    _time("ends_at", nullable=True),
+    comment="When sources were late or silent, by published_at; an empty source stands for all of them together.",
+)

@@ -15,12 +15,13 @@ from opinion.detection import deliver_job, detect_job
 from opinion.learning import learning_jobs
 from opinion.scheduler import Job, Scheduler
 from opinion.servers import servers
+from opinion.source_alarm import source_job
 from storage.engine import connect
 
 log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
-POOL_SIZE = 10  # the lease, one per job, and one for a query of the probes
+POOL_SIZE = 11  # the lease, one per job, and one for a query of the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
@@ -30,6 +31,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("detect", settings.detect.every, detect_job(settings, engine, kafka_bootstrap, clock)),
         Job("deliver", DELIVER_EVERY, deliver_job(settings, engine, kafka_bootstrap, clock)),
         Job("dead_letters", settings.detect.every, dead_letter_job(settings, engine, kafka_bootstrap, clock)),
+        Job("sources", settings.source_health.every, source_job(settings, engine, kafka_bootstrap, clock)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
     ]

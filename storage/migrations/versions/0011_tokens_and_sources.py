@@ -72,6 +72,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("source_pkey")),
         comment="What is usual of each source, and whether it keeps to it.",
     )
+    op.create_table(
+        "source_silence",
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True)),
+        sa.PrimaryKeyConstraint("source", "starts_at", name=op.f("source_silence_pkey")),
+        comment="When sources were late or silent, by published_at; an empty source stands for all of them together.",
+    )
     op.execute(f"CREATE OR REPLACE VIEW bi.source AS {VIEW}")
     op.execute(f"COMMENT ON VIEW bi.source IS {quoted(VIEW_COMMENT)}")
     for column, about in COMMENTS.items():
@@ -88,6 +96,7 @@ def downgrade() -> None:
             END IF;
         END $$
     """)
+    op.drop_table("source_silence")
     op.drop_table("source")
     op.drop_table("api_token")
 
