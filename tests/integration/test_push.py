@@ -55,7 +55,8 @@ class Client:
         content = body if isinstance(body, bytes | str) else json.dumps(body)
         sent = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.http.post(PATH, content=content, headers=sent)
+        raw = {name: value.encode("latin-1") for name, value in sent.items()}
+        return self.http.post(PATH, content=content, headers={name.encode(): value for name, value in raw.items()})
 
 
 @pytest.fixture
