@@ -18,7 +18,7 @@ from alerts.lifecycle import SAME_EPISODE, Decision, Episode, KnownIncident, Tra
 from alerts.rules import Rule, fingerprint
 from alerts.telling import Receiver, tell
 from core.metrics import INCIDENTS
-from storage import detector_states, incidents
+from storage import detector_states, incidents, sources
 from storage.incidents import IncidentRow
 
 ACTOR = "detector"
@@ -71,11 +71,12 @@ def evaluate(
     """
     detector_states.lock(connection)
     run = Run()
+    silences = sources.silences(connection)
     changes: defaultdict[int, dict[Transition, Decision]] = defaultdict(dict)
     for source in [None, *sorted(newest)] if newest else []:
         if should_stop():
             raise RunCutOff
-        clock = Clock(source, options.rules, options.clock)
+        clock = Clock(source, options.rules, options.clock, silences.get(source or sources.ALL_SOURCES, ()))
         found = clock.judge(connection, max(newest.values()) if source is None else newest[source])
         if found is not None:
             run.is_behind |= found.is_behind

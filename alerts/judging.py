@@ -24,6 +24,7 @@ from alerts.watermark import closed_until
 from core.windows import EPOCH, floor_to
 from storage import bucket_counts, detector_states
 from storage.detector_states import StoredState
+from storage.sources import Silence
 
 MOST_ACTIVE_BUCKETS = 2016  # a week without a pause; the rest of a catch-up is left to the next runs
 MOST_SERIES_BUCKETS = 60_000  # two or three seconds
@@ -73,8 +74,14 @@ class _Series:
 class Clock:
     """One source's event time, or (source None) that of all sources together."""
 
-    def __init__(self, source: str | None, rules: Sequence[Rule], options: ClockOptions) -> None:
+    def __init__(
+        self, source: str | None, rules: Sequence[Rule], options: ClockOptions, silences: Sequence[Silence] = ()
+    ) -> None:
+        """Args:
+        silences: of this source, or of all together (`alerts.source_watch`): neither judged nor learned.
+        """
         self._source = source
+        self._silences = silences
         self._name = "all" if source is None else f"source={source}"
         self._judged_name = f"judged|{self._name}"
         self._rules = [rule for rule in rules if rule.is_per_source == (source is not None)]
@@ -122,7 +129,8 @@ class Clock:
         start = kept["cursor_at"] if kept else active[0]
         most = max(FEWEST_STEPS, MOST_SERIES_BUCKETS // max(USUAL_SERIES, len(kept["series"]) if kept else 0))
         steps: list[tuple[datetime, bool]] = []
-        for at, is_after_gap in walk(active, self._bucket, after=kept["last_active_at"] if kept else None):
+        after = kept["last_active_at"] if kept else None
+        for at, is_after_gap in walk(active, self._bucket, after=after, silences=self._silences):
             if at + self._bucket > closed:
                 break
             if at < start:

@@ -5,7 +5,7 @@ Crawled text goes through `evidence.excerpt` and `harmless`, so that no renderer
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ import msgspec
 from alerts.evidence import excerpt
 from alerts.grouping import Message, importance
 from alerts.lifecycle import Episode
-from alerts.rules import ALERT_NAME, DEAD_LETTER_ALERT
+from alerts.rules import ALERT_NAME, DEAD_LETTER_ALERT, SOURCE_ALERT, SOURCE_OUTAGE_ALERT
 from core.records import AlertEvent, AlertStatus
 from core.taxonomy import TOPIC_NAMES_ZH
 from storage.incidents import IncidentRow
@@ -30,6 +30,8 @@ SUBJECTS = (
 )
 TITLES = {  # firing and over, each in Chinese and in English
     ALERT_NAME: (("负面舆情激增", "negative surge"), ("负面舆情回落", "negative surge over")),
+    SOURCE_ALERT: (("来源沉默", "source is silent"), ("来源恢复", "source is back")),
+    SOURCE_OUTAGE_ALERT: (("来源大面积中断", "sources are silent"), ("来源恢复", "sources are back")),
     DEAD_LETTER_ALERT: (("死信过多", "too many dead letters"), ("死信恢复正常", "dead letters back to usual")),
 }
 MARKUP = str.maketrans({"<": "‹", ">": "›", "`": "'", "*": "＊", "_": "＿", "[": "［", "]": "］", "@": "＠"})
@@ -92,6 +94,24 @@ def dead_letter_annotations(
         "share": f"{share:.1%}",
         "usual_share": f"{usual_share:.1%}",
         "next": "opinion dlq list",
+    }
+
+
+def source_annotations(
+    labels: Mapping[str, str], *, names: Sequence[str], minutes: int, expected: float
+) -> dict[str, str]:
+    """The same for a source that is silent, or many of them."""
+    zh, en = subject(labels)
+    if "source" not in labels:
+        zh, en = f"{len(names)} 个来源", f"{len(names)} sources"
+    in_zh = f"{zh}：{minutes} 分钟没有新文档，通常约 {expected:.0f} 篇"
+    in_en = f"{en}: nothing for {minutes} min, usually about {expected:.0f} documents"
+    return {
+        "summary": f"{in_zh} / {in_en}",
+        "summary_zh": in_zh,
+        "summary_en": in_en,
+        "window_minutes": str(minutes),
+        "next": "opinion sources list",
     }
 
 

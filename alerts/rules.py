@@ -10,6 +10,10 @@ ALERT_NAME = "NegativeSurge"
 DEAD_LETTER_ALERT = "DeadLetterRate"
 """Not a rule over documents but a built-in watch over records: `alerts.dead_letters`."""
 
+SOURCE_ALERT = "SourceSilence"
+SOURCE_OUTAGE_ALERT = "SourceOutage"
+"""Of one source, and of all or most of them at once: `alerts.source_watch`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

@@ -1,6 +1,6 @@
 """One series through event time: detector and episodes together, zeros and unknown stretches told apart."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from alerts.detectors import DetectorOptions, SpikeDetector, Verdict
 from alerts.lifecycle import Episode, fold
+from storage.sources import Silence
 
 GAP_BUCKETS = 288  # more empty buckets than this in a row: nobody was listening, rather than nobody was writing
 GAP_DAYS = timedelta(days=7)  # for buckets so long that 288 of them are months
@@ -19,21 +20,37 @@ def longest_silence(bucket: timedelta) -> timedelta:
     return max(min(GAP_BUCKETS * bucket, GAP_DAYS), bucket)
 
 
-def walk(active: Iterable[datetime], bucket: timedelta, *, after: datetime | None) -> Iterator[tuple[datetime, bool]]:
+def walk(
+    active: Iterable[datetime],
+    bucket: timedelta,
+    *,
+    after: datetime | None,
+    silences: Sequence[Silence] = (),
+) -> Iterator[tuple[datetime, bool]]:
     """Every bucket that can be judged, in order, with whether a gap lies before it.
 
     Args:
         active: starts of the buckets in which the clock's source had documents, in order.
         after: the last active bucket before them; None at the very beginning.
+        silences: stretches in which the source did not work: empty buckets there say nothing of what is usual.
     """
-    silence = longest_silence(bucket)
+    longest = longest_silence(bucket)
     for at in active:
-        if after is None or at - after > silence:
+        if after is None or at - after > longest or _is_silent(after, at, bucket, silences):
             yield at, after is not None
         else:
             for step in range(1, round((at - after) / bucket) + 1):
                 yield after + step * bucket, False
         after = at
+
+
+def _is_silent(after: datetime, at: datetime, bucket: timedelta, silences: Sequence[Silence]) -> bool:
+    """Whether the empty buckets between two active ones are a known silence."""
+    return at - after > bucket and any(
+        one.starts_at <= after + bucket and (one.ends_at is None or one.ends_at >= at) and one.starts_at < at
+        for one in silences
+        if one.ends_at is None or one.ends_at > after
+    )
 
 
 class SeriesTimeline:

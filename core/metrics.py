@@ -94,6 +94,8 @@ INCIDENTS = Counter("opinion_alerts_incidents_total", "Incident transitions.", [
 DEAD_LETTER_SHARE = Gauge(
     "opinion_alerts_dead_letter_share", "Share of raw records dead-lettered, in the last window that was judged."
 )
+SOURCE_STATES = ("new", "ok", "late", "silent", "ended")
+SOURCES = Gauge("opinion_alerts_sources", "Sources by how they are, as of the last look.", ["state"])
 DELIVERIES = Counter("opinion_alerts_deliveries_total", "Notification attempts.", ["channel", "outcome"])
 DETECT_SECONDS = Histogram("opinion_alerts_detect_seconds", "One run of the detect job.")
 IS_ACTIVE_SCHEDULER = Gauge("opinion_scheduler_is_active", "1 in the scheduler that holds the lease.")
@@ -145,6 +147,11 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
+PUSHED = Counter(
+    "opinion_web_pushed_documents_total", "Documents pushed over HTTP, by what became of them.", ["outcome"]
+)
+PUSH_IN_FLIGHT = Gauge("opinion_web_push_in_flight_bytes", "Bodies of pushed documents that are being worked on.")
+
 STEPS = ("offsets", "decode", "classify", "store", "publish", "dead_letter")
 for _fate in FATES:
     RECORDS.labels(_fate)
@@ -168,3 +175,7 @@ for _kind in ("document_without_key", "key_without_document", "history_broken", 
     AUDIT_ROW_FAULTS.labels(_kind)
 for _answered_by in ("model", "cache", "in_flight"):
     TEXTS.labels(_answered_by)
+for _outcome in ("accepted", "refused"):
+    PUSHED.labels(_outcome)
+for _state in SOURCE_STATES:
+    SOURCES.labels(_state)

@@ -233,6 +233,30 @@ class FeedSettings(_Section):
     )
 
 
+class SourceHealthSettings(_Section):
+    """When a source counts as late or silent."""
+
+    every: timedelta = Field(timedelta(minutes=1), description="How often the sources are looked at.")
+    late: float = Field(1e-4, gt=0, lt=1, description="A pause that has no more chance than this is late.")
+    silent: float = Field(1e-8, gt=0, lt=1, description="And with no more than this, silent.")
+    quiet: timedelta = Field(timedelta(minutes=15), description="A shorter pause is never told of.")
+    watched: timedelta = Field(timedelta(hours=24), description="So long a source is watched before it is judged.")
+    forgotten: timedelta = Field(timedelta(days=30), description="After such a silence a source counts as ended.")
+
+
+class PushSettings(_Section):
+    """Documents over HTTP: `POST /api/v1/documents` of the console."""
+
+    max_body_bytes: int = Field(10_000_000, ge=1000, description="Larger bodies, unpacked, are refused with 413.")
+    max_documents: int = Field(10_000, ge=1, description="More documents in one body are refused with 413.")
+    in_flight_bytes: int = Field(
+        64_000_000, ge=1000, description="When bodies of so many bytes are under way, others are put off with 429."
+    )
+    answer_seconds: float = Field(
+        15, gt=0, le=600, description="A broker that has not taken all by then is answered with 503."
+    )
+
+
 class Settings(BaseSettings):
     """Everything that can be configured. Immutable; see the module docstring for where values come from."""
 
@@ -270,6 +294,8 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     web: WebSettings = WebSettings()
     feeds: FeedSettings = FeedSettings()
+    push: PushSettings = PushSettings()
+    source_health: SourceHealthSettings = SourceHealthSettings()
 
     @field_validator("timezone")
     @classmethod

@@ -24,6 +24,7 @@ from opinion.commands import (
     doctor,
     explain,
     feeds,
+    follow,
     intake,
     labels,
     model_card,
@@ -33,6 +34,8 @@ from opinion.commands import (
     replay,
     retrain,
     scheduler,
+    sources,
+    tokens,
     up,
     web,
     worker,
@@ -51,6 +54,7 @@ app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("doctor")(doctor.doctor)
 app.command("import")(intake.import_files)
+app.command("follow")(follow.follow)
 app.add_typer(intake.topics_app, name="topics")
 app.command("worker")(worker.worker)
 app.command("web")(web.web)
@@ -58,6 +62,8 @@ app.command("scheduler")(scheduler.scheduler)
 app.command("detect")(detect.detect)
 app.command("replay")(replay.replay)
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(sources.app, name="sources")
+app.add_typer(tokens.app, name="tokens")
 app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)

@@ -84,6 +84,11 @@ def by_ids(connection: Connection, ids: Sequence[int]) -> list[IncidentRow]:
     return _rows(connection, _select().where(incident.c.id.in_(ids)))
 
 
+def firing_of_rule(connection: Connection, rule: str) -> list[IncidentRow]:
+    """What this rule says is going on, oldest first."""
+    return _rows(connection, _select().where(incident.c.rule == rule, incident.c.status == "firing"))
+
+
 def detected_between(connection: Connection, start: datetime, end: datetime) -> list[IncidentRow]:
     """Incidents detected in [start, end] of event time, oldest first."""
     # starts_at has the index; it lies at most a week (the longest window) before detected_at.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Subquery, case, func, or_, select, true, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Row, Subquery, case, func, or_, select, text, true, tuple_
 
 from core.taxonomy import Sentiment
 from core.windows import MINUTE, floor_to
@@ -330,3 +330,41 @@ _ROW_COLUMNS: dict[Group, Column[Any]] = {
 def _columns(shape: type[Any], columns: Any) -> list[Any]:
     """The columns that a dataclass has fields for."""
     return [columns[name] for name in shape.__dataclass_fields__]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceHealth:
+    """A source as `bi.source` shows it.
+
+    Attributes:
+        state: new, ok, late, silent or ended.
+        first_at, last_at: minutes of its oldest and newest document.
+        expected_per_hour: over an average week; None: too little is known.
+        chance: of nothing for as long as now, from a source that is well.
+    """
+
+    source: str
+    state: str
+    state_since: datetime | None
+    first_at: datetime
+    last_at: datetime
+    total: int
+    expected_per_hour: float | None
+    chance: float | None
+    is_muted: bool
+    muted_until: datetime | None
+
+
+_SOURCE_HEALTH = text("""
+    SELECT source, coalesce(state, 'new') AS state, state_since, first_at, last_at, total,
+           expected_per_hour::float AS expected_per_hour, chance::float AS chance,
+           coalesce(is_muted, false) AS is_muted, muted_until
+    FROM bi.source
+    ORDER BY array_position(ARRAY['silent', 'late', 'ok', 'new', 'ended'], coalesce(state, 'new')), source
+    LIMIT :limit
+""")
+
+
+def source_health(connection: Connection, limit: int = 10_000) -> list[SourceHealth]:
+    """Every source, the silent ones first. Sums all minute counts."""
+    return [SourceHealth(**row._mapping) for row in connection.execute(_SOURCE_HEALTH, {"limit": limit})]

@@ -404,6 +404,7 @@ feed = Table(
     CheckConstraint("every > '0'::interval", name="every"),
     Index(None, "next_at", postgresql_where=text("is_active")),
     comment="RSS and Atom feeds: what to poll how often, how far each was read, and when its turn comes again.",
+)
 
 opt_out = Table(
     "opt_out",
@@ -433,4 +434,46 @@ retention_state = Table(
     CheckConstraint("is_one", name="is_one"),
     comment="One row once documents have expired: those published before are gone for good, and none is stored "
     "again.",
+)
+
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("token_hash", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    _time("created_at", is_now=True),
+    _time("last_used_at", nullable=True),
+    _time("revoked_at", nullable=True),
+    comment="Who may use the API for what. Holds SHA-256 hashes, never a token.",
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _time("first_at"),
+    _time("last_at"),
+    _time("live_since", nullable=True),
+    _time("seen_at", nullable=True),
+    Column("expected", ARRAY(REAL)),
+    _time("learned_at", nullable=True),
+    Column("gaps", ARRAY(REAL), nullable=False, server_default=text("'{}'")),
+    Column("state", Text, nullable=False, server_default=text("'new'")),
+    _time("state_since", is_now=True),
+    Column("chance", REAL),
+    _time("muted_until", nullable=True),
+    _time("updated_at", is_now=True),
+    CheckConstraint("state IN ('new', 'ok', 'late', 'silent', 'ended')", name="state"),
+    comment="What is usual of each source, and whether it keeps to it.",
+)
+
+source_silence = Table(
+    "source_silence",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("starts_at", DateTime(timezone=True), primary_key=True),
+    _time("ends_at", nullable=True),
+    comment="When sources were late or silent, by published_at; an empty source stands for all of them together.",
 )

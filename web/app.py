@@ -1,5 +1,7 @@
 """Builds the console; nothing happens on import."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
@@ -11,9 +13,12 @@ from core.clock import Clock, SystemClock
 from web import errors
 from web.i18n import LanguageSwitch
 from web.metrics import RequestTimer
+from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
-from web.routes import api, documents, incidents, overview, probes
+from web.routes import api, documents, incidents, intake, overview, probes
 from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
+
+DEFAULT_PUSH_LIMITS = PushLimits(max_body_bytes=10_000_000, max_documents=10_000, in_flight_bytes=64_000_000)
 
 
 def create_app(
@@ -22,6 +27,8 @@ def create_app(
     timezone: str = "Asia/Shanghai",
     allowed_hosts: tuple[str, ...] = LOOPBACK_HOSTS,
     clock: Clock | None = None,
+    sink: DocumentSink | None = None,
+    push_limits: PushLimits = DEFAULT_PUSH_LIMITS,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -30,17 +37,30 @@ def create_app(
         timezone: for the times people read.
         allowed_hosts: names that a request's Host header may carry. More than loopback names lets any site whose
             name resolves to this machine read the console through its visitors' browsers (DNS rebinding).
+        sink: where pushed documents go, closed when the app stops; None: this console takes none.
+        push_limits: what a push may be at most.
     """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        if sink is not None:
+            await sink.close()
+
     app = FastAPI(
         title="opinion",
         version="1",
         openapi_url="/api/openapi.json",
         docs_url=None,  # FastAPI's own pages load scripts from a foreign host
         redoc_url=None,
+        lifespan=lifespan,
     )
     app.state.console = Console(engine, ZoneInfo(timezone), clock or SystemClock(), environment())
     for routes in (overview, incidents, documents, probes, api):
         app.include_router(routes.router)
+    if sink is not None:
+        app.state.pushing = Pushing.to(sink, push_limits)
+        app.include_router(intake.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     errors.install(app)
     app.add_middleware(LanguageSwitch)

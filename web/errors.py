@@ -1,7 +1,7 @@
 """Every error in one shape: `{"error": {status, code, message, remedy}}` for scripts, a page for people."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import structlog
@@ -20,15 +20,30 @@ from web.rendering import page
 log = structlog.get_logger(__name__)
 
 CODES = {404: "not_found", 405: "method_not_allowed"}
+DATABASE_SECONDS = 5  # so soon a request that met no database may be made again
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`code` names the message and remedy in `web.i18n`; `detail` adds what only this request knows."""
+    """`code` names the message and remedy in `web.i18n`; `detail` adds what only this request knows.
+
+    Attributes:
+        retry_after_seconds: when a program may ask again; 0: no use.
+    """
 
     status: int
     code: str
     detail: str = ""
+    retry_after_seconds: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class ProblemError(Exception):
+    """A request that is answered with a problem."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.code)
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +74,15 @@ def respond(request: Request, problem: Problem) -> Response:
         f"{message}: {problem.detail}" if problem.detail else message,
         translate(language, f"error.{problem.code}.remedy"),
     )
+    answer: Response
     if wants_html:
-        return page(request, "error.html", status_code=problem.status, error=body)
-    return JSONResponse(asdict(ErrorAnswer(body)), problem.status)
+        answer = page(request, "error.html", status_code=problem.status, error=body)
+    else:
+        answer = JSONResponse(asdict(ErrorAnswer(body)), problem.status)
+    answer.headers.update(problem.headers)
+    if problem.retry_after_seconds:
+        answer.headers["Retry-After"] = str(problem.retry_after_seconds)
+    return answer
 
 
 def install(app: FastAPI) -> None:
@@ -81,13 +102,18 @@ def install(app: FastAPI) -> None:
 
     def on_database(request: Request, error: Exception) -> Response:
         log.warning("database_failed", path=request.url.path, error=str(error).splitlines()[0])
-        return respond(request, Problem(503, "database"))
+        return respond(request, Problem(503, "database", retry_after_seconds=DATABASE_SECONDS))
+
+    def on_problem(request: Request, error: Exception) -> Response:
+        problem = error.problem if isinstance(error, ProblemError) else Problem(500, "failed")
+        return respond(request, problem)
 
     def on_bug(request: Request, error: Exception) -> Response:
         return respond(request, Problem(500, "failed"))  # Starlette raises it again, so the server logs it
 
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(NotFoundError, on_missing)
+    app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(RequestValidationError, on_bad_query)
     for away in (OperationalError, InterfaceError, PoolTimeoutError):
         app.add_exception_handler(away, on_database)

@@ -83,7 +83,7 @@ def silence(
     """
     matchers = dict(_matcher(text) for text in match)
     now = datetime.now(UTC)
-    ends_at = now + _duration(duration)
+    ends_at = now + duration_of(duration)
     with _database(load_settings()) as connection:
         made = incidents.add_silence(
             connection, matchers, starts_at=now, ends_at=ends_at, by=by or getpass.getuser(), comment=comment
@@ -113,7 +113,12 @@ def _matcher(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _duration(text: str) -> timedelta:
+def duration_of(text: str) -> timedelta:
+    """`30m`, `2h`, `1d`, `1w`.
+
+    Raises:
+        UsageError: it is not of this form, or longer than a year.
+    """
     parsed = re.fullmatch(r"([1-9]\d{0,5})([mhdw])", text)
     duration = int(parsed[1]) * UNITS[parsed[2]] if parsed else None
     if duration is None or duration > LONGEST_SILENCE:

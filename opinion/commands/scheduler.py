@@ -17,6 +17,7 @@ from opinion.learning import learning_jobs
 from opinion.retention import retention_job
 from opinion.scheduler import Job, Scheduler
 from opinion.servers import servers
+from opinion.source_alarm import source_job
 from storage.engine import connect
 
 log = get_logger(__name__)
@@ -32,6 +33,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("detect", settings.detect.every, detect_job(settings, engine, kafka_bootstrap, clock)),
         Job("deliver", DELIVER_EVERY, deliver_job(settings, engine, kafka_bootstrap, clock)),
         Job("dead_letters", settings.detect.every, dead_letter_job(settings, engine, kafka_bootstrap, clock)),
+        Job("sources", settings.source_health.every, source_job(settings, engine, kafka_bootstrap, clock)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
         Job("retention", settings.retention.every, retention_job(settings, engine, clock)),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),

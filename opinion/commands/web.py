@@ -10,13 +10,18 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from core.clock import SystemClock
 from core.errors import UsageError
 from core.logs import configure_logs
-from core.settings import load_settings
-from opinion.servers import say, servers
+from core.settings import Settings, load_settings
+from opinion.servers import kafka_address, say, servers
 from opinion.supervisor import interrupt_on
 from storage.engine import connect
+from streams import topics
+from streams.intake import IntakeLimits
+from streams.sources.push import BrokerSink
 from web.app import create_app
+from web.pushing import PushLimits
 from web.security import LOOPBACK_HOSTS
 
 POOL_SIZE = 8  # a page uses one connection; more readers at once wait a moment
@@ -28,7 +33,8 @@ def web(
 ) -> None:
     """Serve the console: counts, negative share over time, incidents, documents; JSON under /api/v1.
 
-    It has no login, so it listens on this machine only. OPINION_WEB__HOST opens it to a network.
+    Programs push documents to /api/v1/documents with a token of `opinion tokens create`. For readers the console
+    has no login, so it listens on this machine only. OPINION_WEB__HOST opens it to a network.
 
     Example: opinion web --port 8080
     """
@@ -52,13 +58,36 @@ def web(
     ):
         engine = connect(addresses.database_url, pool_size=POOL_SIZE)
         allowed = ("*",) if is_open else (*LOOPBACK_HOSTS, listen)
-        app = create_app(engine, timezone=settings.timezone, allowed_hosts=allowed)
+        app = create_app(
+            engine,
+            timezone=settings.timezone,
+            allowed_hosts=allowed,
+            sink=document_sink(settings),
+            push_limits=push_limits(settings),
+        )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
         try:
             uvicorn.Server(config).run(sockets=[listener])
         finally:
             engine.dispose()
+
+
+def document_sink(settings: Settings) -> BrokerSink:
+    """Where pushed documents go: the raw topic of the broker that is configured or running by then."""
+    return BrokerSink(
+        lambda: kafka_address(settings),
+        settings.kafka.topic_prefix + topics.RAW,
+        IntakeLimits.of(settings),
+        SystemClock(),
+        answer_seconds=settings.push.answer_seconds,
+    )
+
+
+def push_limits(settings: Settings) -> PushLimits:
+    """What a push may be at most."""
+    push = settings.push
+    return PushLimits(push.max_body_bytes, push.max_documents, push.in_flight_bytes)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.exceptions import HTTPException
 
 from storage import queries
-from storage.queries import Incident, IncidentFile
+from storage.queries import Incident, IncidentFile, SourceHealth
 from web.database import Reading
 from web.errors import ErrorAnswer
 from web.readings import Chart, DocumentPage, Overview, read_chart, read_documents, read_overview
@@ -62,3 +62,9 @@ def documents(
     """Documents, newest first; follow `next` through `before`."""
     console = console_of(request)
     return read_documents(connection, view, console.clock.now(), console.zone)
+
+
+@router.get("/sources")
+def sources(connection: Reading, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000) -> list[SourceHealth]:
+    """Sources and how they are: the silent ones first."""
+    return queries.source_health(connection, limit)

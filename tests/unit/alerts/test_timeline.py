@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from alerts.detectors import DetectorOptions
 from alerts.timeline import GAP_BUCKETS, SeriesTimeline, walk
+from storage.sources import Silence
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)
@@ -51,3 +54,25 @@ def test_a_gap_ends_an_open_episode() -> None:
     assert timeline.episodes[-1].status == "firing"
     timeline.advance(START + timedelta(days=90), 0, 5, is_after_gap=True)
     assert timeline.episodes[-1].ends_at == START + nth * BUCKET
+
+
+@pytest.mark.parametrize(
+    ("silence", "is_gap"),
+    [
+        (Silence(at(0)[0] + BUCKET / 2, None), True),
+        (Silence(at(0)[0] + BUCKET / 2, at(6)[0]), True),
+        (Silence(at(0)[0] - 9 * BUCKET, at(0)[0]), False),
+        (Silence(at(6)[0], None), False),
+        (Silence(at(3)[0], at(4)[0]), False),
+    ],
+)
+def test_empty_buckets_of_a_silent_source_are_unknown(silence: Silence, is_gap: bool) -> None:
+    """They are left out where a known silence covers them, and true zeros otherwise."""
+    found = list(walk(at(0, 6), BUCKET, after=None, silences=[silence]))
+    assert ((at(6)[0], True) in found) is is_gap
+    assert len(found) == (2 if is_gap else 7)
+
+
+def test_a_source_that_works_has_no_gaps_in_a_silence_of_others() -> None:
+    """Active buckets side by side are taken as they are, whatever was noted."""
+    assert all(not gap for _, gap in walk(at(0, 1, 2), BUCKET, after=None, silences=[Silence(at(0)[0], None)]))

@@ -1,0 +1,109 @@
+"""`opinion tokens`: who may push documents over HTTP."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import Connection
+
+from core.errors import UsageError
+from core.settings import Settings, load_settings
+from opinion.servers import servers
+from storage import api_tokens
+from storage.api_tokens import LARGEST_ID, SCOPES, ApiToken
+from storage.engine import connect
+
+app = typer.Typer(help="Tokens for the API: create, list, revoke.", no_args_is_help=True)
+stderr = Console(stderr=True, highlight=False)
+
+LONGEST_NAME = 200
+
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="Who will use it, for people to read.")],
+    scope: Annotated[
+        list[str] | None, typer.Option(help=f"What it is good for: {', '.join(SCOPES)}; everything if absent.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a token. It is shown this once; what is kept is a hash.
+
+    Example: opinion tokens create weibo-crawler --scope documents:write
+    """
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise UsageError(f"a name has 1 to {LONGEST_NAME} characters")
+    if unknown := set(scope or ()) - set(SCOPES):
+        raise UsageError(f"no such scope: {', '.join(sorted(unknown))}", remedy=f"there are: {', '.join(SCOPES)}")
+    chosen = [one for one in SCOPES if one in (scope or SCOPES)]
+    with _database(load_settings()) as connection:
+        made, token = api_tokens.create(connection, name.strip(), chosen)
+    if as_json:
+        typer.echo(json.dumps({**_as_json(made), "token": token}, ensure_ascii=False))
+        return
+    typer.echo(token)
+    stderr.print("Keep it: it cannot be shown again. Send it as `Authorization: Bearer …`.")
+
+
+@app.command("list")
+def list_tokens(as_json: JsonOption = False) -> None:
+    """Show who has tokens, and when each was last used.
+
+    Example: opinion tokens list
+    """
+    settings = load_settings()
+    with _database(settings) as connection:
+        found = api_tokens.known(connection)
+    if as_json:
+        typer.echo(json.dumps({"tokens": [_as_json(one) for one in found]}, ensure_ascii=False))
+        return
+    table = Table("id", "name", "scopes", "created", "last used", "revoked", caption=f"times of {settings.timezone}")
+    for one in found:
+        times = (_local(at, settings) for at in (one.created_at, one.last_used_at, one.revoked_at))
+        table.add_row(str(one.id), Text(one.name), ", ".join(one.scopes), *times)
+    Console().print(table)
+
+
+@app.command("revoke")
+def revoke(
+    token_id: Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID)], as_json: JsonOption = False
+) -> None:
+    """Take a token back; the next request with it is refused.
+
+    Example: opinion tokens revoke 3
+    """
+    with _database(load_settings()) as connection:
+        row = api_tokens.revoke(connection, token_id)
+    if as_json:
+        typer.echo(json.dumps(_as_json(row), ensure_ascii=False))
+    else:
+        Console().print(f"token {row.id} ({row.name}) is revoked", markup=False, highlight=False)
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Connection]:
+    """A transaction on the configured, running or embedded database."""
+    with servers(settings, need_kafka=False) as addresses:
+        engine = connect(addresses.database_url)
+        try:
+            with engine.begin() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+
+def _as_json(row: ApiToken) -> dict[str, object]:
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(row).items()}
+
+
+def _local(at: datetime | None, settings: Settings) -> str:
+    return at.astimezone(settings.zone).strftime("%Y-%m-%d %H:%M") if at else ""
