@@ -1,7 +1,12 @@
-"""When two texts are the same, and a place for each text that never changes."""
+"""What of a document is read; when two texts are the same, and a place for each text that never changes."""
 
 import hashlib
 import unicodedata
+
+
+def whole_text(title: str | None, text: str) -> str:
+    """The title, where there is one the text does not begin with, and the text."""
+    return f"{title}\n{text}" if title and not text.startswith(title) else text
 
 
 def normalised(text: str) -> str:

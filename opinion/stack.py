@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from core import children
 from core.settings import Settings
-from core.watchlists import load_watchlists
+from core.watchlist_file import load_watchlists
 from opinion.servers import Addresses, embedded_kafka, embedded_postgres, require_kafka, require_postgres, say
 from opinion.supervisor import TICK_SECONDS, Program, Service, Supervisor
 from storage import migrate

@@ -16,7 +16,7 @@ from core.metrics import ASSIGNED, LAST_PROGRESS, REBALANCES, TOKENS
 from core.probes import ProbeServer
 from core.records import ModelAnnouncement
 from core.settings import Settings
-from core.watchlists import load_watchlists
+from core.watchlist_file import load_watchlists
 from models.inference import Classifier
 from storage.engine import connect
 from storage.local import is_answering
