@@ -32,6 +32,8 @@ from opinion.commands import (
     retrain,
     scheduler,
     up,
+    watch,
+    watch_test,
     web,
     worker,
 )
@@ -70,6 +72,8 @@ app.add_typer(models.app, name="models")
 app.add_typer(labels.app, name="labels")
 app.command("retrain")(retrain.retrain)
 app.add_typer(dlq.app, name="dlq")
+watch.app.command("test")(watch_test.test)
+app.add_typer(watch.app, name="watch")
 
 
 def main() -> NoReturn:

@@ -74,7 +74,7 @@ def put(connection: Connection, wanted: Iterable[Watchlist], *, by: str) -> list
     before = _lock(connection)
     for one in wanted:
         _refuse_files(before.get(one.name))
-    changed = [one for one in wanted if not _is_as(before.get(one.name), one)]
+    changed = [one for one in wanted if not _is_as(before.get(one.name), one, file=None)]
     _write(connection, changed, file=None, by=by)
     return [one.name for one in changed]
 
@@ -114,7 +114,7 @@ def sync_file(connection: Connection, path: Path, entries: Iterable[Watchlist]) 
             )
     names = {entry.name for entry in entries}
     gone = [row.name for row in before.values() if row.is_active and row.file is not None and row.name not in names]
-    changed = [entry for entry in entries if not _is_as(before.get(entry.name), entry)]
+    changed = [entry for entry in entries if not _is_as(before.get(entry.name), entry, file=str(path))]
     _write(connection, changed, file=str(path), by=BY_FILE)
     _retire(connection, gone, by=BY_FILE)
     return len(changed) + len(gone)
@@ -134,8 +134,10 @@ def _refuse_files(before: StoredWatchlist | None) -> None:
         )
 
 
-def _is_as(before: StoredWatchlist | None, wanted: Watchlist) -> bool:
-    return before is not None and before.is_active and before.definition == definition_of(wanted)
+def _is_as(before: StoredWatchlist | None, wanted: Watchlist, *, file: str | None) -> bool:
+    if before is None or not before.is_active or before.file != file:
+        return False
+    return before.definition == definition_of(wanted)
 
 
 def _write(connection: Connection, changed: Iterable[Watchlist], *, file: str | None, by: str) -> None:

@@ -150,7 +150,7 @@ def test_a_worker_watches_what_its_file_says(stage: Stage, tmp_path: Path) -> No
     assert [key[:2] for key in stored(stage.engine) if key[1] == "seven"] == [("d7", "seven")]
     assert [key[0] for key in stored(stage.engine) if key[1] == "all"] == sorted(f"d{n}" for n in range(20))
     told = {record.key: json.loads(record.value)["mentions"] for record in stage.read(topics.CLASSIFIED)}
-    assert [mention["watchlist"] for mention in told[b"d7"]] == ["seven", "all"]
+    assert [mention["watchlist"] for mention in told[b"d7"]] == ["all", "seven"]
     assert refused.process.wait(timeout=60) != 0
     assert f'{bad}:2: watchlists[0] ("seven") words: not understood' in refused.log.read_text(encoding="utf-8")
     assert worker.stop() == 0
