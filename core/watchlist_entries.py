@@ -75,8 +75,8 @@ class Definition(BaseModel):
             raise ValueError("there is nothing to look for: it needs `any`, `must` or a `query`")
         if not self.any and Rule(self.named("")).is_met_without_words:
             raise ValueError(
-                f"query {self.query!r} holds where nothing occurs: say with `any`, `must` or in the query what has to "
-                "occur, and not only what must not"
+                f"query {self.query!r} holds where nothing occurs: say with `any`, `must` or in the query what has "
+                "to occur, and not only what must not"
             )
         return self
 
@@ -116,6 +116,8 @@ def watchlist_of(name: str, definition: Mapping[str, Any]) -> Watchlist:
     Raises:
         UsageError: they do not; the message names each field and cause.
     """
+    if not isinstance(definition, Mapping):  # SQL takes any JSON
+        raise UsageError(f"watchlist {name!r}: the definition is no object", remedy="docs/how-to/watch-brands.md")
     try:
         return Entry.model_validate({**definition, "name": name}).watchlist()
     except ValidationError as error:

@@ -2,8 +2,8 @@
 
     苹果 AND (发布 OR 新品) NOT 苹果汁      苹果 与 （发布 或 新品） 非 苹果汁      "Acme Corp" +shares -"Acme Road"
 
-NOT binds tightest, then AND, then OR; what merely stands side by side must all occur, and binds loosest: "a OR b c" is
-"(a OR b) AND c". An operator is one only when it stands by itself, between spaces or parentheses: 和 in 和平 is a
+NOT binds tightest, then AND, then OR; what merely stands side by side must all occur, and binds loosest: "a OR b c"
+is "(a OR b) AND c". An operator is one only when it stands by itself, between spaces or parentheses: 和 in 和平 is a
 character of a word. A query says which words occur, not where: fields, wildcards, ranges and distances are refused.
 """
 

@@ -3,11 +3,11 @@
 A watchlist has a name and words, which are found in normalised text (`core.folding`): those of a script with spaces
 only as whole words ("AI" is not in "training"), the others anywhere. A text matches when all of this holds:
 
-1. One of `any` occurs freely: not inside an occurrence of an `exclude` phrase. Such a hidden occurrence does not count.
+1. One of `any` occurs freely: not inside an occurrence of an `exclude` phrase. Hidden occurrences do not count.
 2. All of `must` occur, anywhere, and `query` is true of the words that occur anywhere.
-3. No `exclude` phrase stands by itself: each occurrence of one has an occurrence of `any` within it. So with `any: 苹果`
-   and `exclude: 苹果汁`, juice alone is no match, and a company that serves juice is one, mentioned once. An `exclude`
-   phrase that has no word of `any` in it, or only touches or overlaps one, keeps the text out.
+3. No `exclude` phrase stands by itself: each occurrence of one has an occurrence of `any` within it. So with
+   `any: 苹果` and `exclude: 苹果汁`, juice alone is no match, and a company that serves juice is one, mentioned once.
+   An `exclude` phrase that has no word of `any` in it, or only touches or overlaps one, keeps the text out.
 4. `sources` and `langs`, where given, name the document's.
 
 A watchlist without `any` is about its `must` words and the words its query asks for: rules 1 and 3 go by them, and

@@ -33,6 +33,7 @@ from opinion.commands import (
     scheduler,
     up,
     watch,
+    watch_backfill,
     watch_test,
     web,
     worker,
@@ -72,7 +73,9 @@ app.add_typer(models.app, name="models")
 app.add_typer(labels.app, name="labels")
 app.command("retrain")(retrain.retrain)
 app.add_typer(dlq.app, name="dlq")
-watch.app.command("test")(watch_test.test)
+watch.app.command("test")(watch_test.try_file)
+watch.app.command("backfill")(watch_backfill.backfill)
+watch.app.command("recount")(watch_backfill.recount)
 app.add_typer(watch.app, name="watch")
 
 

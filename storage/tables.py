@@ -409,8 +409,8 @@ watchlist_minute = Table(
     _count("positive"),
     PrimaryKeyConstraint("bucket_at", "watchlist", "source", "kind", "lang", "topic_label", "model_version"),
     Index(None, "watchlist", "bucket_at"),
-    comment="Documents that mention a watchlist, per minute of published_at, by the sentiment toward it; always equal "
-    "to the rows of mention.",
+    comment="Documents that mention a watchlist, per minute of published_at, by the sentiment toward it; always "
+    "equal to the rows of mention.",
 )
 
 watchlist_backfill = Table(

@@ -21,7 +21,7 @@ BY_FILE: Final = "watchlist file"
 
 
 class StoredWatchlist(NamedTuple):
-    """The columns of `watchlist`. `definition` is what somebody wrote and may be unusable if it was written by SQL."""
+    """The columns of `watchlist`. A `definition` that somebody wrote by SQL may be unusable."""
 
     name: str
     definition: dict[str, Any]

@@ -90,9 +90,7 @@ class ClassifyStep:
                 MODEL_SWAPS.inc()
 
 
-def opinions_on(
-    classifier: TextClassifier, watchlists: Watchlists, documents: Sequence[Document]
-) -> list[Opinion]:
+def opinions_on(classifier: TextClassifier, watchlists: Watchlists, documents: Sequence[Document]) -> list[Opinion]:
     """One opinion per document, with its mentions of watchlists."""
     texts = [document_text(document) for document in documents]
     found = [

@@ -85,7 +85,7 @@ class WatchlistFollower:
             return
         try:
             self._rules[row.name] = Rule(watchlist_of(row.name, row.definition))
-        except (UsageError, TypeError) as error:  # TypeError: the definition is no JSON object
+        except UsageError as error:
             self._unusable.add(row.name)
             keeps = "the definition before" if row.name in self._rules else "nothing"
             log.error("watchlist_unusable", watchlist=row.name, revision=row.revision, error=str(error), keeps=keeps)

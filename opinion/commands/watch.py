@@ -22,7 +22,9 @@ from storage import watchlists
 from storage.engine import connect
 from storage.watchlists import StoredWatchlist
 
-app = typer.Typer(help="Watchlists: brands, companies and themes, and how documents speak of them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Watchlists: brands, companies and themes, and how documents speak of them.", no_args_is_help=True
+)
 stderr = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -45,7 +47,13 @@ def list_watchlists(as_json: JsonOption = False) -> None:
         return
     table = Table("name", "words", "conditions", "owner", "changed", title=f"{len(found)} watchlists")
     for row in found:
-        cells = (row.name, _words(row), _conditions(row), row.file or row.updated_by, f"{row.updated_at:%Y-%m-%d %H:%M}")
+        cells = (
+            row.name,
+            _words(row),
+            _conditions(row),
+            row.file or row.updated_by,
+            f"{row.updated_at:%Y-%m-%d %H:%M}",
+        )
         table.add_row(*(Text(cell) for cell in cells))  # Text: people's words are not markup
     Console().print(table)
 
@@ -62,7 +70,7 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
         typer.echo(json.dumps(as_object(row), ensure_ascii=False))
         return
     table = Table(show_header=False, title=Text(row.name))
-    for field, value in {**row.definition, "file": row.file or "", "revision": str(row.revision)}.items():
+    for field, value in {**_definition(row), "file": row.file or "", "revision": str(row.revision)}.items():
         table.add_row(field, Text("\n".join(map(str, value)) if isinstance(value, list) else str(value)))
     table.add_row("created", Text(f"{row.created_at:%Y-%m-%d %H:%M} UTC by {row.created_by}"))
     table.add_row("changed", Text(f"{row.updated_at:%Y-%m-%d %H:%M} UTC by {row.updated_by}"))
@@ -159,16 +167,21 @@ def _put(wanted: Sequence[Watchlist], by: str | None, as_json: bool) -> None:
         stderr.print(f"{len(changed)} of {len(wanted)} watchlists are new or changed; {LIVE}", markup=False)
 
 
+def _definition(row: StoredWatchlist) -> dict[str, Any]:
+    """What somebody wrote by SQL may be anything."""
+    return row.definition if isinstance(row.definition, dict) else {"unusable": str(row.definition)}
+
+
 def _words(row: StoredWatchlist) -> str:
-    words = list(map(str, row.definition.get("any", [])))
+    words = list(map(str, _definition(row).get("any", [])))
     rest = len(words) - SHOWN_WORDS
     return ", ".join(words[:SHOWN_WORDS]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _conditions(row: StoredWatchlist) -> str:
     parts = [
-        f"{field}: {value if isinstance(value, str) else ', '.join(map(str, value[:SHOWN_WORDS]))}"
-        for field, value in row.definition.items()
+        f"{field}: {value if isinstance(value, str) else ', '.join(map(str, list(value)[:SHOWN_WORDS]))}"
+        for field, value in _definition(row).items()
         if field != "any"
     ]
     return "\n".join(parts)

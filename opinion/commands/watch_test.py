@@ -25,7 +25,7 @@ SHOWN_BAD_LINES: Final = 20
 stderr = Console(stderr=True)
 
 
-def test(
+def try_file(
     watch: Annotated[Path, typer.Argument(metavar="WATCH.yaml", help="A watchlist file.")],
     documents: Annotated[Path, typer.Argument(metavar="DOCS", help="JSONL, JSONL.gz or CSV of documents.")],
     as_json: Annotated[bool, typer.Option("--json", help="The ids that each watchlist matches, on stdout.")] = False,

@@ -52,9 +52,15 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         ("watchlists:\n- name: a\n  any: ['ok', ' ']\n", ':3: watchlists[0] ("a") any[1]: '),
         ("watchlists:\n- name: a\n  any:\n  - 'ok'\n  - 360\n", ':5: watchlists[0] ("a") any[1]: 360 is no text'),
         ("watchlists:\n- name: a\n  any: [x]\n  query: 'b AND'\n", ':4: watchlists[0] ("a") query: not understood:'),
-        ("watchlists:\n- name: a\n  query: NOT b\n", ':2: watchlists[0] ("a"): query \'NOT b\' holds where nothing'),
-        ("watchlists:\n- name: a\n  query: b OR NOT c\n", ':2: watchlists[0] ("a"): query \'b OR NOT c\' holds where'),
-        ("watchlists:\n- name: a\n  any: [x]\n  must: ['\\ty']\n  langs: [1]\n", ':5: watchlists[0] ("a") langs[0]: 1'),
+        ("watchlists:\n- name: a\n  query: NOT b\n", ":2: watchlists[0] (\"a\"): query 'NOT b' holds where nothing"),
+        (
+            "watchlists:\n- name: a\n  query: b OR NOT c\n",
+            ":2: watchlists[0] (\"a\"): query 'b OR NOT c' holds where",
+        ),
+        (
+            "watchlists:\n- name: a\n  any: [x]\n  must: ['\\ty']\n  langs: [1]\n",
+            ':5: watchlists[0] ("a") langs[0]: 1',
+        ),
         (
             "watchlists:\n- name: a\n  any: [x]\n- name: a\n  any: [y]\n",
             ':4: watchlists[1] ("a") name: there is another',
