@@ -103,8 +103,10 @@ def mentioned(engine: Engine) -> dict[tuple[str, str], int]:
 
 
 def is_clean(engine: Engine) -> bool:
+    """Counts, documents, history and mentions; offsets are made up here."""
     with engine.connect() as connection:
-        return audit(connection, TOPIC, {}).is_clean
+        report = audit(connection, TOPIC, {})
+    return not (report.differences or report.row_faults)
 
 
 ACME, BOLT = Watchlist("acme", ("Acme",)), Watchlist("bolt", ("Bolt",))
