@@ -163,8 +163,8 @@ class Watchlists:
         matched = {}
         for owner in sorted(subjects):
             rule = self._rules[owner]
-            if places := rule.mentions(subjects[owner], found, source, lang):
-                matched[rule.name] = _without_overlap([_original(folded, *place) for place in places])
+            if free := rule.mentions(subjects[owner], found, source, lang):
+                matched[rule.name] = _without_overlap([_original(folded, *place) for place in free])
         return matched
 
     def _occurrences(self, automaton: AhoCorasick, text: str) -> dict[str, list[Place]]:

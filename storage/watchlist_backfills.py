@@ -99,6 +99,12 @@ def page(
     return [StoredDocument(*row) for row in connection.execute(query)]
 
 
+def newest(connection: Connection, limit: int) -> list[StoredDocument]:
+    """The newest documents, to try a definition on."""
+    query = select(*_COLUMNS).order_by(document.c.published_at.desc(), document.c.id).limit(limit)
+    return [StoredDocument(*row) for row in connection.execute(query)]
+
+
 def estimate(connection: Connection, since: datetime | None) -> int:
     """How many documents there are, by the minute counts; for progress bars."""
     query = select(func.coalesce(func.sum(opinion_minute.c.total), 0))

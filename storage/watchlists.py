@@ -158,8 +158,8 @@ def _write(connection: Connection, changed: Iterable[Watchlist], *, file: str | 
         return
     statement = insert(watchlist)
     new = {name: statement.excluded[name] for name in ("definition", "revision", "is_active", "file", "updated_by")}
-    new["updated_at"] = func.clock_timestamp()
-    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=new), rows)
+    newer = {**new, "updated_at": func.clock_timestamp()}
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=newer), rows)
 
 
 def _retire(connection: Connection, names: Iterable[str], *, by: str) -> None:

@@ -12,7 +12,7 @@ from web import errors
 from web.i18n import LanguageSwitch
 from web.metrics import RequestTimer
 from web.rendering import HERE, Console, environment
-from web.routes import api, documents, incidents, overview, probes
+from web.routes import api, documents, incidents, overview, probes, watchlists
 from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
 
 
@@ -39,7 +39,7 @@ def create_app(
         redoc_url=None,
     )
     app.state.console = Console(engine, ZoneInfo(timezone), clock or SystemClock(), environment())
-    for routes in (overview, incidents, documents, probes, api):
+    for routes in (overview, incidents, documents, probes, api, watchlists):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     errors.install(app)
