@@ -90,6 +90,7 @@ def fold(text: str) -> Folded:
     return Folded("".join(parts), runs)
 
 
+@lru_cache(maxsize=8192)
 def is_word(character: str) -> bool:
     """Whether a folded character is part of a word in a script that puts spaces between words.
 

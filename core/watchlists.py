@@ -19,7 +19,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import NamedTuple
 
 from ahocorasick_rs import AhoCorasick
@@ -74,6 +74,8 @@ class Rule:
         self.subject = _folded(watchlist.any) or tuple(dict.fromkeys([*self.must, *wanted]))
         self._sources = frozenset(source.casefold() for source in watchlist.sources)
         self._langs = frozenset(lang.casefold() for lang in watchlist.langs)
+        conditions = (watchlist.must, watchlist.query, watchlist.exclude, watchlist.sources, watchlist.langs)
+        self.is_plain = not any(conditions)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -156,15 +158,15 @@ class Watchlists:
             return {}
         folded = fold(text)
         found = self._occurrences(self._automaton, folded.text)
-        subjects: dict[int, list[Place]] = {}
+        subjects: dict[int, list[Sequence[Place]]] = {}
         for word, places in found.items():
             for owner in self._owners.get(word, ()):
-                subjects.setdefault(owner, []).extend(places)
+                subjects.setdefault(owner, []).append(places)
         matched = {}
         for owner in sorted(subjects):
-            rule = self._rules[owner]
-            if free := rule.mentions(subjects[owner], found, source, lang):
-                matched[rule.name] = _without_overlap([_original(folded, *place) for place in free])
+            rule, subject = self._rules[owner], list(chain.from_iterable(subjects[owner]))
+            if free := subject if rule.is_plain else rule.mentions(subject, found, source, lang):
+                matched[rule.name] = _without_overlap(_original(folded, free))
         return matched
 
     def _occurrences(self, automaton: AhoCorasick, text: str) -> dict[str, list[Place]]:
@@ -210,12 +212,15 @@ def _one_stands_alone(hiding: Sequence[Place], subject: Sequence[Place]) -> bool
     return any(is_alone(*place) for place in hiding)
 
 
-def _original(folded: Folded, start: int, end: int) -> Span:
-    return Span(folded.starts[start], folded.ends[end - 1])
+def _original(folded: Folded, places: Sequence[Place]) -> list[Span]:
+    starts, ends = folded.starts, folded.ends
+    return [Span(starts[start], ends[end - 1]) for start, end in places]
 
 
-def _without_overlap(spans: Sequence[Span]) -> list[Span]:
+def _without_overlap(spans: list[Span]) -> list[Span]:
     """The leftmost, of those that begin together the longest, and so on after its end."""
+    if len(spans) == 1:
+        return spans
     chosen: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, -span.end)):
         if not chosen or span.start >= chosen[-1].end:

@@ -3,7 +3,7 @@
 Every change takes the next revision while it holds one lock, so whoever has seen a revision has seen all before it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -71,7 +71,7 @@ def put(connection: Connection, wanted: Iterable[Watchlist], *, by: str) -> list
         UsageError: one is owned by the watchlist file.
     """
     wanted = list(wanted)
-    before = _lock(connection)
+    before = _lock(connection, [one.name for one in wanted])
     for one in wanted:
         _refuse_files(before.get(one.name))
     changed = [one for one in wanted if not _is_as(before.get(one.name), one, file=None)]
@@ -88,7 +88,7 @@ def remove(connection: Connection, name: str, *, by: str, is_forced: bool = Fals
     Raises:
         NotFoundError: no such watchlist is active. UsageError: the watchlist file owns it.
     """
-    before = _lock(connection).get(name)
+    before = _lock(connection, [name]).get(name)
     if before is None or not before.is_active:
         raise NotFoundError(f"no watchlist {name!r}", remedy="opinion watch list")
     if not is_forced:
@@ -120,10 +120,13 @@ def sync_file(connection: Connection, path: Path, entries: Iterable[Watchlist]) 
     return len(changed) + len(gone)
 
 
-def _lock(connection: Connection) -> dict[str, StoredWatchlist]:
-    """One change at a time until the transaction ends; returns all there is."""
+def _lock(connection: Connection, names: Sequence[str] | None = None) -> dict[str, StoredWatchlist]:
+    """One change at a time until the transaction ends; returns what there is of these names, or of all."""
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": CHANGE_LOCK})
-    return {row.name: StoredWatchlist(*row) for row in connection.execute(select(*_COLUMNS))}
+    query = select(*_COLUMNS)
+    if names is not None:
+        query = query.where(watchlist.c.name.in_(names))
+    return {row.name: StoredWatchlist(*row) for row in connection.execute(query)}
 
 
 def _refuse_files(before: StoredWatchlist | None) -> None:
