@@ -5,6 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
 from sqlalchemy import Engine
 
 from core.watchlists import Watchlist
@@ -102,3 +104,26 @@ def test_a_trial_shows_what_would_have_matched(client: httpx.Client, engine: Eng
     assert {one["id"]: one["mentions"] for one in everything} == {"d1": [[0, 2]], "d3": [[0, 2]]}
     assert client.post(f"{URL}/test", json={"watchlist": {"query": "NOT x"}}).status_code == 422
     assert client.get(URL).json() == []
+
+
+def test_no_request_breaks_the_api(engine: Engine) -> None:
+    """What fits the API's own description is answered as described; what does not is refused, and never a 500."""
+    schema = schemathesis.openapi.from_asgi("/api/openapi.json", create_app(engine, allowed_hosts=("*",)))
+    operations = [found.ok() for found in schema.include(path_regex=URL).get_all_operations()]
+    assert len(operations) == 5
+    for operation in operations:
+        for mode in schemathesis.GenerationMode:
+            if mode.is_negative and operation.label == f"GET {URL}":
+                continue  # it takes nothing that could be wrong
+
+            @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+            @given(operation.as_strategy(generation_mode=mode))
+            def answered(case: schemathesis.Case) -> None:
+                answer = case.call()
+                assert answer.status_code < 500, answer.text
+                if answer.status_code in (200, 204):
+                    case.validate_response(answer)
+                else:
+                    assert answer.json()["error"]["remedy"]
+
+            answered()
