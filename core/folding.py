@@ -1,18 +1,24 @@
-"""Text as it is searched: NFKC, case folded, white space as single spaces; and the way back to the text as it came.
+"""Text as it is searched: NFKC, case folded, traditional Chinese characters as simplified ones, white space as single
+spaces; and the way back to the text as it came.
 
 Folding changes lengths ("…" becomes "...", "㈱" becomes "(株)", "ß" becomes "ss", "e" with a combining accent becomes
-"é"), so each folded character knows the stretch of the original it stands for.
+"é"), so each folded character knows the stretch of the original it stands for. Characters are simplified one for one
+(`core/traditional.txt`), without regard to the words they stand in: what is folded is compared, never shown.
 """
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property, lru_cache
+from importlib.resources import files
 from typing import Final, NamedTuple
 
 # Characters that fold to one character each and never join the one before: nearly all of nearly all texts.
 PLAIN: Final = "\t\n\r\x20-\x7e\u2013-\u2016\u2018-\u201f\u3001-\u3029\u4e00-\u9fff\uff01-\uff5e\U0001f300-\U0001f9ff"
-_PLAIN_RUN: Final = re.compile(rf"(?:[{PLAIN}](?<!\s\s))*")
+_PLAIN_RUN: Final = re.compile(
+    r"(?:[\x21-\x7e\u2013-\u2016\u2018-\u201f\u3001-\u3029\u4e00-\u9fff\uff01-\uff5e]+|[\t\n\r ](?<!\s\s)"
+    r"|[\U0001f300-\U0001f9ff]+)*"  # by itself: `re` is slower with a class that goes beyond U+FFFF
+)
 _FULL_WIDTH: Final = re.compile("[\uff01-\uff5e]")
 _FULL_WIDTH_OFFSET: Final = 0xFF01 - ord("!")
 _WITHOUT_SPACES: Final = re.compile(
@@ -21,40 +27,70 @@ _WITHOUT_SPACES: Final = re.compile(
 )
 
 
-class Folded(NamedTuple):
-    """A folded text.
+class _Run(NamedTuple):
+    """A stretch of the original and where its folded form begins."""
+
+    folded: int
+    start: int
+    end: int
+    is_plain: bool  # each character has become one character
+
+
+class Folded:
+    """A folded text. The way back is worked out when somebody asks for it: most texts hold nothing that is sought.
 
     Attributes:
-        starts, ends: for each of its characters the half-open stretch of the original it comes from; characters
-            that come from the same stretch share it.
+        text: as it is searched.
     """
 
-    text: str
-    starts: Sequence[int]
-    ends: Sequence[int]
+    def __init__(self, text: str, runs: Sequence[_Run]) -> None:
+        self.text = text
+        self._runs = runs
+
+    @cached_property
+    def starts(self) -> Sequence[int]:
+        """For each folded character where the stretch of the original begins that it comes from."""
+        return self._way_back(lambda run: range(run.start, run.end), lambda run: run.start)
+
+    @cached_property
+    def ends(self) -> Sequence[int]:
+        """Likewise where that stretch ends; characters that come from the same stretch share both."""
+        return self._way_back(lambda run: range(run.start + 1, run.end + 1), lambda run: run.end)
+
+    def _way_back(self, plain: Callable[[_Run], range], other: Callable[[_Run], int]) -> Sequence[int]:
+        if len(self._runs) == 1 and self._runs[0].is_plain:
+            return plain(self._runs[0])
+        places: list[int] = []
+        ends = [*(run.folded for run in self._runs[1:]), len(self.text)][: len(self._runs)]
+        for run, end in zip(self._runs, ends, strict=True):
+            places += plain(run) if run.is_plain else [other(run)] * (end - run.folded)
+        return places
 
 
 def fold(text: str) -> Folded:
     """The text as it is searched. Time grows with its length, little for plain Chinese and English."""
     parts: list[str] = []
-    starts: list[int] = []
-    ends: list[int] = []
-    place = 0
+    runs: list[_Run] = []
+    place = folded = 0
+
+    def take(part: str, end: int, *, is_plain: bool) -> None:
+        nonlocal place, folded
+        if end > place:
+            parts.append(part)
+            runs.append(_Run(folded, place, end, is_plain))
+            folded += len(part)
+            place = end
+
     while place < len(text):
         end = _plain_end(text, place)
-        parts.append(_fold_plain(text[place:end]))
-        starts += range(place, end)
-        ends += range(place + 1, end + 1)
-        if end == len(text):
-            break
-        place = _stretch_end(text, end)
-        folded = _fold_stretch(text[end:place])
-        parts.append(folded)
-        starts += [end] * len(folded)
-        ends += [place] * len(folded)
-    return Folded("".join(parts), starts, ends)
+        take(_fold_plain(text[place:end]), end, is_plain=True)
+        if place < len(text):
+            end = _stretch_end(text, place)
+            take(_fold_stretch(text[place:end]), end, is_plain=False)
+    return Folded("".join(parts), runs)
 
 
+@lru_cache(maxsize=8192)
 def is_word(character: str) -> bool:
     """Whether a folded character is part of a word in a script that puts spaces between words.
 
@@ -62,6 +98,23 @@ def is_word(character: str) -> bool:
     """
     is_part = character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")
     return is_part and not _WITHOUT_SPACES.match(character)
+
+
+def simplified(text: str) -> str:
+    """Each traditional character as its simplified one; the length stays. Nearly free where there is none."""
+    table, traditional = _traditional()
+    return text.translate(table) if traditional.search(text) else text
+
+
+@cache
+def _traditional() -> tuple[dict[int, str], re.Pattern[str]]:
+    """The table of `traditional.txt`, and what finds out whether a text needs it."""
+    lines = files("core").joinpath("traditional.txt").read_text(encoding="utf-8").splitlines()
+    pairs = "".join(line for line in lines if not line.startswith("#"))
+    table = {ord(key): value for key, value in zip(pairs[::2], pairs[1::2], strict=True)}
+    # `re` looks up a class in constant time only if it has nothing beyond U+FFFF; all of that plane are "any" here.
+    low = "".join(chr(key) for key in table if key <= 0xFFFF)
+    return table, re.compile(f"[{low}]|[\U00020000-\U0002ffff]")
 
 
 def _plain_end(text: str, start: int) -> int:
@@ -76,7 +129,7 @@ def _plain_end(text: str, start: int) -> int:
 def _fold_plain(run: str) -> str:
     """What `_fold_stretch` makes of each character, many times as fast: of these NFKC changes full width only."""
     narrow = _FULL_WIDTH.sub(lambda match: chr(ord(match[0]) - _FULL_WIDTH_OFFSET), run)
-    return narrow.casefold().replace("\t", " ").replace("\n", " ").replace("\r", " ")
+    return simplified(narrow.casefold().replace("\t", " ").replace("\n", " ").replace("\r", " "))
 
 
 def _stretch_end(text: str, start: int) -> int:
@@ -94,7 +147,7 @@ def _stretch_end(text: str, start: int) -> int:
 def _fold_stretch(stretch: str) -> str:
     if stretch.isspace():
         return " "
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", stretch).casefold())
+    return simplified(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", stretch).casefold()))
 
 
 @lru_cache(maxsize=8192)

@@ -70,6 +70,14 @@ WAITING = Gauge(
 REBALANCES = Counter("opinion_streams_rebalances_total", "Times this worker was given partitions by its group.")
 ASSIGNED = Gauge("opinion_streams_assigned_partitions", "Raw partitions that this worker has.")
 MODEL_SWAPS = Counter("opinion_streams_model_swaps_total", "Model versions taken into use by this worker.")
+WATCHLISTS = Gauge("opinion_streams_watchlists", "Watchlists that this worker looks for.")
+WATCHLISTS_REVISION = Gauge(
+    "opinion_streams_watchlists_revision",
+    "Newest change of a watchlist that this worker has taken in; the same on all, a second or two after a change.",
+)
+WATCHLISTS_UNUSABLE = Gauge(
+    "opinion_streams_watchlists_unusable", "Watchlists whose newest definition cannot be used; see the worker's log."
+)
 LABELS = Counter("opinion_streams_labels_total", "Label records by fate.", ["fate"])
 
 FETCHES = Counter(

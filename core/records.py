@@ -59,6 +59,8 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         watchlist: its name.
         mentions: how often one of its words stands in title and text.
         sentiment, sentiment_scores, sentiment_uncertain: as in `Opinion`, toward this watchlist alone.
+        model_version: which model judged it, where that is not the document's: a watchlist may be new, and the
+            document old.
     """
 
     watchlist: str
@@ -66,6 +68,7 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sentiment: Sentiment
     sentiment_scores: dict[str, float]
     sentiment_uncertain: bool = False
+    model_version: str = ""
 
 
 class Opinion(msgspec.Struct, frozen=True, kw_only=True):

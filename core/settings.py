@@ -279,7 +279,8 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field("auto", description="`auto`: JSON unless on a terminal.")
     maven_repo: str | None = Field(None, description="A Maven mirror for the embedded Kafka's jars.")
     watchlists: Path | None = Field(
-        None, description="YAML file of what to watch in the documents; read when a worker starts."
+        None,
+        description="YAML file of watchlists, beside those that people add; brought into SQL when a worker starts.",
     )
     jars: Path | None = Field(None, description="Where the embedded Kafka's jars are kept; `<home>/jars` if empty.")
     kafka: KafkaSettings = KafkaSettings()

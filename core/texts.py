@@ -1,7 +1,17 @@
-"""When two texts are the same, and a place for each text that never changes."""
+"""What of a document is read; when two texts are the same, and a place for each text that never changes."""
 
 import hashlib
 import unicodedata
+
+
+def whole_text(title: str | None, text: str, quoted_text: str | None = None) -> str:
+    """The title, where there is one the text does not begin with, the text, and on a line of its own what it quotes.
+
+    `storage.human_labels.READ_TEXT` says the same in SQL. Of posts that quote, people's verdicts are met best so;
+    docs/why/normalisation.md has the figures.
+    """
+    whole = f"{text}\n{quoted_text}" if quoted_text and quoted_text not in text else text
+    return f"{title}\n{whole}" if title and not text.startswith(title) else whole
 
 
 def normalised(text: str) -> str:

@@ -37,6 +37,9 @@ from opinion.commands import (
     sources,
     tokens,
     up,
+    watch,
+    watch_backfill,
+    watch_test,
     web,
     worker,
 )
@@ -80,6 +83,10 @@ app.add_typer(privacy.app, name="privacy")
 app.command("retrain")(retrain.retrain)
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(feeds.app, name="feeds")
+watch.app.command("test")(watch_test.try_file)
+watch.app.command("backfill")(watch_backfill.backfill)
+watch.app.command("recount")(watch_backfill.recount)
+app.add_typer(watch.app, name="watch")
 
 
 def main() -> NoReturn:

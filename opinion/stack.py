@@ -15,11 +15,14 @@ from filelock import FileLock
 
 from core import children
 from core.settings import Settings
-from core.watchlists import load_watchlists
+from core.watchlist_file import read_watchlists
+from core.watchlists import Watchlist
 from opinion.servers import Addresses, embedded_kafka, embedded_postgres, require_kafka, require_postgres, say
 from opinion.supervisor import TICK_SECONDS, Program, Service, Supervisor
 from storage import migrate
+from storage.engine import connect
 from streams import topics
+from streams.watching import sync_file
 
 PROBE_SECONDS = 1.0
 LEFTOVER_GRACE_SECONDS = 10.0
@@ -79,15 +82,17 @@ class Stack:
         """Start servers, bring schema and topics up to date, then start the programs; does not wait for these.
 
         Raises:
-            ConfigError: the watchlist file cannot be used.
+            ConfigError: the watchlist file cannot be used, or people own a watchlist of the same name in SQL.
             DependencyNotReadyError: a server cannot be reached or started, or the stack of this home is up already.
         """
-        load_watchlists(self._settings.watchlists)  # a worker would stop for a bad file, again and again
+        # A worker would stop for a bad file, again and again.
+        entries = read_watchlists(self._settings.watchlists) if self._settings.watchlists else []
         run = self._home / "run"
         run.mkdir(parents=True, exist_ok=True)
         self._lock = children.claim(run, "`opinion up`")
         servers = self._start_servers()
         migrate.upgrade(self.addresses.database_url)
+        self._sync_watchlists(entries)
         topics.apply(self.addresses.kafka_bootstrap, self._settings.kafka)
         leftovers = children.find(Path(sys.executable).name, self._marker)
         children.end(leftovers, grace_seconds=LEFTOVER_GRACE_SECONDS)
@@ -174,6 +179,13 @@ class Stack:
             bootstrap = kafka.start()
         self.addresses = Addresses(bootstrap, database)
         return servers
+
+    def _sync_watchlists(self, entries: list[Watchlist]) -> None:
+        engine = connect(self.addresses.database_url, pool_size=1)
+        try:
+            sync_file(engine, self._settings.watchlists, entries)
+        finally:
+            engine.dispose()
 
     def _plan(self) -> tuple[list[Role], list[Role], list[Role]]:
         """Workers, scheduler and console, each with ports of its own."""

@@ -13,6 +13,7 @@ from storage import mentions, opt_outs
 from storage.copying import copy_rows
 from storage.minute_counts import CountChanges, apply_changes
 from storage.tables import document, document_key, document_revision
+from storage.watchlist_counts import WatchlistChanges
 
 Fate = Literal["stored", "repeat", "revision", "refused"]
 """`refused`: on the opt-out list, or expired (`storage.opt_outs`); it has no effect, and the ledger counts it as a
@@ -89,7 +90,7 @@ _UPSERT = text(
 
 
 def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settled]:
-    """Bring a batch into `document`, `document_revision`, `mention` and `opinion_minute`.
+    """Bring a batch into `document`, `document_revision`, `mention`, `opinion_minute` and `watchlist_minute`.
 
     Args:
         connection: inside a transaction; the partitions for the rows' months exist (`storage.partitions`).
@@ -106,7 +107,7 @@ def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settl
     )
     settled: list[Settled | None] = []
     replaced: list[DocumentRow] = []
-    changes = CountChanges()
+    changes, watched = CountChanges(), WatchlistChanges()
     made: dict[tuple[str, int, int], DocumentRow] = {}
     touched: set[str] = set()
     known = set(current)
@@ -133,7 +134,9 @@ def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settl
             after = row._replace(revision=before.revision + 1, published_at=before.published_at)
             replaced.append(before)
             changes.remove(before)
+            watched.remove(before)
         changes.add(after)
+        watched.add(after)
         current[row.id] = after
         made[_record(after)] = after
         touched.add(row.id)
@@ -147,6 +150,7 @@ def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settl
         [(row.published_at, row.id) for row in newest if row.id in known],
     )
     apply_changes(connection, changes)
+    watched.apply(connection)
     return _with_redelivered(connection, incoming, settled, current)
 
 

@@ -149,7 +149,7 @@ def add(connection: Connection, labels: Sequence[NewLabel]) -> int:
     return added
 
 
-# The same as `streams.classify.document_text`: what the classifier read.
+# The same as `core.texts.whole_text`: what the classifier read.
 READ_TEXT: Final = """
     CASE WHEN d.title IS NULL OR starts_with(d.text, d.title) THEN '' ELSE d.title || E'\\n' END || d.text
     || CASE WHEN d.quoted_text IS NULL OR strpos(d.text, d.quoted_text) > 0 THEN ''

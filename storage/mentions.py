@@ -75,7 +75,7 @@ def rows_of(document: Mentioning) -> Iterator[MentionRow]:
             score_neutral=one.sentiment_scores["neutral"],
             score_positive=one.sentiment_scores["positive"],
             sentiment_uncertain=one.sentiment_uncertain,
-            model_version=document.model_version,
+            model_version=one.model_version or document.model_version,
         )
 
 

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, Engine, text
 
 from core.windows import MINUTE, floor_to
+from storage.watchlist_counts import ROWS_PER_MINUTE
 
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
@@ -31,7 +32,7 @@ class Slice(NamedTuple):
 
 @dataclass(frozen=True)
 class CountDifference:
-    """A minute whose counts are not those of its documents."""
+    """A minute whose counts are not those of its documents, or of those that mention a watchlist."""
 
     bucket_at: datetime
     source: str
@@ -39,6 +40,7 @@ class CountDifference:
     model_version: str
     counted: int
     rows: int
+    watchlist: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,9 @@ _REACHED = text("""
         UNION ALL
         (SELECT bucket_at FROM opinion_minute
          WHERE bucket_at < :before ORDER BY bucket_at DESC OFFSET :rows LIMIT 1)
+        UNION ALL
+        (SELECT bucket_at FROM watchlist_minute
+         WHERE bucket_at < :before ORDER BY bucket_at DESC OFFSET :rows LIMIT 1)
     ) AS reached
 """)
 
@@ -134,7 +139,11 @@ def check_slice(connection: Connection, span: Slice) -> SliceReport:
         rows,
         oldest,
         newest,
-        [CountDifference(**row._mapping) for row in connection.execute(_DIFFERENCES, parameters)],
+        [
+            CountDifference(**row._mapping)
+            for query in (_DIFFERENCES, _WATCHLIST_DIFFERENCES)
+            for row in connection.execute(query, parameters)
+        ],
         [
             RowFault(**row._mapping)
             for query in (_KEYLESS, _HISTORY, _STRAY_MENTIONS)
@@ -168,6 +177,19 @@ _DIFFERENCES = text("""
           (coalesce(m.total, 0), coalesce(m.negative, 0), coalesce(m.neutral, 0), coalesce(m.positive, 0))
     ORDER BY bucket_at LIMIT :most
 """)
+
+_WATCHLIST_DIFFERENCES = text(f"""
+    WITH r AS ({ROWS_PER_MINUTE}), m AS (
+        SELECT * FROM watchlist_minute WHERE bucket_at >= :begin AND bucket_at < :end
+    )
+    SELECT bucket_at, source, topic_label, model_version, watchlist,
+           coalesce(m.total, 0) AS counted, coalesce(r.total, 0) AS rows
+    FROM r FULL JOIN m USING (bucket_at, watchlist, source, kind, lang, topic_label, model_version)
+    WHERE (coalesce(r.total, 0), coalesce(r.negative, 0), coalesce(r.neutral, 0), coalesce(r.positive, 0))
+       IS DISTINCT FROM
+          (coalesce(m.total, 0), coalesce(m.negative, 0), coalesce(m.neutral, 0), coalesce(m.positive, 0))
+    ORDER BY bucket_at LIMIT :most
+""")  # noqa: S608  # our own query
 
 # LATERAL with LIMIT is a look-up by primary key for each row; a join may be planned as a scan of the other table.
 _KEYLESS = text("""

@@ -477,3 +477,54 @@ source_silence = Table(
     _time("ends_at", nullable=True),
     comment="When sources were late or silent, by published_at; an empty source stands for all of them together.",
 )
+
+watchlist = Table(
+    "watchlist",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("definition", JSONB, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    Column("file", Text),
+    _time("created_at", is_now=True),
+    Column("created_by", Text, nullable=False),
+    _time("updated_at", is_now=True),
+    Column("updated_by", Text, nullable=False),
+    Index(None, "revision", unique=True),
+    comment="What is watched. Every change takes the next revision, so that workers see what is new; file names the "
+    "watchlist file that owns the entry.",
+)
+
+watchlist_minute = Table(
+    "watchlist_minute",
+    metadata,
+    _time("bucket_at"),
+    Column("watchlist", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("lang", Text, nullable=False),
+    Column("topic_label", Text, nullable=False),
+    Column("model_version", Text, nullable=False),
+    _count("total"),
+    _count("negative"),
+    _count("neutral"),
+    _count("positive"),
+    PrimaryKeyConstraint("bucket_at", "watchlist", "source", "kind", "lang", "topic_label", "model_version"),
+    Index(None, "watchlist", "bucket_at"),
+    comment="Documents that mention a watchlist, per minute of published_at, by the sentiment toward it; always "
+    "equal to the rows of mention.",
+)
+
+watchlist_backfill = Table(
+    "watchlist_backfill",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("watchlists", ARRAY(Text), nullable=False),
+    _time("since", nullable=True),
+    _time("started_at"),
+    _time("reached_at", nullable=True),
+    Column("reached_id", Text),
+    _json("figures"),
+    _time("updated_at", is_now=True),
+    comment="How far an unfinished backfill of these watchlists, as they were defined when it began, has come.",
+)

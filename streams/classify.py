@@ -16,7 +16,8 @@ from core.logs import get_logger
 from core.metrics import MODEL_SWAPS
 from core.records import Document, Mention, Opinion
 from core.taxonomy import SENTIMENTS
-from core.watchlists import Watchlists
+from core.texts import whole_text
+from core.watchlists import Span, Watchlists
 from models.targets import readings
 
 log = get_logger(__name__)
@@ -45,10 +46,11 @@ class ClassifyStep:
         self,
         classifier: TextClassifier,
         load: Callable[[str], TextClassifier],
-        watchlists: Watchlists = Watchlists(),
+        watchlists: Callable[[], Watchlists] = Watchlists,
     ) -> None:
         """Args:
         load: reads a checkpoint folder and warms it up; may raise `core.errors.ModelError`.
+        watchlists: asked once for each batch, so that a batch is matched by one state of them.
         """
         self._watchlists = watchlists
         self._classifier = classifier
@@ -63,7 +65,7 @@ class ClassifyStep:
     def run(self, documents: Sequence[Document]) -> list[Opinion]:
         """One opinion per document, all from the same model version."""
         self._swap()
-        return opinions_on(self._classifier, self._watchlists, [document_text(document) for document in documents])
+        return opinions_on(self._classifier, self._watchlists(), documents)
 
     def prepare(self, version: str, path: str) -> bool:
         """Load another version, off the batch's way; the next batch uses it. Returns whether it could be loaded:
@@ -88,11 +90,15 @@ class ClassifyStep:
                 MODEL_SWAPS.inc()
 
 
-def opinions_on(classifier: TextClassifier, watchlists: Watchlists, texts: Sequence[str]) -> list[Opinion]:
-    """One opinion per text, with its mentions of watchlists."""
-    found = [watchlists.find(text) for text in texts]
+def opinions_on(classifier: TextClassifier, watchlists: Watchlists, documents: Sequence[Document]) -> list[Opinion]:
+    """One opinion per document, with its mentions of watchlists."""
+    texts = [document_text(document) for document in documents]
+    found = [
+        watchlists.find(text, source=document.source, lang=document.lang or "")
+        for text, document in zip(texts, documents, strict=True)
+    ]
     asked = [
-        readings(text, spans, is_marked=classifier.reads_targets) if len(mentions) <= MOST_TARGETS else (text,)
+        what_to_read(classifier, text, spans, watchlists_mentioned=len(mentions))
         for text, mentions in zip(texts, found, strict=True)
         for spans in mentions.values()
     ]
@@ -101,7 +107,7 @@ def opinions_on(classifier: TextClassifier, watchlists: Watchlists, texts: Seque
     toward = iter([list(islice(answers, len(read))) for read in asked])
     mentioned = [
         tuple(
-            _mention(name, len(spans), next(toward), classifier.uncertain_below) for name, spans in mentions.items()
+            mention_of(name, len(spans), next(toward), classifier.uncertain_below) for name, spans in mentions.items()
         )
         for mentions in found
     ]
@@ -111,7 +117,20 @@ def opinions_on(classifier: TextClassifier, watchlists: Watchlists, texts: Seque
     ]
 
 
-def _mention(watchlist: str, times: int, answers: Sequence[Opinion], uncertain_below: float) -> Mention:
+def what_to_read(
+    classifier: TextClassifier, text: str, spans: Sequence[Span], *, watchlists_mentioned: int
+) -> tuple[str, ...]:
+    """The texts whose opinions, taken together, are the one toward a watchlist.
+
+    Args:
+        watchlists_mentioned: how many the document mentions in all; see `MOST_TARGETS`.
+    """
+    if watchlists_mentioned > MOST_TARGETS:
+        return (text,)
+    return readings(text, spans, is_marked=classifier.reads_targets)
+
+
+def mention_of(watchlist: str, times: int, answers: Sequence[Opinion], uncertain_below: float) -> Mention:
     """The mean of what the readings say."""
     scores: dict[str, float] = {
         sentiment: round(fmean(answer.sentiment_scores[sentiment] for answer in answers), 4)
@@ -128,14 +147,5 @@ def _mention(watchlist: str, times: int, answers: Sequence[Opinion], uncertain_b
 
 
 def document_text(document: Document) -> str:
-    """What the classifier reads: the title, where there is one the text does not begin with, the text, and on a line
-    of its own what it quotes. `storage.human_labels.READ_TEXT` says the same in SQL.
-
-    Of posts that quote, people's verdicts are met best so; docs/why/normalisation.md has the figures.
-    """
-    text = document.text
-    if document.quoted_text and document.quoted_text not in text:
-        text = f"{text}\n{document.quoted_text}"
-    if document.title and not text.startswith(document.title):
-        return f"{document.title}\n{text}"
-    return text
+    """What the classifier reads, and where watchlists are looked for."""
+    return whole_text(document.title, document.text, document.quoted_text)

@@ -12,13 +12,13 @@ from kafka.errors import KafkaError
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from core.errors import ModelError
+from core.errors import ConfigError, ModelError
 from core.logs import get_logger
 from core.metrics import ASSIGNED, LAST_PROGRESS, REBALANCES, TOKENS
 from core.probes import ProbeServer
 from core.records import ModelAnnouncement
 from core.settings import Settings
-from core.watchlists import load_watchlists
+from core.watchlist_file import read_watchlists
 from models.inference import Classifier
 from storage.engine import connect
 from storage.local import is_answering
@@ -38,6 +38,7 @@ from streams.publish import PublishStep
 from streams.retry import Patience, leave
 from streams.store import StoreStep
 from streams.watchdog import Watchdog
+from streams.watching import WatchlistFollower, sync_file
 
 log = get_logger(__name__)
 
@@ -60,8 +61,9 @@ class Worker:
         self._settings = settings
         self._bootstrap = bootstrap
         self._database_url = database_url
-        self._watchlists = load_watchlists(settings.watchlists)
+        self._entries = read_watchlists(settings.watchlists) if settings.watchlists else []
         self._engine: Engine = connect(database_url)
+        self._watching = WatchlistFollower(self._engine)
         self._raw_topic = settings.kafka.topic_prefix + topics.RAW
         self._should_stop: Callable[[], bool] = lambda: False
         self._patience = Patience(lambda: self._should_stop())
@@ -160,7 +162,8 @@ class Worker:
 
     async def _open(self) -> tuple[HoleGuard, Pipeline]:
         settings = self._settings
-        classify = ClassifyStep(await self._first_classifier(), self._load, self._watchlists)
+        await self._first_watchlists()
+        classify = ClassifyStep(await self._first_classifier(), self._load, self._watching.current)
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             enable_idempotence=True,
@@ -179,6 +182,7 @@ class Worker:
             producer, classified_topic=prefix + topics.CLASSIFIED, dead_letter_topic=prefix + topics.RAW_DLQ
         )
         self._follow_announcements(classify)
+        self._watching.start()
         self._starting = None
         log.info("worker_ready", model_version=classify.version, group=settings.group)
         return (
@@ -190,7 +194,23 @@ class Worker:
         """Nothing is in flight when this is called; whatever is left open would only be reported as a leak."""
         if self._producer is not None:
             await self._producer.stop()
+        self._watching.stop()
         self._engine.dispose()
+
+    async def _first_watchlists(self) -> None:
+        """Bring the file's entries into SQL, and read all there are.
+
+        Raises:
+            ConfigError: the file has a watchlist that people own in SQL.
+        """
+
+        def catch_up() -> None:
+            sync_file(self._engine, self._settings.watchlists, self._entries)
+            self._watching.catch_up()
+
+        await self._patience.run(
+            "store", lambda error: not isinstance(error, ConfigError), lambda: asyncio.to_thread(catch_up)
+        )
 
     async def _first_classifier(self) -> Classifier:
         """The champion that SQL names, else the configured checkpoint. A champion that cannot be loaded is

@@ -15,7 +15,7 @@ from web.i18n import LanguageSwitch
 from web.metrics import RequestTimer
 from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
-from web.routes import api, documents, incidents, intake, overview, probes
+from web.routes import api, documents, incidents, intake, overview, probes, watchlists
 from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
 
 DEFAULT_PUSH_LIMITS = PushLimits(max_body_bytes=10_000_000, max_documents=10_000, in_flight_bytes=64_000_000)
@@ -56,7 +56,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.console = Console(engine, ZoneInfo(timezone), clock or SystemClock(), environment())
-    for routes in (overview, incidents, documents, probes, api):
+    for routes in (overview, incidents, documents, probes, api, watchlists):
         app.include_router(routes.router)
     if sink is not None:
         app.state.pushing = Pushing.to(sink, push_limits)

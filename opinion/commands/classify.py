@@ -18,9 +18,9 @@ from rich.table import Table
 
 from core.records import Document, Opinion
 from core.settings import Settings, load_settings
-from core.watchlists import load_watchlists
+from core.watchlist_file import load_watchlists
 from opinion.champion import load_classifier
-from streams.classify import document_text, opinions_on
+from streams.classify import opinions_on
 from streams.intake import IntakeLimits
 from streams.sources.files import BadLine, read_documents
 
@@ -79,7 +79,7 @@ def classify(
 
 
 def _classified(
-    file: Path, judge: Callable[[Sequence[str]], list[Opinion]], settings: Settings, bad: list[BadLine]
+    file: Path, judge: Callable[[Sequence[Document]], list[Opinion]], settings: Settings, bad: list[BadLine]
 ) -> Iterator[tuple[list[Document], list[Opinion]]]:
     """Parts of the file with their opinions, in order; bad lines are put aside."""
     limits = IntakeLimits.of(settings)
@@ -93,11 +93,11 @@ def _classified(
                 continue
             part.append(item)
             if len(part) == DOCUMENTS_AT_ONCE:
-                yield part, judge([document_text(document) for document in part])
+                yield part, judge(part)
                 bar.update(task, completed=progress.read_bytes)
                 part = []
         if part:
-            yield part, judge([document_text(document) for document in part])
+            yield part, judge(part)
 
 
 def _write(lines: IO[str], documents: Sequence[Document], opinions: Sequence[Opinion]) -> None:

@@ -1,6 +1,7 @@
 """What documents say of watchlists is in SQL once, follows revisions, and is told again word for word."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
-from storage import audit
+from core.watchlists import Watchlist
+from storage import audit, watchlists
 from storage.documents import DocumentRow, Settled, store
 from storage.engine import connect
 from storage.partitions import Partitions
@@ -150,7 +152,13 @@ def test_a_worker_watches_what_its_file_says(stage: Stage, tmp_path: Path) -> No
     assert [key[:2] for key in stored(stage.engine) if key[1] == "seven"] == [("d7", "seven")]
     assert [key[0] for key in stored(stage.engine) if key[1] == "all"] == sorted(f"d{n}" for n in range(20))
     told = {record.key: json.loads(record.value)["mentions"] for record in stage.read(topics.CLASSIFIED)}
-    assert [mention["watchlist"] for mention in told[b"d7"]] == ["seven", "all"]
+    assert [mention["watchlist"] for mention in told[b"d7"]] == ["all", "seven"]
     assert refused.process.wait(timeout=60) != 0
     assert f'{bad}:2: watchlists[0] ("seven") words: not understood' in refused.log.read_text(encoding="utf-8")
+    with stage.engine.begin() as connection:
+        watchlists.put(connection, [Watchlist("own", ("x",))], by="li")
+    watch.write_text("watchlists:\n- {name: own, any: [y]}\n", encoding="utf-8")
+    clashing = stage.start_worker(OPINION_WATCHLISTS=str(watch))
+    assert clashing.process.wait(timeout=60) != 0
+    assert re.search(rf"'own' is in {watch}, and in the database, where li put it", clashing.log.read_text("utf-8"))
     assert worker.stop() == 0

@@ -27,7 +27,9 @@ class Bench:
         self.engine, self.bootstrap, self.topics, self.producer = engine, bootstrap, topics, producer
         self.classifier = classifier or WordClassifier()
         watchlists = Watchlists([Watchlist("acme", ("Acme",)), Watchlist("bolt", ("Bolt",))])
-        self.classify = ClassifyStep(self.classifier, load=lambda path: WordClassifier(), watchlists=watchlists)
+        self.classify = ClassifyStep(
+            self.classifier, load=lambda path: WordClassifier(), watchlists=lambda: watchlists
+        )
         publish = PublishStep(producer, classified_topic=topics[0], dead_letter_topic=topics[1])
         self.pipeline = Pipeline(LIMITS, self.classify, StoreStep(engine), publish, Patience(lambda: False))
 

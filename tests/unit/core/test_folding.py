@@ -1,11 +1,12 @@
 import re
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.folding import PLAIN, fold
+from core.folding import PLAIN, fold, simplified
 
 TRICKY = [
     "…",
@@ -15,6 +16,9 @@ TRICKY = [
     "ﬃ",
     "İ",
     "ｶﾞ",
+    "蘋",
+    "\uf9dc",
+    "\u7bc0",
     "ガ",
     "e\u0301",
     "é",
@@ -31,7 +35,7 @@ TRICKY = [
 def reference(text: str) -> str:
     """The definition, at once: no way back to the original."""
     spaced = re.sub(r"\s+", " ", text)
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", spaced).casefold())
+    return simplified(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", spaced).casefold()))
 
 
 @pytest.mark.parametrize("piece", TRICKY)
@@ -66,3 +70,29 @@ def test_plain_characters_fold_to_one() -> None:
     assert len(plain) > 20_000
     assert [c for c in plain if fold(c).text != reference(c) or len(reference(c)) != 1] == []
     assert [c for c in plain if len(unicodedata.normalize("NFKC", "a" + c)) != 2] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"), [("臺灣蘋果", "台湾苹果"), ("薴", "苎"), ("\uf9dc", "隆"), ("㑮", "𫝈"), ("日本", "日本")]
+)
+def test_traditional_characters_are_simplified(text: str, folded: str) -> None:
+    """One for one, at their own places, compatibility forms and rare planes too; what has one form stays."""
+    assert (fold(text).text, list(fold(text).starts)) == (folded, list(range(len(text))))
+
+
+def test_simplified_characters_stay() -> None:
+    """Folding twice is folding once: no character is simplified to one that would be simplified again."""
+    everything = "".join(chr(code) for code in range(0x3400, 0x30000))
+    assert simplified(simplified(everything)) == simplified(everything)
+
+
+def test_the_table_is_that_of_opencc() -> None:
+    """The file in `core` is OpenCC's table, of several characters the first, chains followed to their end."""
+    opencc = pytest.importorskip("opencc", reason="the table's source is not installed")
+    path = Path(opencc.__file__).parent / "dictionary" / "TSCharacters.txt"
+    pairs = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    first = {key: values.split(" ")[0] for key, values in pairs}
+    table = {key: first.get(value, value) for key, value in first.items() if len(key) == len(value) == 1}
+    assert len(table) > 4000
+    assert {key: value for key, value in table.items() if simplified(key) != value} == {}
+    assert [chr(c) for c in range(0x3400, 0x30000) if simplified(chr(c)) != table.get(chr(c), chr(c))] == []
