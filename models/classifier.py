@@ -193,7 +193,8 @@ class OpinionClassifier(PreTrainedModel):  # type: ignore[misc]
         temperature = self.config.soft_temperature
         heads = zip(self.split_heads(logits).values(), self.split_heads(soft_scores.float()).values(), strict=True)
         losses = [-(soft * torch.log_softmax(part / temperature, dim=-1)).sum(dim=-1).mean() for part, soft in heads]
-        return torch.stack(losses).mean() * temperature**2
+        mean: torch.Tensor = torch.stack(losses).mean()
+        return mean * temperature**2
 
 
 def masked_cross_entropy(

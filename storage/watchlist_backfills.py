@@ -31,6 +31,7 @@ class StoredDocument(NamedTuple):
     lang: str
     title: str | None
     text: str
+    quoted_text: str | None
     topic_label: str
     mentions: list[dict[str, Any]] | None
     model_version: str
