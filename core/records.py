@@ -86,6 +86,8 @@ class ClassifiedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_default
 
     Attributes:
         topic_uncertain, sentiment_uncertain, mentions: as in `Opinion`; absent means false, and none.
+        copy_cluster: id of the earliest document of which this one is a copy, its own where it is the earliest or
+            alone. As known when it was stored: an earlier one may turn up later, see `bi.copy` for what is known now.
     """
 
     id: str
@@ -106,6 +108,7 @@ class ClassifiedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_default
     topic_uncertain: bool = False
     sentiment_uncertain: bool = False
     mentions: tuple[Mention, ...] = ()
+    copy_cluster: str | None = None
 
 
 class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):

@@ -154,6 +154,17 @@ class AuditSettings(_Section):
     )
 
 
+class CopySettings(_Section):
+    """Copies of one text."""
+
+    window: timedelta = Field(
+        timedelta(days=7),
+        ge=timedelta(days=0),
+        le=timedelta(days=366),
+        description="Documents published more days apart are never copies of one another; the same for every worker.",
+    )
+
+
 class WebSettings(_Section):
     """The console."""
 
@@ -195,6 +206,7 @@ class Settings(BaseSettings):
     retrain: RetrainSettings = RetrainSettings()
     audit: AuditSettings = AuditSettings()
     web: WebSettings = WebSettings()
+    copies: CopySettings = CopySettings()
 
     @field_validator("timezone")
     @classmethod
