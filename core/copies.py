@@ -109,9 +109,7 @@ def sign(texts: Sequence[str]) -> list[Signature | None]:
 
 def bands(sketch: bytes, count: int) -> list[int]:
     """The keys under which an index finds the copies of a text: equal bytes in an equal place give an equal key."""
-    return [
-        nth << (8 * ROWS) | int.from_bytes(sketch[nth * ROWS : (nth + 1) * ROWS]) for nth in range(count)
-    ]
+    return [nth << (8 * ROWS) | int.from_bytes(sketch[nth * ROWS : (nth + 1) * ROWS]) for nth in range(count)]
 
 
 def similarity(one: Signature, other: Signature) -> float:

@@ -161,7 +161,9 @@ def _edges(
         (node.id, other)
         for node in fresh
         for other in copies_among(
-            node, [(new | alive)[one] for one in sorted(near.get(node.id, ())) if one in new or one in alive], window_days
+            node,
+            [(new | alive)[one] for one in sorted(near.get(node.id, ())) if one in new or one in alive],
+            window_days,
         )
     ]
     return edges, {other: alive[other] for _, other in edges if other in alive}
@@ -171,9 +173,7 @@ _LOCK_CLUSTERS = text("""
     SELECT id, documents, first_at, first_id FROM copy_cluster WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE
 """)
 # A node that joined a cluster while this waited does not match any more, and is not locked: its cluster is its lock.
-_LOCK_SINGLE = text(
-    "SELECT id FROM copy_text WHERE id = ANY(:ids) AND cluster IS NULL ORDER BY id FOR NO KEY UPDATE"
-)
+_LOCK_SINGLE = text("SELECT id FROM copy_text WHERE id = ANY(:ids) AND cluster IS NULL ORDER BY id FOR NO KEY UPDATE")
 
 
 def _lock(connection: Connection, known: dict[int, Node]) -> dict[int, _Cluster]:
@@ -292,9 +292,7 @@ def _groups(
     return groups
 
 
-def _rebuilt(
-    connection: Connection, nodes: Sequence[Node], inside: Sequence[int], window_days: int
-) -> list[_Group]:
+def _rebuilt(connection: Connection, nodes: Sequence[Node], inside: Sequence[int], window_days: int) -> list[_Group]:
     """The components of what is left of a component, all of its nodes read; its clusters' rows are given up."""
     everything = read_clusters(connection, inside) | {node.id: node for node in nodes}
     left = sorted((node for node in everything.values() if node.documents), key=lambda node: (node.first, node.id))

@@ -145,7 +145,11 @@ def claim_keys(connection: Connection, nodes: Sequence[Node], window_days: int) 
     if joining:
         connection.execute(_JOIN, _columns(joining))
     span = {"first": min(taken.values()), "last": max(taken.values())}
-    margin = {"keys": keys, "first": _shifted(span["first"], -window_days), "last": _shifted(span["last"], window_days)}
+    margin = {
+        "keys": keys,
+        "first": _shifted(span["first"], -window_days),
+        "last": _shifted(span["last"], window_days),
+    }
     by_key: defaultdict[int, set[int]] = defaultdict(set)
     for row in connection.execute(_SHARING, margin):
         by_key[row.key].add(row.node)

@@ -1,6 +1,6 @@
 """Writing documents: each id one row for good, its history, and the minute counts, in the caller's transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -66,7 +66,8 @@ class DocumentRow(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of one record. `published` is the version its record made, to be sent on; None for a repeat
-    that made none. `voice` is the id of the document whose copy that is, as known now; its own where it is none."""
+    that made none. `voice` is the id of the document whose copy the newest version is, as known now; its own where it is
+    none."""
 
     fate: Fate
     published: DocumentRow | None
@@ -148,14 +149,12 @@ def store(
         if standing.is_copy:
             changes.add_copy(standing.after)
     apply_changes(connection, changes)
-    return _with_voices(connection, _with_redelivered(connection, incoming, settled, current), settlement.voices)
-
-
-def _with_voices(connection: Connection, settled: list[Settled], voices: Mapping[str, str]) -> list[Settled]:
-    """Say of each version that is sent on whose copy it is; of one that is sent on again, as it is known now."""
-    again = [one.published for one in settled if one.published is not None and one.published.id not in voices]
-    known = {**copies.voices(connection, again), **voices}
-    return [replace(one, voice=known[one.published.id]) if one.published is not None else one for one in settled]
+    again = [row for key, row in current.items() if key not in settlement.voices]
+    voices = {**copies.voices(connection, again), **settlement.voices}
+    return [
+        replace(one, voice=voices[one.published.id]) if one.published is not None else one
+        for one in _with_redelivered(connection, incoming, settled, current)
+    ]
 
 
 def decide(before: DocumentRow | None, row: DocumentRow) -> Fate | None:
