@@ -75,6 +75,11 @@ def compared(text: str) -> str:
     return _NO_WORD.sub("", fold(_ADDRESS.sub(" ", unicodedata.normalize("NFKC", text))).text)
 
 
+def compared_text(title: str | None, body: str) -> str:
+    """What of a document is compared."""
+    return f"{title}\n{body}" if title else body
+
+
 def sign(texts: Sequence[str]) -> list[Signature | None]:
     """The signature of each text; None where it is too short to be anybody's copy."""
     signatures: list[Signature | None] = [None] * len(texts)

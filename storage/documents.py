@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, select, text, tuple_
 
-from core.copies import sign
+from core.copies import compared_text, sign
 from core.taxonomy import Sentiment
 from storage import copies, mentions
 from storage.copy_index import Node, node_of
@@ -66,8 +66,8 @@ class DocumentRow(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of one record. `published` is the version its record made, to be sent on; None for a repeat
-    that made none. `voice` is the id of the document whose copy the newest version is, as known now; its own where it is
-    none."""
+    that made none. `voice` is the id of the document whose copy the newest version is, as known now; its own where
+    it is none."""
 
     fate: Fate
     published: DocumentRow | None
@@ -101,7 +101,7 @@ def store(
         One `Settled` per record, in order. Running the same batch again changes nothing and returns the same
         versions to publish.
     """
-    signatures = sign([f"{row.title or ''}\n{row.text}" for row in incoming])
+    signatures = sign([compared_text(row.title, row.text) for row in incoming])
     current = _lock_current(connection, incoming)
     started = dict(current)
     nodes: dict[int, Node] = {}

@@ -73,7 +73,7 @@ def expected_clusters(documents: Iterable[DocumentRow], window_days: int = WINDO
     versions = list(documents)
     signed = [
         (version, signature)
-        for version, signature in zip(versions, sign([f"\n{one.text}" for one in versions]), strict=True)
+        for version, signature in zip(versions, sign([one.text for one in versions]), strict=True)
         if signature is not None
     ]
     joined = DisjointSets(len(signed))
