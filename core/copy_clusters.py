@@ -75,11 +75,12 @@ def _join_copies(
     joined: DisjointSets, signatures: Sequence[Signature | None], n: int, near: Sequence[int], band_count: int
 ) -> None:
     """Join `n` with its copies among `near`; one that is known to belong to `n` is not compared again."""
+    signature = signatures[n]
+    if signature is None:
+        return
     for start in range(0, len(near), AT_ONCE):
         name = joined.find(n)
         others = [(m, s) for m in near[start : start + AT_ONCE] if joined.find(m) != name and (s := signatures[m])]
-        signature = signatures[n]
-        assert signature is not None
         for (m, _), is_copy in zip(others, are_copies(signature, [s for _, s in others], band_count), strict=True):
             if is_copy:
                 joined.join(n, m)

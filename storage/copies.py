@@ -1,19 +1,18 @@
-"""Which documents are copies of one another, kept in the caller's transaction: `copy_text`, `copy_band`, `copy_cluster`.
+"""Which documents are copies of one another: `copy_text`, `copy_band`, `copy_cluster`, in the caller's transaction.
 
-Two documents are copies when their texts are (`core.copies`) and their days of publication lie at most a window apart;
-a cluster is a connected component of that relation, so it depends neither on the order of arrival nor on who stores
-what. The earliest document of a cluster, of equally early ones that with the least id, is its voice; the others are
-copies and carry it on.
+Two documents are copies when their texts are (`core.copies`) and their days of publication lie at most a window
+apart; a cluster is a connected component of that relation, so it depends neither on the order of arrival nor on who
+stores what. The earliest document of a cluster, of equally early ones that with the least id, is its voice; the
+others are copies and carry it on.
 
 Locks, after those of the documents' keys and before those of the minute counts: new nodes, keys of bands, clusters,
-single nodes; each in sorted order. What was read before a lock was there is read again with it; if it has changed, all
-is taken back to a savepoint and begun again, so nobody ever waits out of order.
+single nodes; each in sorted order. What was read before a lock was there is read again with it; if it has changed,
+all is taken back to a savepoint and begun again, so nobody ever waits out of order.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, text
@@ -26,7 +25,6 @@ from storage.copy_index import (
     add_nodes,
     claim_keys,
     copies_among,
-    day_of,
     read_clusters,
     read_nodes,
     with_firsts,
@@ -48,10 +46,11 @@ class Version(Counted, Protocol):
 
 @dataclass(frozen=True)
 class Move:
-    """A document's newest version and the one it had before the transaction, None for a new document."""
+    """A document's newest version and the one it had before the transaction: None for a new document, and for one
+    that was deleted."""
 
     before: Version | None
-    after: Version
+    after: Version | None
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,11 @@ class Standing:
     """A document that was, or now is, a copy; told whenever the document or its standing has changed.
 
     Attributes:
-        before, after: its version before and after the transaction; the same where only others moved.
+        before, after: its version before and after the transaction, as in `Move`; the same where only others moved.
     """
 
     before: Version | None
-    after: Version
+    after: Version | None
     was_copy: bool
     is_copy: bool
 
@@ -103,8 +102,8 @@ def settle(
         connection: in the transaction that has written the documents already, and holds the locks of their keys.
         nodes: by id, the nodes that the versions after name.
     """
-    touched = [move for move in moves if move.after.copy_text is not None or _node(move.before) is not None]
-    voices = {move.after.id: move.after.id for move in moves}
+    touched = [move for move in moves if _node(move.after) is not None or _node(move.before) is not None]
+    voices = {move.after.id: move.after.id for move in moves if move.after is not None}
     if not touched:
         return Settlement([], voices)
     while True:
@@ -123,12 +122,12 @@ def _settle(
     removed: defaultdict[int, list[Member]] = defaultdict(list)
     involved: set[int] = set()
     for move in moves:
-        before, after = _node(move.before), move.after.copy_text
+        before, after = _node(move.before), _node(move.after)
         involved |= {one for one in (before, after) if one is not None}
         if before != after:
-            if before is not None:
-                removed[before].append(_member(move.after))
-            if after is not None:
+            if move.before is not None and before is not None:
+                removed[before].append(_member(move.before))
+            if move.after is not None and after is not None:
                 added[after].append(_member(move.after))
     add_nodes(connection, [given[one] for one in sorted(added)])
     known = read_nodes(connection, involved)
@@ -137,6 +136,28 @@ def _settle(
     known |= partners
     clusters = _lock(connection, known)
     return _apply(connection, moves, known, clusters, edges, added, removed, window_days)
+
+
+def take_out(connection: Connection, ids: Sequence[int], window_days: int = WINDOW_DAYS) -> list[Standing]:
+    """Empty nodes, whose keys the caller holds, of all their documents.
+
+    Returns:
+        What this does to documents that stay: those that were copies and are voices now.
+    """
+    while True:
+        try:
+            with connection.begin_nested():
+                known = read_nodes(connection, ids)
+                clusters = _lock(connection, known)
+        except _ChangedMeanwhileError:
+            continue
+        break
+    old_voices = {cluster.first for cluster in clusters.values()}
+    changed = {one: replace(node, documents=0, first=None) for one, node in known.items()}
+    groups = _groups(connection, known, clusters, changed, (), set(known), window_days)
+    _write(connection, known, clusters, groups)
+    risen = {group.first for group in groups} - old_voices
+    return [Standing(row, row, True, False) for row in _versions(connection, risen).values()]
 
 
 def _node(version: Version | None) -> int | None:
@@ -221,12 +242,16 @@ def _apply(
         Standing(move.before, move.after, _is_copy(move.before, old_voices), _is_copy(move.after, new_voices))
         for move in moves
     ]
-    others = (old_voices ^ new_voices) - {_member(move.after) for move in moves}
+    others = (old_voices ^ new_voices) - {_member(one) for move in moves if (one := move.after or move.before)}
     standings += [
         Standing(row, row, member not in old_voices, member not in new_voices)
         for member, row in _versions(connection, others).items()
     ]
-    found = {move.after.id: voices[move.after.copy_text].id for move in moves if move.after.copy_text is not None}
+    found = {
+        move.after.id: voices[move.after.copy_text].id
+        for move in moves
+        if move.after is not None and move.after.copy_text is not None
+    }
     return [one for one in standings if one.was_copy or one.is_copy], found
 
 

@@ -239,11 +239,15 @@ _HEIRS = text("""
 _DROP = text("DELETE FROM copy_text WHERE id = ANY(:ids)")
 
 
+def hold_keys(connection: Connection, nodes: Sequence[Node]) -> None:
+    """Hold the keys of nodes that are there."""
+    keys = {key for node in nodes for key in bands(node.signature.sketch, STREAM_BANDS)}
+    connection.execute(_LOCK, {"keys": sorted(keys)}).all()
+
+
 def forget_nodes(connection: Connection, nodes: Sequence[Node]) -> None:
-    """Delete nodes and their keys; a key whose first node goes gets another one for its lock."""
+    """Delete nodes whose keys the caller holds; a key whose first node goes gets another one for its lock."""
     pairs = {(key, node.id): node.day for node in nodes for key in bands(node.signature.sketch, STREAM_BANDS)}
-    keys = sorted({key for key, _ in pairs})
-    connection.execute(_LOCK, {"keys": keys}).all()
     columns = _columns(pairs)
     orphans = list(connection.execute(_FORGET, {"keys": columns["keys"], "nodes": columns["nodes"]}).scalars())
     connection.execute(_HEIRS, {"keys": orphans})

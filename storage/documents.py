@@ -146,7 +146,7 @@ def store(
     for standing in settlement.standings:
         if standing.was_copy and standing.before is not None:
             changes.remove_copy(standing.before)
-        if standing.is_copy:
+        if standing.is_copy and standing.after is not None:
             changes.add_copy(standing.after)
     apply_changes(connection, changes)
     again = [row for key, row in current.items() if key not in settlement.voices]

@@ -54,9 +54,12 @@ class _Read:
 
 
 def copies(
-    file: Annotated[Path, typer.Argument(help="JSONL, JSONL.gz or CSV of documents, as `opinion import` reads them.")],
+    file: Annotated[
+        Path, typer.Argument(help="JSONL, JSONL.gz or CSV of documents, as `opinion import` reads them.")
+    ],
     window: Annotated[
-        int | None, typer.Option(help="Copies are published at most so many days (UTC) apart; else at any time.", min=0)
+        int | None,
+        typer.Option(help="Copies are published at most so many days (UTC) apart; else at any time.", min=0),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help='`{"clusters": [[ids], …]}` on stdout.')] = False,
 ) -> None:

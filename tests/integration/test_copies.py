@@ -8,15 +8,19 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, func, select, text
 
 from storage import audit
+from storage.copies import Move, settle
+from storage.copy_retention import forget_before
 from storage.documents import DocumentRow, Settled, store
 from storage.engine import connect
 from storage.partitions import Partitions
 from storage.row_audit import EARLIEST, LATEST, Slice, check_slice
-from tests.support.copies import OTHER, STORY, expected_clusters, mixed_rows, newest, stored_clusters
+from storage.tables import copy_band, copy_cluster, copy_text
+from tests.support.copies import OTHER, STORY, WIRE, expected_clusters, mixed_rows, newest, stored_clusters
 from tests.support.records import START, row
+from tests.support.waiting import wait_for
 
 DAY = timedelta(days=1)
 
@@ -105,7 +109,7 @@ def test_a_late_document_joins_two_clusters(engine: Engine) -> None:
 
 
 def test_a_revision_of_the_voice_hands_it_on(engine: Engine) -> None:
-    """When the earliest document says something else, the next one is the voice; when it says it again, it is back."""
+    """When the earliest document says something else, the next one is the voice; when it says it again, it is."""
     put(engine, row("a", 0, text=STORY), row("b", 1, text=STORY, published_at=START + DAY))
     [left] = put(engine, row("a", 2, text=OTHER))
     assert left.voice == "a"
@@ -131,13 +135,13 @@ def test_redelivery_has_no_effect(engine: Engine) -> None:
     batch = [row("a", 0, text=STORY), row("b", 1, text=STORY), row("c", 2, text=OTHER), row("c", 3, text=STORY)]
     first = put(engine, *batch)
     queries = [
-        f"SELECT xmin, ctid, * FROM {table} ORDER BY ctid" for table in ("copy_text", "copy_band", "copy_cluster")
+        select(text("xmin, ctid"), table).order_by(text("ctid")) for table in (copy_text, copy_band, copy_cluster)
     ]
     with engine.connect() as connection:
-        before = [connection.execute(text(query)).all() for query in queries]
+        before = [connection.execute(query).all() for query in queries]
     again = put(engine, *batch)
     with engine.connect() as connection:
-        assert [connection.execute(text(query)).all() for query in queries] == before
+        assert [connection.execute(query).all() for query in queries] == before
     assert [one.voice for one in again] == [one.voice for one in first]
 
 
@@ -162,11 +166,8 @@ def test_what_does_not_add_up_is_a_fault(engine: Engine) -> None:
 def test_any_order_and_batches_give_the_same_clusters(engine: Engine, seed: int, size: int) -> None:
     """Whatever comes, in whatever order and batches, the clusters are those of all pairs compared."""
     with engine.begin() as connection:
-        connection.execute(
-            text(
-                "TRUNCATE document, document_key, document_revision, opinion_minute, copy_text, copy_band, copy_cluster"
-            )
-        )
+        connection.execute(text("TRUNCATE document, document_key, document_revision, opinion_minute"))
+        connection.execute(text("TRUNCATE copy_text, copy_band, copy_cluster"))
     rng = random.Random(seed)
     rows = [one._replace(record_offset=n) for n, one in enumerate(_shuffled(mixed_rows(rng, 40), rng))]
     for start in range(0, len(rows), size):
@@ -208,10 +209,90 @@ def test_workers_at_once_give_the_same_clusters(engine: Engine, seed: int, worke
     check(engine)
 
 
+def test_copies_stored_at_the_same_moment_wait_for_each_other(engine: Engine) -> None:
+    """A worker that stores a copy of what another has not committed yet waits, and then finds it."""
+    Partitions(engine).ensure([START])
+    with engine.begin() as first:
+        store(first, [row("a", 0, text=STORY)])
+        other = threading.Thread(target=put, args=(engine, row("b", 1, text=f"转载:{STORY}")))
+        other.start()
+        wait_for(lambda: _waiting(engine), 10, "the second worker to wait for the first")
+    other.join()
+    assert stored_clusters(engine) == {frozenset("ab")}
+    check(engine)
+
+
+def _waiting(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        query = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool(connection.scalar(text(query)))
+
+
+def test_strangers_stored_at_the_same_moment_do_not_wait(engine: Engine) -> None:
+    """Workers hold each other up over copies only."""
+    Partitions(engine).ensure([START])
+    with engine.begin() as first:
+        store(first, [row("a", 0, text=STORY)])
+        put(engine, row("b", 1, text=OTHER, source="news"))
+    assert stored_clusters(engine) == set()
+
+
+def test_what_retention_drops_leaves_its_clusters(engine: Engine) -> None:
+    """Of a cluster that reaches back before the kept time the rest goes on, under the earliest that is kept."""
+    rows = [
+        row(key, n, text=body, published_at=START + days * DAY)
+        for n, (key, days, body) in enumerate(
+            [("a", -3, STORY), ("b", 0, STORY), ("c", 1, STORY + "完"), ("x", -2, OTHER), ("y", 0, WIRE)]
+        )
+    ]
+    put(engine, *rows)
+    assert voices(engine) == (5, 3)
+    with engine.begin() as connection:
+        while forget_before(connection, START.replace(hour=0), rows=1):
+            pass
+        connection.execute(text("DELETE FROM document WHERE published_at < :at"), {"at": START.replace(hour=0)})
+        connection.execute(text("DELETE FROM document_key WHERE published_at < :at"), {"at": START.replace(hour=0)})
+        connection.execute(text("DELETE FROM opinion_minute WHERE bucket_at < :at"), {"at": START.replace(hour=0)})
+    assert stored_clusters(engine) == {frozenset("bc")}
+    assert voices(engine) == (3, 2)
+    check(engine)
+    put(engine, row("d", 9, text=STORY), row("e", 10, text=OTHER))
+    assert stored_clusters(engine) == {frozenset("bcd")}
+    check(engine)
+
+
+def test_the_index_is_empty_when_everything_is_forgotten(engine: Engine) -> None:
+    """Nothing of a dropped text stays behind: no signature, no key, no cluster."""
+    put(engine, *mixed_rows(random.Random(5), 60))
+    with engine.begin() as connection:
+        while forget_before(connection, START + 400 * DAY, rows=7):
+            pass
+        left = [connection.scalar(select(func.count()).select_from(t)) for t in (copy_text, copy_band, copy_cluster)]
+    assert left == [0, 0, 0]
+
+
+def test_a_deleted_document_leaves_its_cluster(engine: Engine) -> None:
+    """Whoever deletes a document settles it as a move to nowhere; the voice goes to the next one."""
+    [gone, _] = put(engine, row("a", 0, text=STORY), row("b", 1, text=STORY, published_at=START + DAY))
+    assert gone.published is not None
+    with engine.begin() as connection:
+        _delete(connection, gone.published)
+        settlement = settle(connection, [Move(gone.published, None)], {})
+    assert [(one.after.id, one.was_copy, one.is_copy) for one in settlement.standings if one.after] == [
+        ("b", True, False)
+    ]
+    assert stored_clusters(engine) == set()
+
+
+def _delete(connection: Connection, version: DocumentRow) -> None:
+    connection.execute(text("DELETE FROM document WHERE id = :id"), {"id": version.id})
+
+
 def _shuffled(rows: Sequence[DocumentRow], rng: random.Random) -> list[DocumentRow]:
     """Another order, in which every row is a newer crawl than those before it."""
-    mixed = rng.sample(list(rows), len(rows))
     return [
         one._replace(crawled_at=START + timedelta(seconds=n), recorded_at=START + timedelta(seconds=n))
-        for n, one in enumerate(mixed)
+        for n, one in enumerate(rng.sample(list(rows), len(rows)))
     ]
