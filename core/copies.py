@@ -125,33 +125,49 @@ def similarity(one: Signature, other: Signature) -> float:
 def similarities(sketch: bytes, others: Sequence[bytes]) -> NDArray[np.float64]:
     """The same of one sketch and many."""
     table = np.frombuffer(b"".join(others), dtype=np.uint8).reshape(len(others), SKETCH_BYTES)
-    equal: NDArray[np.float64] = np.mean(table == np.frombuffer(sketch, dtype=np.uint8), axis=1)
-    return np.maximum(0.0, (equal - _CHANCE) / (1 - _CHANCE))
+    return of_equal_bytes(np.count_nonzero(table == np.frombuffer(sketch, dtype=np.uint8), axis=1))
+
+
+def of_equal_bytes(count: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The similarity that so many equal bytes of two sketches speak of."""
+    estimated: NDArray[np.float64] = np.maximum(0.0, (count / SKETCH_BYTES - _CHANCE) / (1 - _CHANCE))
+    return estimated
 
 
 def are_copies(one: Signature, others: Sequence[Signature], band_count: int) -> list[bool]:
     """Whether a text is a copy of each of the others; the same whichever of two is asked for the other."""
     if not others:
         return []
-    found = similarities(one.sketch, [other.sketch for other in others]).tolist()
+    found = are_close(
+        similarities(one.sketch, [other.sketch for other in others]),
+        np.maximum(one.threshold, [other.threshold for other in others]),
+        np.array([one.shingles] * len(others)),
+        np.array([other.shingles for other in others]),
+    )
     keys = set(bands(one.sketch, band_count))
     return [
-        _is_close(one, other, j)
+        bool(is_close)
         and not keys.isdisjoint(bands(other.sketch, band_count))
-        and _report_the_same(one.figures, other.figures)
-        for other, j in zip(others, found, strict=True)
+        and report_the_same(one.figures, other.figures)
+        for other, is_close in zip(others, found, strict=True)
     ]
 
 
-def _is_close(one: Signature, other: Signature, j: float) -> bool:
-    if j >= max(one.threshold, other.threshold):
-        return True
-    shorter = min(one.shingles, other.shingles)
-    shared = j / (1 + j) * (one.shingles + other.shingles)
-    return j >= CONTAINED_LEAST_J and shorter >= CONTAINED_LEAST_SHINGLES and shared >= CONTAINED * shorter
+def are_close(
+    j: NDArray[np.float64], threshold: NDArray[np.float64], one: NDArray[np.int64], other: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which pairs are similar enough, or nearly one within the other.
+
+    Args:
+        j: the similarity of each pair. threshold: the higher of its two. one, other: how many shingles they have.
+    """
+    shorter = np.minimum(one, other)
+    shared = j / (1 + j) * (one + other)
+    is_within = (j >= CONTAINED_LEAST_J) & (shorter >= CONTAINED_LEAST_SHINGLES) & (shared >= CONTAINED * shorter)
+    return (j >= threshold) | is_within
 
 
-def _report_the_same(one: bytes, other: bytes) -> bool:
+def report_the_same(one: bytes, other: bytes) -> bool:
     """False for two texts full of numbers that have hardly one in common, say two days' reports of one market."""
     fewer, more = sorted((_pairs(one), _pairs(other)), key=len)
     return len(fewer) < FEWEST_FIGURES or len(fewer & more) >= COMMON_FIGURES * len(fewer)
