@@ -16,7 +16,7 @@ text the same signature.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -117,15 +117,41 @@ def bands(sketch: bytes, count: int) -> list[int]:
     return [nth << (8 * ROWS) | int.from_bytes(sketch[nth * ROWS : (nth + 1) * ROWS]) for nth in range(count)]
 
 
+class Signatures:
+    """Many signatures as columns, so that one text can be held against all of them at once."""
+
+    def __init__(self, signatures: Sequence[Signature]) -> None:
+        self._sketches = np.frombuffer(b"".join(one.sketch for one in signatures), dtype=np.uint8)
+        self._sketches = self._sketches.reshape(len(signatures), SKETCH_BYTES)
+        self._thresholds = np.array([one.threshold for one in signatures])
+        self._shingles = np.array([one.shingles for one in signatures])
+        self._figures = [one.figures for one in signatures]
+
+    def copies_of(self, one: Signature, band_count: int, among: Sequence[int]) -> Iterator[int]:
+        """Those places of `among` whose text is a copy of this one; as many are worked out as are asked for."""
+        sketch = np.frombuffer(one.sketch, dtype=np.uint8)
+        for start in range(0, len(among), COMPARED_AT_ONCE):
+            places = np.array(among[start : start + COMPARED_AT_ONCE])
+            equal = self._sketches[places] == sketch
+            is_near = equal[:, : band_count * ROWS].reshape(len(places), band_count, ROWS).all(axis=2).any(axis=1)
+            is_near &= are_close(
+                of_equal_bytes(np.count_nonzero(equal, axis=1)),
+                np.maximum(one.threshold, self._thresholds[places]),
+                np.full(len(places), one.shingles),
+                self._shingles[places],
+            )
+            for place in places[is_near].tolist():
+                if report_the_same(one.figures, self._figures[place]):
+                    yield place
+
+
+COMPARED_AT_ONCE = 64  # in a cluster of copies the first few tell
+
+
 def similarity(one: Signature, other: Signature) -> float:
     """The Jaccard similarity of their shingles, estimated."""
-    return float(similarities(one.sketch, [other.sketch])[0])
-
-
-def similarities(sketch: bytes, others: Sequence[bytes]) -> NDArray[np.float64]:
-    """The same of one sketch and many."""
-    table = np.frombuffer(b"".join(others), dtype=np.uint8).reshape(len(others), SKETCH_BYTES)
-    return of_equal_bytes(np.count_nonzero(table == np.frombuffer(sketch, dtype=np.uint8), axis=1))
+    equal = np.frombuffer(one.sketch, dtype=np.uint8) == np.frombuffer(other.sketch, dtype=np.uint8)
+    return float(of_equal_bytes(np.count_nonzero(equal, keepdims=True))[0])
 
 
 def of_equal_bytes(count: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -138,19 +164,8 @@ def are_copies(one: Signature, others: Sequence[Signature], band_count: int) -> 
     """Whether a text is a copy of each of the others; the same whichever of two is asked for the other."""
     if not others:
         return []
-    found = are_close(
-        similarities(one.sketch, [other.sketch for other in others]),
-        np.maximum(one.threshold, [other.threshold for other in others]),
-        np.array([one.shingles] * len(others)),
-        np.array([other.shingles for other in others]),
-    )
-    keys = set(bands(one.sketch, band_count))
-    return [
-        bool(is_close)
-        and not keys.isdisjoint(bands(other.sketch, band_count))
-        and report_the_same(one.figures, other.figures)
-        for other, is_close in zip(others, found, strict=True)
-    ]
+    found = set(Signatures(others).copies_of(one, band_count, range(len(others))))
+    return [n in found for n in range(len(others))]
 
 
 def are_close(

@@ -23,13 +23,14 @@ from storage.copy_index import (
     Member,
     Node,
     add_nodes,
+    candidates,
     claim_keys,
-    copies_among,
     read_clusters,
     read_nodes,
     with_firsts,
     write_nodes,
 )
+from storage.copy_search import Found, find_copies
 from storage.minute_counts import Counted
 
 WINDOW_DAYS: Final = 7
@@ -87,6 +88,7 @@ class _Cluster:
     id: int
     documents: int
     first: Member
+    parted: int
 
 
 class _ChangedMeanwhileError(Exception):
@@ -132,10 +134,12 @@ def _settle(
     add_nodes(connection, [given[one] for one in sorted(added)])
     known = read_nodes(connection, involved)
     fresh = [known[one] for one in sorted(added) if known[one].documents == 0]
-    edges, partners = _edges(connection, fresh, window_days)
-    known |= partners
+    found, parted = _edges(connection, fresh, window_days)
+    known |= found.partners
     clusters = _lock(connection, known)
-    return _apply(connection, moves, known, clusters, edges, added, removed, window_days)
+    if any(cluster.parted != parted.get(cluster.id, cluster.parted) for cluster in clusters.values()):
+        raise _ChangedMeanwhileError  # it may not hold any more what one of its members stood for
+    return _apply(connection, moves, known, clusters, found.edges, added, removed, window_days)
 
 
 def take_out(connection: Connection, ids: Sequence[int], window_days: int = WINDOW_DAYS) -> list[Standing]:
@@ -168,30 +172,19 @@ def _member(version: Version) -> Member:
     return Member(version.published_at, version.id)
 
 
-def _edges(
-    connection: Connection, fresh: Sequence[Node], window_days: int
-) -> tuple[list[tuple[int, int]], dict[int, Node]]:
-    """Who is a copy of the nodes that have come, and what is stored of these others."""
-    near = claim_keys(connection, fresh, window_days) if fresh else {}
-    if near is None:
+def _edges(connection: Connection, fresh: Sequence[Node], window_days: int) -> tuple[Found, dict[int, int]]:
+    """Of whom the nodes that have come are copies; and how often each cluster had been parted when that was asked."""
+    keys = claim_keys(connection, fresh) if fresh else []
+    if keys is None:
         raise _ChangedMeanwhileError
-    new = {node.id: node for node in fresh}
-    others = read_nodes(connection, {one for ones in near.values() for one in ones} - set(new))
-    alive = {one: node for one, node in others.items() if node.documents > 0}
-    edges = [
-        (node.id, other)
-        for node in fresh
-        for other in copies_among(
-            node,
-            [(new | alive)[one] for one in sorted(near.get(node.id, ())) if one in new or one in alive],
-            window_days,
-        )
-    ]
-    return edges, {other: alive[other] for _, other in edges if other in alive}
+    known = candidates(connection, keys, fresh, window_days) if keys else []
+    parted = {one.cluster: one.parted for one in known if one.cluster is not None}
+    return find_copies(connection, fresh, known, window_days), parted
 
 
 _LOCK_CLUSTERS = text("""
-    SELECT id, documents, first_at, first_id FROM copy_cluster WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, documents, first_at, first_id, parted FROM copy_cluster WHERE id = ANY(:ids)
+    ORDER BY id FOR NO KEY UPDATE
 """)
 # A node that joined a cluster while this waited does not match any more, and is not locked: its cluster is its lock.
 _LOCK_SINGLE = text("SELECT id FROM copy_text WHERE id = ANY(:ids) AND cluster IS NULL ORDER BY id FOR NO KEY UPDATE")
@@ -205,7 +198,9 @@ def _lock(connection: Connection, known: dict[int, Node]) -> dict[int, _Cluster]
     """
     ids = sorted({node.cluster for node in known.values() if node.cluster is not None})
     found = connection.execute(_LOCK_CLUSTERS, {"ids": ids}) if ids else ()
-    clusters = {row.id: _Cluster(row.id, row.documents, Member(row.first_at, row.first_id)) for row in found}
+    clusters = {
+        row.id: _Cluster(row.id, row.documents, Member(row.first_at, row.first_id), row.parted) for row in found
+    }
     single = sorted(node.id for node in known.values() if node.cluster is None)
     if single:
         connection.execute(_LOCK_SINGLE, {"ids": single}).all()
@@ -273,13 +268,15 @@ class _Group:
         first: its voice.
         documents: how many.
         named: those of its nodes that have to be written or told of; not always all.
-        swallowed: the clusters that are wholly in it.
+        swallowed: the clusters whose rows it takes over.
+        is_part: whether it is what is left of these, and not all they were.
     """
 
     first: Member
     documents: int
     named: Sequence[Node]
     swallowed: Sequence[int]
+    is_part: bool = False
 
 
 def _groups(
@@ -332,7 +329,7 @@ def _rebuilt(connection: Connection, nodes: Sequence[Node], inside: Sequence[int
         members = [left[n] for n in part]
         first = min(node.first for node in members if node.first is not None)
         documents = sum(node.documents for node in members)
-        groups.append(_Group(first, documents, members, inside if nth == 0 else ()))
+        groups.append(_Group(first, documents, members, inside if nth == 0 else (), is_part=len(parts) > 1))
     gone = [node for node in nodes if not node.documents]
     if not groups and inside:
         connection.execute(text("DELETE FROM copy_cluster WHERE id = ANY(:ids)"), {"ids": list(inside)})
@@ -348,12 +345,14 @@ _RELABEL = text("""
 """)
 _DELETE = text("DELETE FROM copy_cluster WHERE id = ANY(:ids)")
 _UPSERT = text("""
-    INSERT INTO copy_cluster (id, documents, first_at, first_id)
+    INSERT INTO copy_cluster AS t (id, documents, first_at, first_id, parted)
     SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:documents AS int[]), CAST(:first_at AS timestamptz[]),
-                         CAST(:first_id AS text[])) AS c(id, documents, first_at, first_id)
+                         CAST(:first_id AS text[]), CAST(:parted AS int[]))
+             AS c(id, documents, first_at, first_id, parted)
     ORDER BY id
     ON CONFLICT (id) DO UPDATE
-    SET documents = excluded.documents, first_at = excluded.first_at, first_id = excluded.first_id
+    SET documents = excluded.documents, first_at = excluded.first_at, first_id = excluded.first_id,
+        parted = t.parted + excluded.parted
 """)
 
 
@@ -383,7 +382,9 @@ def _write(
     moved = {
         name: group
         for name, group in rows.items()
-        if name not in clusters or _Cluster(name, group.documents, group.first) != clusters[name]
+        if name not in clusters
+        or group.is_part
+        or (group.documents, group.first) != (clusters[name].documents, clusters[name].first)
     }
     if moved:
         parameters: dict[str, Any] = {
@@ -391,6 +392,7 @@ def _write(
             "documents": [group.documents for group in moved.values()],
             "first_at": [group.first.published_at for group in moved.values()],
             "first_id": [group.first.id for group in moved.values()],
+            "parted": [int(group.is_part) for group in moved.values()],
         }
         connection.execute(_UPSERT, parameters)
 

@@ -6,7 +6,6 @@ so of two workers that store copies at the same moment the second sees what the 
 """
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -14,7 +13,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, TextClause, text
 
-from core.copies import STREAM_BANDS, Signature, are_copies, bands
+from core.copies import STREAM_BANDS, Signature, bands
 
 
 class Member(NamedTuple):
@@ -119,24 +118,23 @@ _JOIN = text("""
                                      AS b(key, node, day)
     ORDER BY key, node ON CONFLICT (key, slot) DO NOTHING
 """)
-_SHARING = text("SELECT key, node FROM copy_band WHERE key = ANY(:keys) AND day BETWEEN :first AND :last")
 
 
-def claim_keys(connection: Connection, nodes: Sequence[Node], window_days: int) -> dict[int, set[int]] | None:
+def claim_keys(connection: Connection, nodes: Sequence[Node]) -> list[int] | None:
     """Enter nodes under their keys, and hold these.
 
     The first node of a key has slot 0, and its row is the key's lock. New keys are inserted before known ones are
     locked, both in sorted order, and nobody inserts who holds a lock: so no circle of waiting can close.
 
     Returns:
-        By node, the other nodes under its keys, published within the window; None when a key vanished meanwhile,
-        and all must be begun again.
+        The keys under which there are other nodes too; None when a key vanished meanwhile, and all must be begun
+        again.
     """
     pairs = {(key, node.id): node.day for node in nodes for key in bands(node.signature.sketch, STREAM_BANDS)}
     claimed = {(row.key, row.node) for row in connection.execute(_CLAIM, _columns(pairs))}
     taken = {pair: day for pair, day in pairs.items() if pair not in claimed}
     if not taken:
-        return {}
+        return []
     keys = sorted({key for key, _ in taken})
     owners = {row.key: row.node for row in connection.execute(_LOCK, {"keys": keys})}
     if len(owners) < len(keys):
@@ -144,19 +142,33 @@ def claim_keys(connection: Connection, nodes: Sequence[Node], window_days: int) 
     joining = {pair: day for pair, day in taken.items() if owners[pair[0]] != pair[1]}
     if joining:
         connection.execute(_JOIN, _columns(joining))
-    span = {"first": min(taken.values()), "last": max(taken.values())}
-    margin = {
-        "keys": keys,
-        "first": _shifted(span["first"], -window_days),
-        "last": _shifted(span["last"], window_days),
-    }
-    by_key: defaultdict[int, set[int]] = defaultdict(set)
-    for row in connection.execute(_SHARING, margin):
-        by_key[row.key].add(row.node)
-    near: defaultdict[int, set[int]] = defaultdict(set)
-    for key, one in pairs:
-        near[one] |= by_key[key] - {one} if key in by_key else set()
-    return near
+    return keys
+
+
+class Candidate(NamedTuple):
+    """A node that shares a key with one of the batch, its cluster, and how often that had been parted."""
+
+    id: int
+    cluster: int | None
+    parted: int
+
+
+_SHARING = text("""
+    SELECT t.id, t.cluster, coalesce(c.parted, 0)
+    FROM copy_text AS t LEFT JOIN copy_cluster AS c ON c.id = t.cluster
+    WHERE t.id IN (SELECT node FROM copy_band WHERE key = ANY(:keys) AND day BETWEEN :first AND :last)
+      AND t.documents > 0
+    ORDER BY t.id
+""")
+
+
+def candidates(
+    connection: Connection, keys: Sequence[int], nodes: Sequence[Node], window_days: int
+) -> list[Candidate]:
+    """Every node under these keys with a document near enough in time to one of `nodes`, by cluster."""
+    days = [node.day for node in nodes]
+    span = {"first": _shifted(min(days), -window_days), "last": _shifted(max(days), window_days)}
+    return [Candidate(*row) for row in connection.execute(_SHARING, {"keys": list(keys), **span})]
 
 
 def _columns(pairs: Mapping[tuple[int, int], date]) -> dict[str, list[object]]:
@@ -169,13 +181,6 @@ def _columns(pairs: Mapping[tuple[int, int], date]) -> dict[str, list[object]]:
 
 def _shifted(day: date, days: int) -> date:
     return date.fromordinal(min(max(day.toordinal() + days, 1), date.max.toordinal()))
-
-
-def copies_among(node: Node, others: Sequence[Node], window_days: int) -> list[int]:
-    """Which of the others are copies of a node, within the window."""
-    within = [other for other in others if abs((other.day - node.day).days) <= window_days]
-    verdicts = are_copies(node.signature, [other.signature for other in within], STREAM_BANDS)
-    return [other.id for other, is_copy in zip(within, verdicts, strict=True) if is_copy]
 
 
 _WRITE = text("""

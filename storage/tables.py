@@ -422,5 +422,6 @@ copy_cluster = Table(
     _count("documents"),
     _time("first_at"),
     Column("first_id", Text, nullable=False),
+    _count("parted"),
     comment="Documents that are copies of one another, directly or through others; the earliest is their voice.",
 )

@@ -144,6 +144,7 @@ def upgrade() -> None:
         sa.Column("documents", sa.Integer(), nullable=False, server_default=sa.text("0")),
         sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("first_id", sa.Text(), nullable=False),
+        sa.Column("parted", sa.Integer(), nullable=False, server_default=sa.text("0")),
         sa.PrimaryKeyConstraint("id", name=op.f("copy_cluster_pkey")),
         comment="Documents that are copies of one another, directly or through others; the earliest is their voice.",
     )
