@@ -39,8 +39,8 @@ SHORTNESS: Final = 3.0  # added to the floor, divided by the number of shingles
 CONTAINED: Final = 0.8
 CONTAINED_LEAST_J: Final = 0.2
 CONTAINED_LEAST_SHINGLES: Final = 50
-FEWEST_FIGURES: Final = 4  # from here on they say whether two texts of one template report the same
-COMMON_FIGURES: Final = 0.25
+FEWEST_FIGURES: Final = 2  # from here on they say whether two texts of one template report the same
+COMMON_FIGURES: Final = 0.5
 KEPT_FIGURES: Final = 16
 
 _ADDRESS: Final = re.compile(r"(?:https?://|www\.)[!-~]+", re.IGNORECASE)
@@ -60,7 +60,7 @@ class Signature(NamedTuple):
         sketch: a byte of each minimum.
         shingles: how many different ones.
         threshold: the least J of a copy, as far as this text is concerned.
-        figures: two bytes for each of its numbers of two digits or more; at most 16, those with the least hashes.
+        figures: two bytes for each of its numbers of two digits or more: at most 16, those with the least hashes.
     """
 
     fingerprint: int
@@ -183,18 +183,31 @@ def are_close(
 
 
 def report_the_same(one: bytes, other: bytes) -> bool:
-    """False for two texts full of numbers that have hardly one in common, say two days' reports of one market."""
-    fewer, more = sorted((_pairs(one), _pairs(other)), key=len)
-    return len(fewer) < FEWEST_FIGURES or len(fewer & more) >= COMMON_FIGURES * len(fewer)
+    """False for two texts with numbers that have hardly one in common, say two days' reports of one market; a number
+    weighs what it is long."""
+    fewer, more = sorted(
+        (_figures_of(one), _figures_of(other)), key=lambda figures: (_weight(figures), sorted(figures))
+    )
+    return len(fewer) < FEWEST_FIGURES or _weight(fewer & more) >= COMMON_FIGURES * _weight(fewer)
 
 
-def _pairs(figures: bytes) -> set[bytes]:
+def _figures_of(figures: bytes) -> set[bytes]:
     return {figures[n : n + 2] for n in range(0, len(figures), 2)}
+
+
+def _weight(figures: set[bytes]) -> int:
+    return sum(figure[0] >> 4 for figure in figures)
 
 
 def _figures(text: str) -> bytes:
     found = set(_FIGURE.findall(unicodedata.normalize("NFKC", text)))
-    return b"".join(sorted({hashlib.blake2b(one.encode(), digest_size=2).digest() for one in found})[:KEPT_FIGURES])
+    return b"".join(sorted(map(_figure, found), key=lambda figure: (figure[0] & 15, figure))[:KEPT_FIGURES])
+
+
+def _figure(written: str) -> bytes:
+    """Four bits for its length, twelve of its hash."""
+    digest = hashlib.blake2b(written.encode(), digest_size=2).digest()
+    return bytes((min(len(written), 15) << 4 | digest[0] & 15, digest[1]))
 
 
 def _shingles(folded: str) -> NDArray[np.uint64]:

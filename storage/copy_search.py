@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from core.copies import STREAM_BANDS, Signatures
+from core.copies import STREAM_BANDS, Signatures, bands
 from storage.copy_index import Candidate, Node, read_nodes
 
 TRIED_FIRST = 64
@@ -39,40 +39,41 @@ def find_copies(
     for one in known:
         if one.id not in new:
             by_cluster[one.cluster].append(one.id)
-    alone = read_nodes(connection, by_cluster.pop(None, []))
-    _compare(found, fresh, [*fresh, *alone.values()], window_days)
-    for ids in by_cluster.values():
-        tried = read_nodes(connection, ids[:TRIED_FIRST])
-        missed = _compare(found, fresh, list(tried.values()), window_days, one_is_enough=True)
-        if missed and len(ids) > TRIED_FIRST:
-            rest = read_nodes(connection, ids[TRIED_FIRST:])
-            _compare(found, missed, list(rest.values()), window_days, one_is_enough=True)
+    tried = by_cluster.pop(None, []) + [one for ids in by_cluster.values() for one in ids[:TRIED_FIRST]]
+    _compare(found, fresh, [*fresh, *read_nodes(connection, tried).values()], window_days)
+    for cluster, ids in by_cluster.items():
+        if len(ids) > TRIED_FIRST:
+            hit = {one for one, other in found.edges if other not in new and found.partners[other].cluster == cluster}
+            missed = [node for node in fresh if node.id not in hit]
+            if missed:
+                rest = read_nodes(connection, ids[TRIED_FIRST:])
+                _compare(found, missed, list(rest.values()), window_days)
     return found
 
 
-def _compare(
-    found: Found, fresh: Sequence[Node], others: Sequence[Node], window_days: int, *, one_is_enough: bool = False
-) -> list[Node]:
-    """Note the copies of each node; returns those that have none among the others."""
-    if not others:
-        return []
+def _compare(found: Found, fresh: Sequence[Node], others: Sequence[Node], window_days: int) -> None:
+    """Note of whom each node is a copy, one of each cluster."""
+    places: defaultdict[int, list[int]] = defaultdict(list)
+    for n, node in enumerate(fresh):
+        for key in bands(node.signature.sketch, STREAM_BANDS):
+            places[key].append(n)
+    sharing: defaultdict[int, set[int]] = defaultdict(set)
+    for m, other in enumerate(others):
+        for key in bands(other.signature.sketch, STREAM_BANDS):
+            for n in places.get(key, ()):
+                if fresh[n].id != other.id and abs((fresh[n].day - other.day).days) <= window_days:
+                    sharing[n].add(m)
+    if not sharing:
+        return
     columns = Signatures([other.signature for other in others])
     new = {node.id for node in fresh}
-    missed = []
-    for node in fresh:
-        within = [
-            n
-            for n, other in enumerate(others)
-            if other.id != node.id and abs((other.day - node.day).days) <= window_days
-        ]
-        hit = False
-        for n in columns.copies_of(node.signature, STREAM_BANDS, within):
-            hit = True
-            found.edges.append((node.id, others[n].id))
-            if others[n].id not in new:
-                found.partners[others[n].id] = others[n]
-            if one_is_enough:
-                break
-        if not hit:
-            missed.append(node)
-    return missed
+    for n, among in sharing.items():
+        hit: set[int] = set()
+        for m in columns.copies_of(fresh[n].signature, STREAM_BANDS, sorted(among)):
+            other = others[m]
+            if other.cluster is None or other.cluster not in hit:
+                found.edges.append((fresh[n].id, other.id))
+                if other.id not in new:
+                    found.partners[other.id] = other
+                    if other.cluster is not None:
+                        hit.add(other.cluster)
