@@ -112,7 +112,8 @@ _CLAIM = text("""
     ORDER BY key, node ON CONFLICT (key, slot) DO NOTHING RETURNING key, node
 """)
 _LOCK = text(
-    "SELECT key, node FROM copy_band WHERE slot = 0 AND key = ANY(CAST(:keys AS bigint[])) ORDER BY key FOR NO KEY UPDATE"
+    "SELECT key, node FROM copy_band WHERE slot = 0 AND key = ANY(CAST(:keys AS bigint[])) "
+    "ORDER BY key FOR NO KEY UPDATE"
 )
 _JOIN = text("""
     INSERT INTO copy_band (key, slot, node, day)
