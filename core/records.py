@@ -97,6 +97,8 @@ class ClassifiedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_default
         topic_uncertain, sentiment_uncertain, mentions: as in `Opinion`; absent means false, and none.
         author: a pseudonym, never a name; equal for equal names under the same key.
         quoted_text: as in `Document`.
+        copy_cluster: id of the earliest document of which this one is a copy, its own where it is the earliest or
+            alone. As known when it was stored: an earlier one may turn up later, see `bi.copy` for what is known now.
     """
 
     id: str
@@ -119,6 +121,7 @@ class ClassifiedDocument(msgspec.Struct, frozen=True, kw_only=True, omit_default
     mentions: tuple[Mention, ...] = ()
     author: str | None = None
     quoted_text: str | None = None
+    copy_cluster: str | None = None
 
 
 class AlertEvent(msgspec.Struct, frozen=True, kw_only=True):

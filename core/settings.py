@@ -197,6 +197,17 @@ class RetentionSettings(_Section):
     )
 
 
+class CopySettings(_Section):
+    """Copies of one text."""
+
+    window: timedelta = Field(
+        timedelta(days=7),
+        ge=timedelta(days=0),
+        le=timedelta(days=366),
+        description="Documents published more days apart are never copies of one another; the same for every worker.",
+    )
+
+
 class WebSettings(_Section):
     """The console."""
 
@@ -297,6 +308,7 @@ class Settings(BaseSettings):
     feeds: FeedSettings = FeedSettings()
     push: PushSettings = PushSettings()
     source_health: SourceHealthSettings = SourceHealthSettings()
+    copies: CopySettings = CopySettings()
 
     @field_validator("timezone")
     @classmethod

@@ -17,6 +17,7 @@ from opinion.commands import (
     base,
     behaviour,
     classify,
+    copies,
     db,
     demo,
     detect,
@@ -70,6 +71,7 @@ app.add_typer(tokens.app, name="tokens")
 app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)
+app.command("copies")(copies.copies)
 app.command("explain")(explain.explain)
 models.app.command("card")(model_card.card)
 models.app.command("list")(registry.list_models)

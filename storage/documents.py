@@ -1,15 +1,17 @@
 """Writing documents: each id one row for good, its history, and the minute counts, in the caller's transaction."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, delete, select, text, tuple_
 
+from core.copies import compared_text, sign
 from core.taxonomy import Sentiment
-from storage import mentions, opt_outs
+from storage import copies, mentions, opt_outs
+from storage.copy_index import Node, node_of
 from storage.copying import copy_rows
 from storage.minute_counts import CountChanges, apply_changes
 from storage.tables import document, document_key, document_revision
@@ -31,7 +33,8 @@ class DocumentRow(NamedTuple):
     made this one, so that a redelivered record is known for what it is. `…_uncertain` is None in rows that were
     judged before there was that mark. `mentions` holds what this version says of each watchlist
     (`core.records.Mention` as JSON), None where it mentions none: with it an old version's event can be told again
-    word for word, while the table `mention` has the newest version's, for queries.
+    word for word, while the table `mention` has the newest version's, for queries. `copy_text` is set when a version
+    is stored: the node of its text in `storage.copy_index`, None where it is too short to have copies.
     """
 
     published_at: datetime
@@ -65,15 +68,18 @@ class DocumentRow(NamedTuple):
     recorded_at: datetime
     stored_at: datetime
     quoted_text: str | None = None
+    copy_text: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What became of one record. `published` is the version its record made, to be sent on; None for a repeat
-    that made none."""
+    that made none. `voice` is the id of the document whose copy the newest version is, as known now; its own where
+    it is none."""
 
     fate: Fate
     published: DocumentRow | None
+    voice: str | None = None
 
 
 _COLUMNS = [column.name for column in document.columns]
@@ -89,18 +95,25 @@ _UPSERT = text(
 )
 
 
-def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settled]:
-    """Bring a batch into `document`, `document_revision`, `mention`, `opinion_minute` and `watchlist_minute`.
+def store(
+    connection: Connection, incoming: Sequence[DocumentRow], copy_window_days: int = copies.WINDOW_DAYS
+) -> list[Settled]:
+    """Bring a batch into `document`, `document_revision`, `mention`, the clusters of copies, `opinion_minute` and
+    `watchlist_minute`.
 
     Args:
         connection: inside a transaction; the partitions for the rows' months exist (`storage.partitions`).
-        incoming: in offset order within a partition; `revision` is ignored and set here.
+        incoming: in offset order within a partition; `revision` and `copy_text` are ignored and set here.
+        copy_window_days: documents published further apart are no copies of each other.
 
     Returns:
         One `Settled` per record, in order. Running the same batch again changes nothing and returns the same
         versions to publish.
     """
+    signatures = sign([compared_text(row.title, row.text) for row in incoming])
     current, claimed = _lock_current(connection, incoming)
+    started = dict(current)
+    nodes: dict[int, Node] = {}
     is_refused = opt_outs.refused(
         connection,
         [row._replace(published_at=current[row.id].published_at) if row.id in current else row for row in incoming],
@@ -111,7 +124,7 @@ def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settl
     made: dict[tuple[str, int, int], DocumentRow] = {}
     touched: set[str] = set()
     known = set(current)
-    for row, is_barred in zip(incoming, is_refused, strict=True):
+    for row, is_barred, signature in zip(incoming, is_refused, signatures, strict=True):
         if is_barred:
             settled.append(Settled("refused", None))
             continue
@@ -129,12 +142,16 @@ def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settl
             touched.add(row.id)
             settled.append(Settled(fate, None))
             continue
-        after = row._replace(revision=0)
+        after = row._replace(revision=0, copy_text=None)
         if before is not None:
-            after = row._replace(revision=before.revision + 1, published_at=before.published_at)
+            after = row._replace(revision=before.revision + 1, published_at=before.published_at, copy_text=None)
             replaced.append(before)
             changes.remove(before)
             watched.remove(before)
+        if signature is not None:
+            node = node_of(signature, after.published_at)
+            nodes[node.id] = node
+            after = after._replace(copy_text=node.id)
         changes.add(after)
         watched.add(after)
         current[row.id] = after
@@ -149,9 +166,21 @@ def store(connection: Connection, incoming: Sequence[DocumentRow]) -> list[Settl
         [one for row in newest for one in mentions.rows_of(row)],
         [(row.published_at, row.id) for row in newest if row.id in known],
     )
+    moves = [copies.Move(started.get(row.id), row) for row in newest]
+    settlement = copies.settle(connection, moves, nodes, copy_window_days)
+    for standing in settlement.standings:
+        if standing.was_copy and standing.before is not None:
+            changes.remove_copy(standing.before)
+        if standing.is_copy and standing.after is not None:
+            changes.add_copy(standing.after)
     apply_changes(connection, changes)
     watched.apply(connection)
-    return _with_redelivered(connection, incoming, settled, current)
+    again = [row for key, row in current.items() if key not in settlement.voices]
+    voices = {**copies.voices(connection, again), **settlement.voices}
+    return [
+        replace(one, voice=voices[one.published.id]) if one.published is not None else one
+        for one in _with_redelivered(connection, incoming, settled, current)
+    ]
 
 
 def decide(before: DocumentRow | None, row: DocumentRow) -> Fate | None:

@@ -39,45 +39,69 @@ class MinuteKey(NamedTuple):
     model_version: str
 
 
+SENTIMENTS = ("negative", "neutral", "positive")
+COPIES = ("negative_copies", "neutral_copies", "positive_copies")
+
+
 class CountChanges:
     """What a batch adds to and takes from the minute counts."""
 
     def __init__(self) -> None:
         self._by_key: defaultdict[MinuteKey, dict[str, int]] = defaultdict(
-            lambda: {"negative": 0, "neutral": 0, "positive": 0}
+            lambda: dict.fromkeys((*SENTIMENTS, *COPIES), 0)
         )
 
     def add(self, row: Counted, times: int = 1) -> None:
         """Count a document that came."""
-        key = MinuteKey(
-            floor_to(row.published_at, MINUTE), row.source, row.kind, row.lang, row.topic_label, row.model_version
-        )
-        self._by_key[key][row.sentiment] += times
+        self._by_key[_key(row)][row.sentiment] += times
 
     def remove(self, row: Counted) -> None:
         """Uncount a version that was replaced."""
         self.add(row, -1)
+
+    def add_copy(self, row: Counted, times: int = 1) -> None:
+        """Count a document, which is counted itself, among the copies."""
+        self._by_key[_key(row)][f"{row.sentiment}_copies"] += times
+
+    def remove_copy(self, row: Counted) -> None:
+        """The same document, or that version of it, is a copy no more."""
+        self.add_copy(row, -1)
 
     def in_lock_order(self) -> list[tuple[MinuteKey, dict[str, int]]]:
         """The changes that are not zero, in the one order in which every writer takes its locks."""
         return [(key, change) for key, change in sorted(self._by_key.items()) if any(change.values())]
 
 
+def _key(row: Counted) -> MinuteKey:
+    return MinuteKey(
+        floor_to(row.published_at, MINUTE), row.source, row.kind, row.lang, row.topic_label, row.model_version
+    )
+
+
 _UPSERT = text("""
     INSERT INTO opinion_minute AS m
-        (bucket_at, source, kind, lang, topic_label, model_version, total, negative, neutral, positive)
+        (bucket_at, source, kind, lang, topic_label, model_version, total, negative, neutral, positive,
+         copies, negative_copies, neutral_copies, positive_copies)
     SELECT bucket_at, source, kind, lang, topic_label, model_version,
-           negative + neutral + positive, negative, neutral, positive
+           negative + neutral + positive, negative, neutral, positive,
+           negative_copies + neutral_copies + positive_copies, negative_copies, neutral_copies, positive_copies
     FROM unnest(CAST(:bucket_at AS timestamptz[]), CAST(:source AS text[]), CAST(:kind AS text[]),
                 CAST(:lang AS text[]), CAST(:topic_label AS text[]), CAST(:model_version AS text[]),
-                CAST(:negative AS int[]), CAST(:neutral AS int[]), CAST(:positive AS int[])) WITH ORDINALITY
-         AS c(bucket_at, source, kind, lang, topic_label, model_version, negative, neutral, positive, nth)
+                CAST(:negative AS int[]), CAST(:neutral AS int[]), CAST(:positive AS int[]),
+                CAST(:negative_copies AS int[]), CAST(:neutral_copies AS int[]), CAST(:positive_copies AS int[]))
+         WITH ORDINALITY
+         AS c(bucket_at, source, kind, lang, topic_label, model_version, negative, neutral, positive,
+              negative_copies, neutral_copies, positive_copies, nth)
     ORDER BY nth
     ON CONFLICT (bucket_at, source, kind, lang, topic_label, model_version) DO UPDATE SET
         total = m.total + excluded.total,
         negative = m.negative + excluded.negative,
         neutral = m.neutral + excluded.neutral,
-        positive = m.positive + excluded.positive
+        positive = m.positive + excluded.positive,
+        copies = m.copies + excluded.copies,
+        negative_copies = m.negative_copies + excluded.negative_copies,
+        neutral_copies = m.neutral_copies + excluded.neutral_copies,
+        positive_copies = m.positive_copies + excluded.positive_copies
 """)
 
 
@@ -88,5 +112,5 @@ def apply_changes(connection: Connection, changes: CountChanges) -> None:
         return
     keys = zip(*(key for key, _ in ordered), strict=True)
     columns = dict(zip(MinuteKey._fields, (list(values) for values in keys), strict=True))
-    counts = {name: [change[name] for _, change in ordered] for name in ("negative", "neutral", "positive")}
+    counts = {name: [change[name] for _, change in ordered] for name in (*SENTIMENTS, *COPIES)}
     connection.execute(_UPSERT, {**columns, **counts})

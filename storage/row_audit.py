@@ -14,13 +14,16 @@ from typing import Literal, NamedTuple
 from sqlalchemy import Connection, Engine, text
 
 from core.windows import MINUTE, floor_to
+from storage.copy_audit import BROKEN_CLUSTERS
 from storage.watchlist_counts import ROWS_PER_MINUTE
 
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 MOST_NAMED = 100  # of each kind and slice; one is enough to know, these are enough to see a pattern
 
-FaultKind = Literal["document_without_key", "key_without_document", "history_broken", "mention_without_document"]
+FaultKind = Literal[
+    "document_without_key", "key_without_document", "history_broken", "mention_without_document", "cluster_broken"
+]
 
 
 class Slice(NamedTuple):
@@ -41,6 +44,8 @@ class CountDifference:
     counted: int
     rows: int
     watchlist: str | None = None
+    copies_counted: int = 0
+    copies: int = 0
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,7 @@ def check_slice(connection: Connection, span: Slice) -> SliceReport:
         ],
         [
             RowFault(**row._mapping)
-            for query in (_KEYLESS, _HISTORY, _STRAY_MENTIONS)
+            for query in (_KEYLESS, _HISTORY, _STRAY_MENTIONS, BROKEN_CLUSTERS)
             for row in connection.execute(query, parameters)
         ],
     )
@@ -163,18 +168,33 @@ _DIFFERENCES = text("""
                count(*) AS total,
                count(*) FILTER (WHERE sentiment = 'negative') AS negative,
                count(*) FILTER (WHERE sentiment = 'neutral') AS neutral,
-               count(*) FILTER (WHERE sentiment = 'positive') AS positive
-        FROM document WHERE published_at >= :begin AND published_at < :end
+               count(*) FILTER (WHERE sentiment = 'positive') AS positive,
+               count(*) FILTER (WHERE is_copy) AS copies,
+               count(*) FILTER (WHERE is_copy AND sentiment = 'negative') AS negative_copies,
+               count(*) FILTER (WHERE is_copy AND sentiment = 'neutral') AS neutral_copies,
+               count(*) FILTER (WHERE is_copy AND sentiment = 'positive') AS positive_copies
+        FROM (
+            SELECT d.*, (c.first_at, c.first_id) <> (d.published_at, d.id) AS is_copy
+            FROM document AS d
+            LEFT JOIN LATERAL (SELECT cluster FROM copy_text WHERE id = d.copy_text LIMIT 1) AS t ON true
+            LEFT JOIN LATERAL (SELECT first_at, first_id FROM copy_cluster WHERE id = t.cluster LIMIT 1) AS c ON true
+            WHERE d.published_at >= :begin AND d.published_at < :end
+        ) AS d
         GROUP BY 1, 2, 3, 4, 5, 6
     ), m AS (
         SELECT * FROM opinion_minute WHERE bucket_at >= :begin AND bucket_at < :end
     )
     SELECT bucket_at, source, topic_label, model_version,
-           coalesce(m.total, 0) AS counted, coalesce(r.total, 0) AS rows
+           coalesce(m.total, 0) AS counted, coalesce(r.total, 0) AS rows,
+           coalesce(m.copies, 0) AS copies_counted, coalesce(r.copies, 0) AS copies
     FROM r FULL JOIN m USING (bucket_at, source, kind, lang, topic_label, model_version)
-    WHERE (coalesce(r.total, 0), coalesce(r.negative, 0), coalesce(r.neutral, 0), coalesce(r.positive, 0))
+    WHERE (coalesce(r.total, 0), coalesce(r.negative, 0), coalesce(r.neutral, 0), coalesce(r.positive, 0),
+           coalesce(r.copies, 0), coalesce(r.negative_copies, 0), coalesce(r.neutral_copies, 0),
+           coalesce(r.positive_copies, 0))
        IS DISTINCT FROM
-          (coalesce(m.total, 0), coalesce(m.negative, 0), coalesce(m.neutral, 0), coalesce(m.positive, 0))
+          (coalesce(m.total, 0), coalesce(m.negative, 0), coalesce(m.neutral, 0), coalesce(m.positive, 0),
+           coalesce(m.copies, 0), coalesce(m.negative_copies, 0), coalesce(m.neutral_copies, 0),
+           coalesce(m.positive_copies, 0))
     ORDER BY bucket_at LIMIT :most
 """)
 

@@ -6,7 +6,9 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    Sequence,
     Table,
     Text,
     UniqueConstraint,
@@ -81,6 +84,7 @@ def _document_columns() -> list[Column[object]]:
         _time("recorded_at"),
         _time("stored_at"),
         Column("quoted_text", Text),
+        Column("copy_text", BigInteger),
     ]
 
 
@@ -100,6 +104,7 @@ document = Table(
     Index(None, "id"),
     Index(None, "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
     Index(None, "source", "published_at"),
+    Index(None, "copy_text", postgresql_where=text("copy_text IS NOT NULL")),
     comment="The newest version of each document with its verdict; monthly partitions by published_at.",
     postgresql_partition_by="RANGE (published_at)",
 )
@@ -147,6 +152,10 @@ opinion_minute = Table(
     _count("negative"),
     _count("neutral"),
     _count("positive"),
+    _count("copies"),
+    _count("negative_copies"),
+    _count("neutral_copies"),
+    _count("positive_copies"),
     PrimaryKeyConstraint("bucket_at", "source", "kind", "lang", "topic_label", "model_version"),
     Index(None, "source", "bucket_at"),
     comment="Documents per minute of published_at; always equal to the rows of document.",
@@ -527,4 +536,45 @@ watchlist_backfill = Table(
     _json("figures"),
     _time("updated_at", is_now=True),
     comment="How far an unfinished backfill of these watchlists, as they were defined when it began, has come.",
+)
+
+copy_text = Table(
+    "copy_text",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", Date, nullable=False),
+    Column("sketch", LargeBinary, nullable=False),
+    Column("shingles", Integer, nullable=False),
+    Column("threshold", Double, nullable=False),
+    Column("figures", LargeBinary, nullable=False),
+    Column("cluster", BigInteger),
+    _count("documents"),
+    _time("first_at", nullable=True),
+    Column("first_id", Text),
+    Index(None, "cluster", postgresql_where=text("cluster IS NOT NULL")),
+    Index(None, "day", postgresql_using="brin"),
+    comment="A text that documents of one day have in common, and its signature; cluster is null where its document "
+    "has no copies.",
+)
+
+copy_band = Table(
+    "copy_band",
+    metadata,
+    Column("key", BigInteger, nullable=False),
+    Column("slot", BigInteger, nullable=False),
+    Column("node", BigInteger, nullable=False),
+    Column("day", Date, nullable=False),
+    PrimaryKeyConstraint("key", "slot"),
+    comment="Under which keys the texts of copy_text are found; the row of slot 0 is the lock of its key.",
+)
+
+copy_cluster = Table(
+    "copy_cluster",
+    metadata,
+    Column("id", BigInteger, Sequence("copy_cluster_id_seq"), primary_key=True, autoincrement=False),
+    _count("documents"),
+    _time("first_at"),
+    Column("first_id", Text, nullable=False),
+    _count("parted"),
+    comment="Documents that are copies of one another, directly or through others; the earliest is their voice.",
 )

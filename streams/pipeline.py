@@ -115,7 +115,7 @@ class Pipeline:
             return
         if settled:
             self._guilty_in_a_row = 0
-        versions = [result.published for result in settled if result.published is not None]
+        versions = [result for result in settled if result.published is not None]
         await self._patience.run("publish", _is_broker_away, lambda: self._publish.run(versions, batch.malformed))
         _count(batch.classified, settled, batch.malformed)
 

@@ -7,7 +7,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from core.records import ClassifiedDocument, Mention
-from storage.documents import DocumentRow
+from storage.documents import DocumentRow, Settled
 from streams.dead_letters import DeadLetter
 from streams.verbatim import send_verbatim
 
@@ -22,15 +22,17 @@ class PublishStep:
         self._classified_topic = classified_topic
         self._dead_letter_topic = dead_letter_topic
 
-    async def run(self, versions: Iterable[DocumentRow], dead_letters: Sequence[DeadLetter]) -> None:
+    async def run(self, settled: Iterable[Settled], dead_letters: Sequence[DeadLetter]) -> None:
         """Send all and wait for every acknowledgement."""
         sent: list[Awaitable[object]] = []
-        for version in versions:
+        for one in settled:
+            if (version := one.published) is None:
+                continue
             sent.append(
                 await self._producer.send(
                     self._classified_topic,
                     key=version.id.encode(),
-                    value=_encoder.encode(classified_document(version)),
+                    value=_encoder.encode(classified_document(version, one.voice)),
                     headers=cloud_event_headers(version),
                 )
             )
@@ -44,8 +46,9 @@ class PublishStep:
         await asyncio.gather(*sent)
 
 
-def classified_document(version: DocumentRow) -> ClassifiedDocument:
-    """The record that tells of this version; the same version says the same at every redelivery."""
+def classified_document(version: DocumentRow, voice: str | None = None) -> ClassifiedDocument:
+    """The record that tells of this version; the same version says the same at every redelivery, but for whose copy
+    it is: that is told as it is known by then."""
     return ClassifiedDocument(
         id=version.id,
         kind=version.kind,  # type: ignore[arg-type]  # a checked column
@@ -71,6 +74,7 @@ def classified_document(version: DocumentRow) -> ClassifiedDocument:
         revision=version.revision,
         author=version.author,
         quoted_text=version.quoted_text,
+        copy_cluster=voice,
     )
 
 

@@ -1,7 +1,7 @@
 """Opinions to rows, counts and ledger lines: one SQL transaction for a batch."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
 import msgspec
@@ -10,6 +10,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from core.records import Document, Opinion
 from storage import documents, offset_ledger
+from storage.copies import WINDOW_DAYS
 from storage.documents import DocumentRow, Settled
 from storage.offset_ledger import LedgerLine
 from storage.partitions import Partitions
@@ -22,8 +23,9 @@ KEPT_TOPIC_SCORES = 3  # the three best say what a person asks; all 17 would dou
 class StoreStep:
     """Blocking; run it in a thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, copy_window: timedelta = timedelta(days=WINDOW_DAYS)) -> None:
         self._engine = engine
+        self._copy_window_days = copy_window.days
         self._partitions = Partitions(engine)
 
     def run(
@@ -51,7 +53,7 @@ class StoreStep:
         ]
         self._partitions.ensure(row.published_at for row in rows)
         with self._engine.begin() as connection:
-            settled = documents.store(connection, rows)
+            settled = documents.store(connection, rows, self._copy_window_days)
             fates = {
                 (record.partition, record.offset): result.fate
                 for (record, _, _), result in zip(classified, settled, strict=True)

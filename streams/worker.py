@@ -187,7 +187,7 @@ class Worker:
         log.info("worker_ready", model_version=classify.version, group=settings.group)
         return (
             HoleGuard(lambda partition: self._reader.standings()[partition].next_offset),
-            Pipeline(limits, classify, StoreStep(self._engine), publish, self._patience),
+            Pipeline(limits, classify, StoreStep(self._engine, settings.copies.window), publish, self._patience),
         )
 
     async def _close(self) -> None:
