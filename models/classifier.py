@@ -190,7 +190,7 @@ class OpinionClassifier(PreTrainedModel):  # type: ignore[misc]
     def _soft_loss(self, logits: torch.Tensor, soft_scores: torch.Tensor) -> torch.Tensor:
         """Cross entropy to the teachers' scores, mean over rows and heads, at the temperature's scale (Hinton et al.
         2015, "Distilling the Knowledge in a Neural Network", section 2: times its square)."""
-        temperature = self.config.soft_temperature
+        temperature: float = self.config.soft_temperature
         heads = zip(self.split_heads(logits).values(), self.split_heads(soft_scores.float()).values(), strict=True)
         losses = [-(soft * torch.log_softmax(part / temperature, dim=-1)).sum(dim=-1).mean() for part, soft in heads]
         mean: torch.Tensor = torch.stack(losses).mean()

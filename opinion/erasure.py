@@ -50,21 +50,23 @@ def erase_documents(
         also: files and folders outside `home` that may hold copies.
         is_dry: everything is rolled back.
     """
-    found = _sweep(engine, ids, is_dry=True)
+    window_days = settings.copies.window.days
+    found = _sweep(engine, ids, window_days, is_dry=True)
     files = Cleaned()
     if ids:  # before the rows, which say what to look for
         with training_runs.only_run(engine) as is_ours:
             sought = Sought(found.ids, found.texts)
             files = erased_files.clean(settings.home, also, sought, is_training=not is_ours, is_dry=is_dry)
-    total = found if is_dry else _sweep(engine, ids, is_dry=False)
+    total = found if is_dry else _sweep(engine, ids, window_days, is_dry=False)
     return Erasure(what, total, files, _kept_by_kafka(settings) if total.documents else [])
 
 
-def _sweep(engine: Engine, ids: Sequence[str], *, is_dry: bool) -> Erased:
+def _sweep(engine: Engine, ids: Sequence[str], copy_window_days: int, *, is_dry: bool) -> Erased:
     total = Erased()
     for start in range(0, len(ids), BATCH):
         with engine.connect() as connection, connection.begin() as transaction:
-            total.add(erasure.erase(connection, ids[start : start + BATCH], note="erased"))
+            batch = ids[start : start + BATCH]
+            total.add(erasure.erase(connection, batch, note="erased", copy_window_days=copy_window_days))
             if is_dry:
                 transaction.rollback()
     return total

@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from core.clock import Clock
 from core.logs import get_logger
 from core.settings import Settings
-from storage import retention
+from storage import copies, copy_retention, retention
 
 log = get_logger(__name__)
 
@@ -23,12 +23,18 @@ def retention_job(settings: Settings, engine: Engine, clock: Clock) -> Callable[
 
     def run(should_stop: Callable[[], bool]) -> None:
         if keep is not None:
-            drop_expired(engine, clock, keep, should_stop)
+            drop_expired(engine, clock, keep, should_stop, settings.copies.window.days)
 
     return run
 
 
-def drop_expired(engine: Engine, clock: Clock, keep: timedelta, should_stop: Callable[[], bool]) -> int:
+def drop_expired(
+    engine: Engine,
+    clock: Clock,
+    keep: timedelta,
+    should_stop: Callable[[], bool],
+    copy_window_days: int = copies.WINDOW_DAYS,
+) -> int:
     """Drop whole months of documents older than `keep`; returns how many months are gone. What finds no moment
     between the readers and writers is left for the next run."""
     try:
@@ -45,6 +51,10 @@ def drop_expired(engine: Engine, clock: Clock, keep: timedelta, should_stop: Cal
         while has_more and not should_stop():
             with engine.begin() as connection:
                 has_more = retention.forget_history(connection, before, ROWS)
+        has_more = True
+        while has_more and not should_stop():
+            with engine.begin() as connection:
+                has_more = copy_retention.forget_before(connection, before, window_days=copy_window_days)
         dropped = 0
         for month in months:
             if should_stop():

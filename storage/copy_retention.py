@@ -33,8 +33,6 @@ def forget_before(
     standings = copies.take_out(connection, ids, window_days)
     forget_nodes(connection, list(read_nodes(connection, ids).values()))
     changes = CountChanges()
-    for standing in standings:
-        if standing.after is not None and standing.was_copy and not standing.is_copy:
-            changes.remove_copy(standing.after)
+    changes.move_copies(standings)
     apply_changes(connection, changes)
     return len(ids) == rows

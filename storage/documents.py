@@ -168,11 +168,7 @@ def store(
     )
     moves = [copies.Move(started.get(row.id), row) for row in newest]
     settlement = copies.settle(connection, moves, nodes, copy_window_days)
-    for standing in settlement.standings:
-        if standing.was_copy and standing.before is not None:
-            changes.remove_copy(standing.before)
-        if standing.is_copy and standing.after is not None:
-            changes.add_copy(standing.after)
+    changes.move_copies(settlement.standings)
     apply_changes(connection, changes)
     watched.apply(connection)
     again = [row for key, row in current.items() if key not in settlement.voices]

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select, text, update
 
-from storage import opt_outs
+from storage import copies, opt_outs
 from storage.documents import DocumentRow
 from storage.human_labels import READ_TEXT
 from storage.minute_counts import CountChanges, apply_changes
 from storage.tables import document, document_key, evidence, notification
+from storage.watchlist_counts import WatchlistChanges
 
 FEWEST_TEXT_CHARS: Final = 12
 """Shorter texts ("转发微博", "good") are many people's: a label or file that holds one is not about this document."""
@@ -70,16 +71,19 @@ def is_stored(connection: Connection, document_id: str) -> bool:
     return connection.scalar(select(document_key.c.id).where(document_key.c.id == document_id)) is not None
 
 
-def erase(connection: Connection, ids: Iterable[str], note: str = "") -> Erased:
+def erase(
+    connection: Connection, ids: Iterable[str], note: str = "", copy_window_days: int = copies.WINDOW_DAYS
+) -> Erased:
     """Erase these documents in the caller's transaction and bar their ids, known or not, from coming back."""
     wanted = sorted(set(ids))
     rows = _claim(connection, wanted)
     erased = Erased(documents=len(rows), ids=set(wanted))
     texts = sorted(_texts(connection, rows))
     erased.texts = set(texts)
-    changes = CountChanges()
+    changes, watched = CountChanges(), WatchlistChanges()
     for row in rows:
         changes.remove(row)
+        watched.remove(row)
     asked = {"ids": wanted, "texts": texts}
     stored_at = min((row.stored_at for row in rows), default=None)
     first_label = connection.scalar(_FIRST_LABEL, asked)
@@ -89,7 +93,11 @@ def erase(connection: Connection, ids: Iterable[str], note: str = "") -> Erased:
         gone = connection.execute(statement, asked).rowcount
         if name in ("revisions", "mentions", "labels"):
             setattr(erased, name, gone)
+    changes.move_copies(
+        copies.settle(connection, [copies.Move(r, None) for r in rows], {}, copy_window_days).standings
+    )
     apply_changes(connection, changes)
+    watched.apply(connection)
     erased.evidence, erased.notifications = _out_of_alerts(connection, set(wanted))
     opt_outs.add(connection, "document", [opt_outs.id_hash(one) for one in wanted], note)
     return erased

@@ -1,6 +1,7 @@
 """The minute counts that the detector and every chart read: always equal to the rows of `document`."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -26,6 +27,19 @@ class Counted(Protocol):
     def model_version(self) -> str: ...
     @property
     def sentiment(self) -> str: ...
+
+
+class Standing(Protocol):
+    """Whether a document was a copy before the transaction, and is one after it; see `storage.copies`."""
+
+    @property
+    def before(self) -> Counted | None: ...
+    @property
+    def after(self) -> Counted | None: ...
+    @property
+    def was_copy(self) -> bool: ...
+    @property
+    def is_copy(self) -> bool: ...
 
 
 class MinuteKey(NamedTuple):
@@ -59,13 +73,13 @@ class CountChanges:
         """Uncount a version that was replaced."""
         self.add(row, -1)
 
-    def add_copy(self, row: Counted, times: int = 1) -> None:
-        """Count a document, which is counted itself, among the copies."""
-        self._by_key[_key(row)][f"{row.sentiment}_copies"] += times
-
-    def remove_copy(self, row: Counted) -> None:
-        """The same document, or that version of it, is a copy no more."""
-        self.add_copy(row, -1)
+    def move_copies(self, standings: Iterable[Standing]) -> None:
+        """Count among the copies those that are copies now, and no longer those that were."""
+        for standing in standings:
+            if standing.was_copy and standing.before is not None:
+                self._by_key[_key(standing.before)][f"{standing.before.sentiment}_copies"] -= 1
+            if standing.is_copy and standing.after is not None:
+                self._by_key[_key(standing.after)][f"{standing.after.sentiment}_copies"] += 1
 
     def in_lock_order(self) -> list[tuple[MinuteKey, dict[str, int]]]:
         """The changes that are not zero, in the one order in which every writer takes its locks."""

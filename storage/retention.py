@@ -4,7 +4,8 @@ Three steps, each of them repeatable, so that a run which is broken off is simpl
 
 1. `expire`: from now on documents before a time are gone: none is stored any more (`storage.opt_outs`), and the audit
    holds nothing against them.
-2. `forget_keys` and `forget_history`: the rows about them in tables that have no partitions, a few at a time.
+2. `forget_keys`, `forget_history` and `storage.copy_retention`: the rows about them in tables that have no
+   partitions, a few at a time.
 3. `drop_month`: the partitions, in a moment.
 
 The minute counts stay: they hold no text and no author, charts go on, and the detector knows last year.
