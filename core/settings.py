@@ -154,6 +154,20 @@ class AuditSettings(_Section):
     )
 
 
+class SearchSettings(_Section):
+    """The search indexes that the scheduler builds."""
+
+    every: timedelta = Field(timedelta(minutes=1), description="How often the search job looks for documents.")
+    slice_documents: int = Field(
+        20_000, ge=1_000, description="So many settled documents of an open month make a search index."
+    )
+    settle: timedelta = Field(
+        timedelta(minutes=10),
+        ge=timedelta(0),
+        description="A minute is indexed so long after its end; storing later documents of it costs more.",
+    )
+
+
 class WebSettings(_Section):
     """The console."""
 
@@ -194,6 +208,7 @@ class Settings(BaseSettings):
     scheduler: SchedulerSettings = SchedulerSettings()
     retrain: RetrainSettings = RetrainSettings()
     audit: AuditSettings = AuditSettings()
+    search: SearchSettings = SearchSettings()
     web: WebSettings = WebSettings()
 
     @field_validator("timezone")

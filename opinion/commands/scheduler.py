@@ -14,6 +14,7 @@ from opinion.dead_letter_alarm import dead_letter_job
 from opinion.detection import deliver_job, detect_job
 from opinion.learning import learning_jobs
 from opinion.scheduler import Job, Scheduler
+from opinion.search_index import search_index_job
 from opinion.servers import servers
 from storage.engine import connect
 
@@ -31,6 +32,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("deliver", DELIVER_EVERY, deliver_job(settings, engine, kafka_bootstrap, clock)),
         Job("dead_letters", settings.detect.every, dead_letter_job(settings, engine, kafka_bootstrap, clock)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
+        Job("search_index", settings.search.every, search_index_job(settings, engine, clock)),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
     ]
 

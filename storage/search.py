@@ -1,0 +1,262 @@
+"""Finding documents, newest first, in bounded time.
+
+Event time is searched in stretches from the newest: those that a search index covers (`storage.search_slices`), and
+those that none does yet. A stretch with an index is first probed by reading its newest rows, which is enough for a
+frequent word; a rarer one is looked up, and then has few hits to sort. Without an index the rows are read in order.
+What SQL finds is checked against the text by `core.queries.matches`, which alone decides.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import psycopg.errors
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import OperationalError
+
+from core.errors import OpinionError
+from core.folding import fold
+from core.queries import Query, matches
+from core.taxonomy import Sentiment
+from core.windows import MINUTE
+from storage.queries import EXCERPT_CHARS, DocumentView, freshness
+from storage.search_slices import cover, read_slices
+from storage.search_terms import condition, lookup
+from storage.series import EVERYTHING, Filters, Span
+
+PROBED: Final = 200  # rows; a word that stands in every tenth document fills a page with them
+SECONDS: Final = 5.0
+MOST: Final = 200  # documents in one page
+_SETTINGS: Final = {
+    "jit": "off",  # takes longer than the query
+    "work_mem": "64MB",  # a bitmap of hits that does not fit loses rows, and their vectors are made anew
+    "max_parallel_workers_per_gather": "0",
+}
+
+
+class SearchTooLongError(OpinionError):
+    """The search took too long and was given up."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the search was given up after {SECONDS:g} s",
+            remedy="add a word or a filter, or narrow the time; documents without a search index take longest",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to find. None leaves a dimension open.
+
+    Attributes:
+        comments_of: id of the document that the wanted ones comment on.
+        before: `(published_at, id)` of the last document already seen.
+        limit: at most `MOST`.
+    """
+
+    query: Query | None = None
+    filters: Filters = EVERYTHING
+    sentiment: Sentiment | None = None
+    watchlist: str | None = None
+    comments_of: str | None = None
+    span: Span | None = None
+    before: tuple[datetime, str] | None = None
+    limit: int = 20
+
+
+def search(connection: Connection, wanted: Wanted) -> list[DocumentView]:
+    """The newest documents that are wanted, newest first.
+
+    Args:
+        connection: in a transaction, of which the settings are changed until its end.
+
+    Raises:
+        SearchTooLongError: it would have taken more than some `SECONDS`; the transaction is spent.
+    """
+    started = time.monotonic()
+    found: list[DocumentView] = []
+    try:
+        for name, value in (*_SETTINGS.items(), ("statement_timeout", f"{SECONDS:g}s")):
+            connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
+        for keys in _candidates(connection, wanted):
+            found += _checked(connection, wanted.query, keys)
+            if len(found) >= wanted.limit:
+                break
+            if time.monotonic() - started > SECONDS:
+                raise SearchTooLongError
+    except OperationalError as error:
+        if isinstance(error.orig, psycopg.errors.QueryCanceled):
+            raise SearchTooLongError from error
+        raise
+    return found[: wanted.limit]
+
+
+_Key = tuple[datetime, str]
+
+
+def _candidates(connection: Connection, wanted: Wanted) -> Iterator[list[_Key]]:
+    """Keys of documents that may be wanted, newest first, in batches, some of them empty."""
+    select = _Select(connection, wanted)
+    if wanted.comments_of is not None:  # its own index finds them all
+        yield from select.pages(wanted.span, None, wanted.before)
+        return
+    span = _searched(connection, wanted)
+    if span is None:
+        return
+    tsquery = lookup(wanted.query) if wanted.query else None
+    pieces = cover(read_slices(connection), span) if tsquery else [(span, False)]
+    for piece, is_indexed in pieces:
+        if not is_indexed:
+            yield from select.pages(piece, None, wanted.before)
+            continue
+        walked, hits = select.probe(piece, wanted.before)
+        yield hits
+        if len(walked) == PROBED:
+            yield from select.pages(piece, tsquery, walked[-1])
+
+
+def _searched(connection: Connection, wanted: Wanted) -> Span | None:
+    """Where in event time there can be documents that are wanted."""
+    age = freshness(connection)
+    if age.oldest_bucket_at is None or age.newest_bucket_at is None:
+        return None
+    start, end = age.oldest_bucket_at, age.newest_bucket_at + MINUTE
+    if wanted.span:
+        start, end = max(start, wanted.span.start), min(end, wanted.span.end)
+    if wanted.before:
+        end = min(end, wanted.before[0] + timedelta(microseconds=1))
+    return Span(start, end) if start < end else None
+
+
+def _checked(connection: Connection, query: Query | None, keys: list[_Key]) -> list[DocumentView]:
+    """The documents of these keys whose text is what the query asks for, in order."""
+    if not keys:
+        return []
+    rows = connection.execute(_READ, {"times": [at for at, _ in keys], "ids": [key for _, key in keys]})
+    return [_view(row) for row in rows if query is None or matches(query, _folded(row.title, row.text))]
+
+
+def _folded(title: str | None, body: str) -> str:
+    return fold(body if title is None else f"{title}\n{body}").text
+
+
+def _view(row: Row[Any]) -> DocumentView:
+    view = DocumentView(**row._mapping)
+    return replace(view, text=view.text[:EXCERPT_CHARS])
+
+
+_READ = text(
+    f"SELECT {', '.join(f'd.{field.name}' for field in fields(DocumentView))} "  # noqa: S608  # our own names
+    "FROM unnest(CAST(:times AS timestamptz[]), CAST(:ids AS text[])) AS k(published_at, id) "
+    "JOIN document AS d ON d.published_at = k.published_at AND d.id = k.id "
+    "ORDER BY d.published_at DESC, d.id DESC"
+)
+_NEWEST: Final = "ORDER BY d.published_at DESC, d.id DESC LIMIT :limit"
+# OFFSET 0 keeps the function from being called once for each place where the folded text is used.
+_WITH_FOLDED: Final = "CROSS JOIN LATERAL (SELECT search_fold({0}.title, {0}.text) AS folded OFFSET 0) AS f"
+
+
+class _Select:
+    """Makes and runs the statements of one search. Values are parameters; times are ours and stand in the text, so
+    that the planner sees which partition and index they belong to."""
+
+    def __init__(self, connection: Connection, wanted: Wanted) -> None:
+        self._connection = connection
+        self._page = max(2 * wanted.limit, 40)
+        self._watchlist = wanted.watchlist
+        self._values: dict[str, Any] = {}
+        terms: dict[str, str] = {}
+        self._condition = condition(wanted.query, terms) if wanted.query else None
+        self._values |= terms
+        filters = {
+            "source": wanted.filters.source,
+            "topic_label": wanted.filters.topic,
+            "lang": wanted.filters.language,
+            "sentiment": wanted.sentiment,
+            "parent_id": wanted.comments_of,
+        }
+        given = {column: value for column, value in filters.items() if value is not None}
+        self._values |= given | ({"watchlist": wanted.watchlist} if wanted.watchlist is not None else {})
+        self._filters = [f"d.{column} = :{column}" for column in given]
+        self._ordered = [one for one in self._filters if one.startswith("d.source")]  # an index has these in order
+
+    def probe(self, span: Span, before: _Key | None) -> tuple[list[_Key], list[_Key]]:
+        """The newest `PROBED` rows of the span, and which of them may be wanted."""
+        columns = "published_at, id, title, text, source, topic_label, lang, sentiment, parent_id"
+        walked = ", ".join(f"d.{name}" for name in columns.split(", "))
+        conditions = [*self._filters, self._condition or "true"]
+        rows = self._run(
+            f"WITH walked AS MATERIALIZED (SELECT {walked} FROM {self._from()} "  # noqa: S608  # values are bound
+            f"WHERE {self._where(span, before, self._ordered, by_mention=True)} {_NEWEST}) "
+            f"SELECT d.published_at, d.id, {' AND '.join(conditions)} FROM walked AS d {_WITH_FOLDED.format('d')} "
+            "ORDER BY d.published_at DESC, d.id DESC",
+            before,
+            PROBED,
+        )
+        return [(at, key) for at, key, _ in rows], [(at, key) for at, key, is_hit in rows if is_hit]
+
+    def pages(self, span: Span | None, tsquery: str | None, before: _Key | None) -> Iterator[list[_Key]]:
+        """All that may be wanted of the span, looked up in its index or, without a `tsquery`, read in order."""
+        size = self._page
+        conditions = [*self._filters]
+        if tsquery:
+            conditions.append("search_vector(d.title, d.text) @@ CAST(:tsquery AS tsquery)")
+            if self._watchlist is not None:
+                conditions.append(_MENTIONS)
+        source = "document AS d" if tsquery else self._from()
+        if self._condition:
+            conditions.append(self._condition)
+            source = f"{source} {_WITH_FOLDED.format('d')}"
+        while True:
+            where = self._where(span, before, conditions, by_mention=not tsquery)
+            select = f"SELECT d.published_at, d.id FROM {source} WHERE {where}"  # noqa: S608  # values are bound
+            if tsquery:  # behind a fence, or the hope to fill the page soon lets the planner read rows in order
+                select = f"WITH d AS MATERIALIZED ({select}) SELECT d.published_at, d.id FROM d"  # noqa: S608
+            rows = self._run(f"{select} {_NEWEST}", before, size, tsquery)
+            yield [(at, key) for at, key in rows]
+            if len(rows) < size:
+                return
+            before = (rows[-1][0], rows[-1][1])
+            size *= 2
+
+    def _from(self) -> str:
+        """Where rows come from in order of time: of a watchlist, from its mentions."""
+        if self._watchlist is None:
+            return "document AS d"
+        return "mention AS m JOIN document AS d ON d.published_at = m.published_at AND d.id = m.document_id"
+
+    def _where(self, span: Span | None, before: _Key | None, conditions: list[str], *, by_mention: bool) -> str:
+        wanted = [*conditions]
+        tables = ["d"]
+        if by_mention and self._watchlist is not None:
+            wanted.append("m.watchlist = :watchlist")
+            tables.append("m")  # the planner does not carry ranges over to a joined table
+        for table in tables:
+            if span:
+                wanted.append(f"{table}.published_at >= {_literal(span.start)}")
+                wanted.append(f"{table}.published_at < {_literal(span.end)}")
+            if before:
+                wanted.append(f"{table}.published_at <= {_literal(before[0])}")
+        if before:
+            wanted.append("(d.published_at, d.id) < (:before_at, :before_id)")
+        return " AND ".join(wanted) or "true"
+
+    def _run(self, statement: str, before: _Key | None, limit: int, tsquery: str | None = None) -> list[Any]:
+        values = {**self._values, "limit": limit}
+        if before:
+            values |= {"before_at": before[0], "before_id": before[1]}
+        if tsquery:
+            values["tsquery"] = tsquery
+        return list(self._connection.execute(text(statement), values).all())
+
+
+_MENTIONS: Final = (
+    "EXISTS (SELECT FROM mention AS m WHERE m.published_at = d.published_at AND m.document_id = d.id "
+    "AND m.watchlist = :watchlist)"
+)
+
+
+def _literal(at: datetime) -> str:
+    return f"CAST('{at:%Y-%m-%d %H.%M.%S.%f%z}' AS timestamptz)".replace(".", r"\:", 2)
