@@ -31,6 +31,7 @@ from opinion.commands import (
     replay,
     retrain,
     scheduler,
+    search,
     up,
     web,
     worker,
@@ -54,6 +55,7 @@ app.command("worker")(worker.worker)
 app.command("web")(web.web)
 app.command("scheduler")(scheduler.scheduler)
 app.command("detect")(detect.detect)
+app.command("search")(search.search)
 app.command("replay")(replay.replay)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(db.app, name="db")

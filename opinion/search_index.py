@@ -116,4 +116,3 @@ class SearchIndexJob:
 def search_index_job(settings: Settings, engine: Engine, clock: Clock) -> SearchIndexJob:
     """The search job of these settings."""
     return SearchIndexJob(engine, size=settings.search.slice_documents, settle=settings.search.settle, clock=clock)
-

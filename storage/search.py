@@ -125,8 +125,8 @@ def _searched(connection: Connection, wanted: Wanted) -> Span | None:
     start, end = age.oldest_bucket_at, age.newest_bucket_at + MINUTE
     if wanted.span:
         start, end = max(start, wanted.span.start), min(end, wanted.span.end)
-    if wanted.before:
-        end = min(end, wanted.before[0] + timedelta(microseconds=1))
+    if wanted.before and wanted.before[0] < end:
+        end = wanted.before[0] + timedelta(microseconds=1)
     return Span(start, end) if start < end else None
 
 
@@ -237,8 +237,6 @@ class _Select:
             if span:
                 wanted.append(f"{table}.published_at >= {_literal(span.start)}")
                 wanted.append(f"{table}.published_at < {_literal(span.end)}")
-            if before:
-                wanted.append(f"{table}.published_at <= {_literal(before[0])}")
         if before:
             wanted.append("(d.published_at, d.id) < (:before_at, :before_id)")
         return " AND ".join(wanted) or "true"

@@ -57,9 +57,7 @@ def read_months(connection: Connection) -> list[Month]:
 
 def month_of(year: int, month: int) -> Span:
     """A month in UTC."""
-    return Span(
-        datetime(year, month, 1, tzinfo=UTC), datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
-    )
+    return Span(datetime(year, month, 1, tzinfo=UTC), datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC))
 
 
 def read_slices(connection: Connection) -> list[Slice]:
