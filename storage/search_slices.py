@@ -1,10 +1,10 @@
 """The search indexes: GIN on `search_vector`, each over a slice of a month, so that storing documents costs nothing.
 
-A GIN index doubles or triples the cost of storing a document. So none covers the newest documents: once enough of them
-have come, and their minutes lie some way back, an index over these minutes is built beside the running system
-(CREATE INDEX CONCURRENTLY … WHERE published_at in the slice). Small slices are replaced by larger ones; documents that
-come late into a slice are indexed as they are stored. Slices of a month follow each other from its beginning, without
-gaps. What follows the last one is searched by reading it.
+A GIN index doubles or triples the cost of storing a document. So none covers the newest documents: once enough of
+them have come, and their minutes lie some way back, an index over these minutes is built beside the running system
+(CREATE INDEX CONCURRENTLY … WHERE published_at in the slice). Small slices are replaced by larger ones; documents
+that come late into a slice are indexed as they are stored. Slices of a month follow each other from its beginning,
+without gaps. What follows the last one is searched by reading it.
 """
 
 import re
@@ -171,8 +171,8 @@ def waiting_documents(connection: Connection, span: Span) -> list[tuple[datetime
     """Documents per minute, where there are any."""
     rows = connection.execute(
         text("""
-            SELECT bucket_at, sum(total) FROM opinion_minute WHERE bucket_at >= :start AND bucket_at < :end AND total > 0
-            GROUP BY 1 ORDER BY 1
+            SELECT bucket_at, sum(total) FROM opinion_minute
+            WHERE bucket_at >= :start AND bucket_at < :end AND total > 0 GROUP BY 1 ORDER BY 1
         """),
         {"start": span.start, "end": span.end},
     )

@@ -13,7 +13,10 @@ from core.queries import And, Not, Or, Phrase, Query, Word
 
 LONG_TEXT: Final = "-"  # carried by texts of which only the beginning is in the index
 MAX_WORD_CHARS: Final = 64
-_NEITHER: Final = "\\x01-\\x7f\\u0080-\\u00a0\\u2000-\\u206f\\u3000-\\u303f\\uff01-\\uff0f\\uff1a-\\uff20\\uff3b-\\uff40\\uff5b-\\uff65"
+_NEITHER: Final = (
+    "\\x01-\\x7f\\u0080-\\u00a0\\u2000-\\u206f\\u3000-\\u303f"
+    "\\uff01-\\uff0f\\uff1a-\\uff20\\uff3b-\\uff40\\uff5b-\\uff65"
+)
 _RUN: Final = re.compile(f"[a-z0-9_]+|[^{_NEITHER}]+")
 _BETWEEN: Final = "[^a-z0-9_]*"  # punctuation and spaces as they stand in the text, unfolded
 

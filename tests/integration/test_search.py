@@ -266,7 +266,7 @@ def test_a_month_that_is_being_imported_is_left_alone(engine: Engine) -> None:
 
 
 def test_a_half_built_index_is_replaced(engine: Engine) -> None:
-    """A build that was killed leaves an index that PostgreSQL calls invalid; the next run drops it and builds anew."""
+    """A build that was killed leaves an index that PostgreSQL calls invalid; the next run builds it anew."""
     store_rows(engine, rows_of(300, seed=2))
     index(engine)
     [built] = slices(engine)
