@@ -282,12 +282,15 @@ def run(engine: Engine, count: int, queries: int, seed: int, shared: Path) -> di
     settled = count - int(TAIL * count)
     Partitions(engine).ensure([START + LENGTH * n / 50 for n in range(51)])
     fill(engine, rows, settled, seed)
+    kinds = choose(texts, queries, seed)
+    unindexed = measure(engine, {name: kinds[name][:5] for name in ("zh rare", "no hit")})
+    unindexed.pop("second page")
     index = build_indexes(engine, count, START + LENGTH * settled / count)
     print(f"indexed {settled:,} documents: {index}", flush=True)
     fill(engine, rows, count - settled, seed)
-    kinds = choose(texts, queries, seed)
     measure(engine, {name: some[:3] for name, some in kinds.items()})  # warm: caches are full on a running system
     figures: dict[str, Any] = {"documents": count, "index": index, "search": measure(engine, kinds)}
+    figures["search without an index"] = unindexed
     figures["ilike"] = measure_ilike(engine, kinds, 3)
     newest = START + LENGTH
     places = {"without an index": newest + timedelta(hours=1), "late, into an indexed minute": START}
@@ -302,7 +305,7 @@ def run(engine: Engine, count: int, queries: int, seed: int, shared: Path) -> di
 
 
 def show(figures: dict[str, Any]) -> None:
-    for name in ("search", "ilike", "ilike with pg_trgm"):
+    for name in ("search", "search without an index", "ilike", "ilike with pg_trgm"):
         print(f"\n{name:28}{'queries':>8}{'p50 ms':>10}{'p95 ms':>10}{'max ms':>10}")
         for kind, one in figures.get(name, {}).items():
             print(

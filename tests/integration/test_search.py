@@ -2,6 +2,8 @@
 
 import json
 import random
+import threading
+import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +15,7 @@ from core.clock import MovableClock
 from core.folding import fold
 from core.queries import matches, parse_query
 from opinion.cli import app
-from opinion.search_index import SearchIndexJob
+from opinion.search_index import BUILDER_LOCK, SearchIndexJob
 from storage import search as searching
 from storage.documents import DocumentRow
 from storage.engine import connect
@@ -22,6 +24,7 @@ from storage.search_slices import Slice, read_slices
 from storage.series import Filters, Span
 from tests.support.records import START, row
 from tests.support.rows import store_rows
+from tests.support.waiting import wait_for
 
 run = CliRunner()
 PIECES = (
@@ -165,7 +168,7 @@ def test_search_finds_what_reading_every_text_finds(engine: Engine, is_indexed: 
 
 def test_every_character_is_folded_in_sql_as_in_the_program(engine: Engine) -> None:
     """What the index holds is what is looked up: nothing is missed for a letter of a rare script."""
-    letters = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
+    letters = [c for c in map(chr, range(1, 0x110000)) if unicodedata.category(c) not in ("Cn", "Co", "Cs")]
     with engine.connect() as connection:
         statement = text(
             "SELECT search_fold(NULL, c) FROM unnest(CAST(:letters AS text[])) WITH ORDINALITY AS t(c, n)"
@@ -278,6 +281,42 @@ def test_a_half_built_index_is_replaced(engine: Engine) -> None:
     assert found(engine, "苹果")  # by reading
     index(engine)
     assert [one.is_valid for one in slices(engine)] == [True]
+
+
+def test_one_builder_at_a_time_and_none_after_the_term(engine: Engine) -> None:
+    """A second scheduler, or one whose term has ended, builds nothing."""
+    store_rows(engine, rows_of(300, seed=2))
+    clock = MovableClock(START + timedelta(days=400))
+    job = SearchIndexJob(engine, size=100, settle=timedelta(minutes=10), clock=clock)
+    job(lambda: False)
+    job(lambda: True)
+    assert slices(engine) == []
+    with engine.connect() as other:
+        other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": BUILDER_LOCK})
+        job(lambda: False)
+        assert slices(engine) == []
+        other.invalidate()
+    job(lambda: False)
+    assert len(slices(engine)) == 1
+
+
+def test_documents_are_stored_while_an_index_is_built(engine: Engine) -> None:
+    """A transaction that is open keeps the build waiting, and the build keeps no writer waiting."""
+    store_rows(engine, rows_of(300, seed=2))
+    clock = MovableClock(START + timedelta(days=400))
+    job = SearchIndexJob(engine, size=100, settle=timedelta(minutes=10), clock=clock)
+    job(lambda: False)
+    with engine.connect() as writer:
+        writer.execute(text("UPDATE document SET likes = 1 WHERE id = 'd00001'"))
+        building = threading.Thread(target=job, args=(lambda: False,))
+        building.start()
+        wait_for(lambda: [one for one in slices(engine) if not one.is_valid], 10, "the build to begin")
+        store_rows(engine, [row("during", 5000, text="奶茶", published_at=START)])
+        assert found(engine, "奶茶") == ["during"]
+        writer.commit()
+    building.join(20)
+    assert [one.is_valid for one in slices(engine)] == [True]
+    assert found(engine, "奶茶") == ["during"]
 
 
 def test_a_search_that_takes_too_long_is_given_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
