@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from core.clock import Clock
 from core.logs import get_logger
@@ -59,7 +60,7 @@ class SearchIndexJob:
                 connection.execute(text(f"SET maintenance_work_mem = '{MEMORY}'"))
                 self._run(connection, should_stop)
             finally:
-                connection.invalidate()  # ends the session, and with it the lock and the setting
+                _release(connection)
 
     def _run(self, connection: Connection, should_stop: ShouldStop) -> None:
         waited: dict[str, int] = {}
@@ -111,6 +112,15 @@ class SearchIndexJob:
         SEARCH_BUILD_SECONDS.observe(seconds)
         SEARCH_LAST_BUILD.set(self._clock.now().timestamp())
         log.info("search_index_built", index=name, documents=plan.documents, seconds=round(seconds, 2))
+
+
+def _release(connection: Connection) -> None:
+    """Give the session back as it was, or end it when it cannot be asked any more."""
+    try:
+        connection.execute(text("RESET maintenance_work_mem"))
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": BUILDER_LOCK})
+    except SQLAlchemyError:
+        connection.invalidate()
 
 
 def search_index_job(settings: Settings, engine: Engine, clock: Clock) -> SearchIndexJob:
