@@ -295,7 +295,7 @@ def test_one_builder_at_a_time_and_none_after_the_term(engine: Engine) -> None:
         other.execute(text("SELECT pg_advisory_lock(:key)"), {"key": BUILDER_LOCK})
         job(lambda: False)
         assert slices(engine) == []
-        other.invalidate()
+        other.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": BUILDER_LOCK})
     job(lambda: False)
     assert len(slices(engine)) == 1
 
