@@ -2,8 +2,8 @@
 
     python -m benchmarks.title_context [--shared ../shared/data] [--seed 7]
 
-No labelled comments with the titles of their articles are at hand, so this asks what a title costs: comments on public
-events (osm_public_events, test) alone, under a title that says nothing, and under the headline of some other news.
+No labelled comments with the titles of their articles are at hand, so this asks what a title costs: comments on
+public events (osm_public_events, test) alone, under a title that says nothing, and under the headline of other news.
 Prints accuracy over three classes and, of the two that the file has, accuracy and macro-F1; writes
 var/bench/title_context.json.
 """

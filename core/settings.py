@@ -159,7 +159,7 @@ class SearchSettings(_Section):
 
     every: timedelta = Field(timedelta(minutes=1), description="How often the search job looks for documents.")
     slice_documents: int = Field(
-        20_000, ge=1_000, description="So many settled documents of an open month make a search index."
+        10_000, ge=1_000, description="So many settled documents of an open month make a search index."
     )
     settle: timedelta = Field(
         timedelta(minutes=10),

@@ -23,6 +23,7 @@ log = get_logger(__name__)
 BUILDER_LOCK: Final = 0x6F70_7365  # "opse"; one builder at a time, also when two schedulers think they are active
 CLOSED_AFTER: Final = timedelta(hours=1)  # the end of its month: a closed month is indexed to its last document
 STILL_GROWING: Final = 0.01  # a closed month that grew by more since the last look is being imported
+SHARE: Final = 64  # building reads the whole month, so a new slice is at least so small a part of it
 MEMORY: Final = "256MB"
 
 ShouldStop = Callable[[], bool]
@@ -90,17 +91,18 @@ class SearchIndexJob:
         end = month.span.end if is_closed else min(floor_to(now - self._settle, MINUTE), month.span.end)
         waiting = search_slices.waiting_documents(connection, Span(frontier, end)) if frontier < end else []
         documents = sum(count for _, count in waiting)
-        if documents and self._is_due(month, documents, is_closed=is_closed):
+        size = max(self._size, sum(one.documents for one in own) // SHARE)
+        if documents and self._is_due(month, documents, size, is_closed=is_closed):
             span, inside = search_slices.next_stretch(waiting, frontier, end)
             return _Plan(span, inside, documents)
         is_complete = is_closed and not documents
-        merged = search_slices.next_merge(own, self._size, is_complete=is_complete)
+        merged = search_slices.next_merge(own, size, is_complete=is_complete)
         inside = sum(one.documents for one in own if merged and merged.start <= one.span.start < merged.end)
         return _Plan(merged, inside, documents)
 
-    def _is_due(self, month: Month, documents: int, *, is_closed: bool) -> bool:
+    def _is_due(self, month: Month, documents: int, size: int, *, is_closed: bool) -> bool:
         if not is_closed:
-            return documents >= self._size
+            return documents >= size
         before = self._waited.get(month.partition)
         return before is not None and documents <= before * (1 + STILL_GROWING)
 

@@ -203,8 +203,6 @@ class _Select:
         conditions = [*self._filters]
         if tsquery:
             conditions.append("search_vector(d.title, d.text) @@ CAST(:tsquery AS tsquery)")
-            if self._watchlist is not None:
-                conditions.append(_MENTIONS)
         source = "document AS d" if tsquery else self._from()
         if self._condition:
             conditions.append(self._condition)
@@ -212,8 +210,9 @@ class _Select:
         while True:
             where = self._where(span, before, conditions, by_mention=not tsquery)
             select = f"SELECT d.published_at, d.id FROM {source} WHERE {where}"  # noqa: S608  # values are bound
-            if tsquery:  # behind a fence, or the hope to fill the page soon lets the planner read rows in order
-                select = f"WITH d AS MATERIALIZED ({select}) SELECT d.published_at, d.id FROM d"  # noqa: S608
+            if tsquery:  # behind a fence: else the planner may make vectors of rows in order, or of all mentions
+                among = f"WHERE {_MENTIONS}" if self._watchlist is not None else ""
+                select = f"WITH d AS MATERIALIZED ({select}) SELECT d.published_at, d.id FROM d {among}"  # noqa: S608
             rows = self._run(f"{select} {_NEWEST}", before, size, tsquery)
             yield [(at, key) for at, key in rows]
             if len(rows) < size:
