@@ -186,7 +186,7 @@ def timed(run: Callable[[], Any]) -> tuple[float, Any]:
 
 def find(engine: Engine, wanted: Wanted) -> list[Any]:
     with engine.connect() as connection:
-        return search(connection, wanted)
+        return search(connection, wanted, seconds=TIMEOUT_SECONDS)
 
 
 def measure(engine: Engine, kinds: Kinds) -> dict[str, dict[str, float]]:

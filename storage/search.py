@@ -27,7 +27,7 @@ from storage.search_terms import condition, lookup
 from storage.series import EVERYTHING, Filters, Span
 
 PROBED: Final = 200  # rows; a word that stands in every tenth document fills a page with them
-SECONDS: Final = 5.0
+SECONDS: Final = 5.0  # so long somebody waits for a page
 MOST: Final = 200  # documents in one page
 _SETTINGS: Final = {
     "jit": "off",  # takes longer than the query
@@ -39,9 +39,9 @@ _SETTINGS: Final = {
 class SearchTooLongError(OpinionError):
     """The search took too long and was given up."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"the search was given up after {SECONDS:g} s",
+            f"the search was given up after {seconds:g} s",
             remedy="add a word or a filter, or narrow the time; documents without a search index take longest",
         )
 
@@ -66,29 +66,29 @@ class Wanted:
     limit: int = 20
 
 
-def search(connection: Connection, wanted: Wanted) -> list[DocumentView]:
+def search(connection: Connection, wanted: Wanted, *, seconds: float = SECONDS) -> list[DocumentView]:
     """The newest documents that are wanted, newest first.
 
     Args:
         connection: in a transaction, of which the settings are changed until its end.
 
     Raises:
-        SearchTooLongError: it would have taken more than some `SECONDS`; the transaction is spent.
+        SearchTooLongError: it would have taken longer, at most twice as long; the transaction is spent.
     """
     started = time.monotonic()
     found: list[DocumentView] = []
     try:
-        for name, value in (*_SETTINGS.items(), ("statement_timeout", f"{SECONDS:g}s")):
+        for name, value in (*_SETTINGS.items(), ("statement_timeout", f"{1000 * seconds:.0f}")):
             connection.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
         for keys in _candidates(connection, wanted):
             found += _checked(connection, wanted.query, keys)
             if len(found) >= wanted.limit:
                 break
-            if time.monotonic() - started > SECONDS:
-                raise SearchTooLongError
+            if time.monotonic() - started > seconds:
+                raise SearchTooLongError(seconds)
     except OperationalError as error:
         if isinstance(error.orig, psycopg.errors.QueryCanceled):
-            raise SearchTooLongError from error
+            raise SearchTooLongError(seconds) from error
         raise
     return found[: wanted.limit]
 

@@ -23,6 +23,7 @@ from storage.search import search as find
 from storage.series import Filters, Span
 
 SHOWN_CHARS: Final = 160  # of a text, to a person
+PATIENCE_SECONDS: Final = 60.0  # at a terminal one can see that it still works, and stop it
 EARLIEST: Final = datetime(1, 1, 2, tzinfo=UTC)
 LATEST: Final = datetime(9999, 12, 30, tzinfo=UTC)
 
@@ -66,7 +67,7 @@ def search(
         engine = connect(addresses.database_url)
         try:
             with engine.connect() as connection:
-                found = find(connection, wanted)
+                found = find(connection, wanted, seconds=PATIENCE_SECONDS)
         finally:
             engine.dispose()
     following = f"{found[limit - 1].published_at.isoformat()},{found[limit - 1].id}" if len(found) > limit else None

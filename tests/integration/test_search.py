@@ -16,7 +16,6 @@ from core.folding import fold
 from core.queries import matches, parse_query
 from opinion.cli import app
 from opinion.search_index import BUILDER_LOCK, SearchIndexJob
-from storage import search as searching
 from storage.documents import DocumentRow
 from storage.engine import connect
 from storage.search import PROBED, SearchTooLongError, Wanted, search
@@ -319,12 +318,11 @@ def test_documents_are_stored_while_an_index_is_built(engine: Engine) -> None:
     assert found(engine, "奶茶") == ["during"]
 
 
-def test_a_search_that_takes_too_long_is_given_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_takes_too_long_is_given_up(engine: Engine) -> None:
     """It ends with what to do, not with the database's error."""
     store_rows(engine, rows_of(3000, seed=1))
-    monkeypatch.setattr(searching, "SECONDS", 0.001)
     with engine.connect() as connection, pytest.raises(SearchTooLongError, match="given up"):
-        search(connection, Wanted(query=parse_query("没有的词 OR zzz*")))
+        search(connection, Wanted(query=parse_query("没有的词 OR zzz*")), seconds=0.001)
 
 
 def test_the_command_finds_pages_and_explains(
