@@ -153,9 +153,15 @@ _READ = text(
     "JOIN document AS d ON d.published_at = k.published_at AND d.id = k.id "
     "ORDER BY d.published_at DESC, d.id DESC"
 )
-_NEWEST: Final = "ORDER BY d.published_at DESC, d.id DESC LIMIT :limit"
 # OFFSET 0 keeps the function from being called once for each place where the folded text is used.
-_WITH_FOLDED: Final = "CROSS JOIN LATERAL (SELECT search_fold({0}.title, {0}.text) AS folded OFFSET 0) AS f"
+_FOLDED: Final = "CROSS JOIN LATERAL (SELECT search_fold(d.title, d.text) AS folded OFFSET 0) AS f"
+_DOCUMENT: Final = (
+    "SELECT * FROM document AS e WHERE e.published_at = m.published_at AND e.id = m.document_id OFFSET 0"
+)
+_MENTIONS: Final = (
+    "EXISTS (SELECT FROM mention AS m WHERE m.published_at = d.published_at AND m.document_id = d.id "
+    "AND m.watchlist = :watchlist)"
+)
 
 
 class _Select:
@@ -170,6 +176,7 @@ class _Select:
         terms: dict[str, str] = {}
         self._condition = condition(wanted.query, terms) if wanted.query else None
         self._values |= terms
+        self._folded = _FOLDED if self._condition else ""
         filters = {
             "source": wanted.filters.source,
             "topic_label": wanted.filters.topic,
@@ -188,9 +195,9 @@ class _Select:
         walked = ", ".join(f"d.{name}" for name in columns.split(", "))
         conditions = [*self._filters, self._condition or "true"]
         rows = self._run(
-            f"WITH walked AS MATERIALIZED (SELECT {walked} FROM {self._from()} "  # noqa: S608  # values are bound
-            f"WHERE {self._where(span, before, self._ordered, by_mention=True)} {_NEWEST}) "
-            f"SELECT d.published_at, d.id, {' AND '.join(conditions)} FROM walked AS d {_WITH_FOLDED.format('d')} "
+            f"WITH walked AS MATERIALIZED (SELECT {walked} "  # noqa: S608  # values are bound
+            f"{self._in_order(span, before, self._ordered)} LIMIT :limit) "
+            f"SELECT d.published_at, d.id, {' AND '.join(conditions)} FROM walked AS d {_FOLDED} "
             "ORDER BY d.published_at DESC, d.id DESC",
             before,
             PROBED,
@@ -200,45 +207,40 @@ class _Select:
     def pages(self, span: Span | None, tsquery: str | None, before: _Key | None) -> Iterator[list[_Key]]:
         """All that may be wanted of the span, looked up in its index or, without a `tsquery`, read in order."""
         size = self._page
-        conditions = [*self._filters]
-        if tsquery:
-            conditions.append("search_vector(d.title, d.text) @@ CAST(:tsquery AS tsquery)")
-        source = "document AS d" if tsquery else self._from()
-        if self._condition:
-            conditions.append(self._condition)
-            source = f"{source} {_WITH_FOLDED.format('d')}"
+        conditions = [*self._filters, *([self._condition] if self._condition else [])]
         while True:
-            where = self._where(span, before, conditions, by_mention=not tsquery)
-            select = f"SELECT d.published_at, d.id FROM {source} WHERE {where}"  # noqa: S608  # values are bound
             if tsquery:  # behind a fence: else the planner may make vectors of rows in order, or of all mentions
-                among = f"WHERE {_MENTIONS}" if self._watchlist is not None else ""
-                select = f"WITH d AS MATERIALIZED ({select}) SELECT d.published_at, d.id FROM d {among}"  # noqa: S608
-            rows = self._run(f"{select} {_NEWEST}", before, size, tsquery)
+                found = [*conditions, "search_vector(d.title, d.text) @@ CAST(:tsquery AS tsquery)"]
+                statement = (
+                    "WITH d AS MATERIALIZED (SELECT d.published_at, d.id "  # noqa: S608  # values are bound
+                    f"FROM document AS d {self._folded} WHERE {_within('d', 'id', span, before, found)}) "
+                    f"SELECT d.published_at, d.id FROM d WHERE {'true' if self._watchlist is None else _MENTIONS} "
+                    "ORDER BY d.published_at DESC, d.id DESC"
+                )
+            else:
+                statement = f"SELECT d.published_at, d.id {self._in_order(span, before, conditions)}"
+            rows = self._run(f"{statement} LIMIT :limit", before, size, tsquery)
             yield [(at, key) for at, key in rows]
             if len(rows) < size:
                 return
             before = (rows[-1][0], rows[-1][1])
             size *= 2
 
-    def _from(self) -> str:
-        """Where rows come from in order of time: of a watchlist, from its mentions."""
-        if self._watchlist is None:
-            return "document AS d"
-        return "mention AS m JOIN document AS d ON d.published_at = m.published_at AND d.id = m.document_id"
-
-    def _where(self, span: Span | None, before: _Key | None, conditions: list[str], *, by_mention: bool) -> str:
-        wanted = [*conditions]
-        tables = ["d"]
-        if by_mention and self._watchlist is not None:
-            wanted.append("m.watchlist = :watchlist")
-            tables.append("m")  # the planner does not carry ranges over to a joined table
-        for table in tables:
-            if span:
-                wanted.append(f"{table}.published_at >= {_literal(span.start)}")
-                wanted.append(f"{table}.published_at < {_literal(span.end)}")
-        if before:
-            wanted.append("(d.published_at, d.id) < (:before_at, :before_id)")
-        return " AND ".join(wanted) or "true"
+    def _in_order(self, span: Span | None, before: _Key | None, conditions: list[str]) -> str:
+        """FROM, WHERE and ORDER BY of rows in order of time. Those of a watchlist come from its mentions, each with
+        its document behind a fence: else the planner may read all documents to join them."""
+        if self._watchlist is None or "parent_id" in self._values:
+            among = [] if self._watchlist is None else [_MENTIONS]
+            return (
+                f"FROM document AS d {self._folded} WHERE {_within('d', 'id', span, before, [*conditions, *among])} "
+                "ORDER BY d.published_at DESC, d.id DESC"
+            )
+        of_watchlist = ["m.watchlist = :watchlist", *conditions]
+        return (
+            f"FROM mention AS m CROSS JOIN LATERAL ({_DOCUMENT}) AS d {self._folded} "
+            f"WHERE {_within('m', 'document_id', span, before, of_watchlist)} "
+            "ORDER BY m.published_at DESC, m.document_id DESC"
+        )
 
     def _run(self, statement: str, before: _Key | None, limit: int, tsquery: str | None = None) -> list[Any]:
         values = {**self._values, "limit": limit}
@@ -249,10 +251,14 @@ class _Select:
         return list(self._connection.execute(text(statement), values).all())
 
 
-_MENTIONS: Final = (
-    "EXISTS (SELECT FROM mention AS m WHERE m.published_at = d.published_at AND m.document_id = d.id "
-    "AND m.watchlist = :watchlist)"
-)
+def _within(table: str, id_column: str, span: Span | None, before: _Key | None, conditions: list[str]) -> str:
+    wanted = [*conditions]
+    if span:
+        wanted.append(f"{table}.published_at >= {_literal(span.start)}")
+        wanted.append(f"{table}.published_at < {_literal(span.end)}")
+    if before:
+        wanted.append(f"({table}.published_at, {table}.{id_column}) < (:before_at, :before_id)")
+    return " AND ".join(wanted) or "true"
 
 
 def _literal(at: datetime) -> str:
