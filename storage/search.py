@@ -7,7 +7,7 @@ What SQL finds is checked against the text by `core.queries.matches`, which alon
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -100,21 +100,21 @@ def _candidates(connection: Connection, wanted: Wanted) -> Iterator[list[_Key]]:
     """Keys of documents that may be wanted, newest first, in batches, some of them empty."""
     select = _Select(connection, wanted)
     if wanted.comments_of is not None:  # its own index finds them all
-        yield from select.pages(wanted.span, None, wanted.before)
+        yield from select.in_order(wanted.span, wanted.before)
         return
     span = _searched(connection, wanted)
     if span is None:
         return
     tsquery = lookup(wanted.query) if wanted.query else None
-    pieces = cover(read_slices(connection), span) if tsquery else [(span, False)]
-    for piece, is_indexed in pieces:
-        if not is_indexed:
-            yield from select.pages(piece, None, wanted.before)
+    pieces = cover(read_slices(connection), span) if tsquery else [(span, None)]
+    for piece, indexed in pieces:
+        if tsquery is None or indexed is None:
+            yield from select.in_order(piece, wanted.before)
             continue
         walked, hits = select.probe(piece, wanted.before)
         yield hits
         if len(walked) == PROBED:
-            yield from select.pages(piece, tsquery, walked[-1])
+            yield from select.looked_up(piece, indexed, tsquery, walked[-1])
 
 
 def _searched(connection: Connection, wanted: Wanted) -> Span | None:
@@ -187,39 +187,53 @@ class _Select:
         given = {column: value for column, value in filters.items() if value is not None}
         self._values |= given | ({"watchlist": wanted.watchlist} if wanted.watchlist is not None else {})
         self._filters = [f"d.{column} = :{column}" for column in given]
+        self._conditions = [*self._filters, *([self._condition] if self._condition else [])]
         self._ordered = [one for one in self._filters if one.startswith("d.source")]  # an index has these in order
 
     def probe(self, span: Span, before: _Key | None) -> tuple[list[_Key], list[_Key]]:
         """The newest `PROBED` rows of the span, and which of them may be wanted."""
         columns = "published_at, id, title, text, source, topic_label, lang, sentiment, parent_id"
         walked = ", ".join(f"d.{name}" for name in columns.split(", "))
-        conditions = [*self._filters, self._condition or "true"]
         rows = self._run(
             f"WITH walked AS MATERIALIZED (SELECT {walked} "  # noqa: S608  # values are bound
             f"{self._in_order(span, before, self._ordered)} LIMIT :limit) "
-            f"SELECT d.published_at, d.id, {' AND '.join(conditions)} FROM walked AS d {_FOLDED} "
+            f"SELECT d.published_at, d.id, {' AND '.join(self._conditions or ['true'])} FROM walked AS d {_FOLDED} "
             "ORDER BY d.published_at DESC, d.id DESC",
             before,
             PROBED,
         )
         return [(at, key) for at, key, _ in rows], [(at, key) for at, key, is_hit in rows if is_hit]
 
-    def pages(self, span: Span | None, tsquery: str | None, before: _Key | None) -> Iterator[list[_Key]]:
-        """All that may be wanted of the span, looked up in its index or, without a `tsquery`, read in order."""
+    def in_order(self, span: Span | None, before: _Key | None) -> Iterator[list[_Key]]:
+        """All that may be wanted of the span, by reading it."""
+        return self._pages(
+            before, lambda before: f"SELECT d.published_at, d.id {self._in_order(span, before, self._conditions)}"
+        )
+
+    def looked_up(self, span: Span, indexed: Span, tsquery: str, before: _Key | None) -> Iterator[list[_Key]]:
+        """All that may be wanted of the span, by looking it up in the index that covers `indexed`.
+
+        What narrows the hits further comes behind a fence: else the planner may rather make vectors of rows in order,
+        or of all mentions.
+        """
+        self._values["tsquery"] = tsquery
+        found = ["search_vector(d.title, d.text) @@ CAST(:tsquery AS tsquery)", *self._conditions]
+        among = [] if self._watchlist is None else [_MENTIONS]
+        hits = (
+            f"WITH d AS MATERIALIZED (SELECT d.published_at, d.id FROM document AS d {self._folded} "  # noqa: S608
+            f"WHERE {_within('d', 'id', indexed, None, found)}) SELECT d.published_at, d.id FROM d"
+        )
+        return self._pages(
+            before,
+            lambda before: (
+                f"{hits} WHERE {_within('d', 'id', span, before, among)} ORDER BY d.published_at DESC, d.id DESC"
+            ),
+        )
+
+    def _pages(self, before: _Key | None, statement: Callable[[_Key | None], str]) -> Iterator[list[_Key]]:
         size = self._page
-        conditions = [*self._filters, *([self._condition] if self._condition else [])]
         while True:
-            if tsquery:  # behind a fence: else the planner may make vectors of rows in order, or of all mentions
-                found = [*conditions, "search_vector(d.title, d.text) @@ CAST(:tsquery AS tsquery)"]
-                statement = (
-                    "WITH d AS MATERIALIZED (SELECT d.published_at, d.id "  # noqa: S608  # values are bound
-                    f"FROM document AS d {self._folded} WHERE {_within('d', 'id', span, before, found)}) "
-                    f"SELECT d.published_at, d.id FROM d WHERE {'true' if self._watchlist is None else _MENTIONS} "
-                    "ORDER BY d.published_at DESC, d.id DESC"
-                )
-            else:
-                statement = f"SELECT d.published_at, d.id {self._in_order(span, before, conditions)}"
-            rows = self._run(f"{statement} LIMIT :limit", before, size, tsquery)
+            rows = self._run(f"{statement(before)} LIMIT :limit", before, size)
             yield [(at, key) for at, key in rows]
             if len(rows) < size:
                 return
@@ -242,12 +256,10 @@ class _Select:
             "ORDER BY m.published_at DESC, m.document_id DESC"
         )
 
-    def _run(self, statement: str, before: _Key | None, limit: int, tsquery: str | None = None) -> list[Any]:
+    def _run(self, statement: str, before: _Key | None, limit: int) -> list[Any]:
         values = {**self._values, "limit": limit}
         if before:
             values |= {"before_at": before[0], "before_id": before[1]}
-        if tsquery:
-            values["tsquery"] = tsquery
         return list(self._connection.execute(text(statement), values).all())
 
 

@@ -79,24 +79,25 @@ def read_slices(connection: Connection) -> list[Slice]:
     return found
 
 
-def cover(slices: Iterable[Slice], span: Span) -> list[tuple[Span, bool]]:
-    """The span in pieces, the newest first, each with whether an index covers it. The largest indexes are taken."""
+def cover(slices: Iterable[Slice], span: Span) -> list[tuple[Span, Span | None]]:
+    """The span in pieces, the newest first, each with the whole span of the index that covers it, if one does. The
+    largest indexes are taken."""
     chosen: list[Span] = []
     for one in sorted(slices, key=lambda one: one.span.length, reverse=True):
         if one.is_valid and all(one.span.end <= other.start or one.span.start >= other.end for other in chosen):
             chosen.append(one.span)
-    pieces: list[tuple[Span, bool]] = []
+    pieces: list[tuple[Span, Span | None]] = []
     end = span.end
     for one_span in sorted(chosen, key=lambda one: one.start, reverse=True):
         start, until = max(one_span.start, span.start), min(one_span.end, end)
         if start >= until:
             continue
         if until < end:
-            pieces.append((Span(until, end), False))
-        pieces.append((Span(start, until), True))
+            pieces.append((Span(until, end), None))
+        pieces.append((Span(start, until), one_span))
         end = start
     if span.start < end:
-        pieces.append((Span(span.start, end), False))
+        pieces.append((Span(span.start, end), None))
     return pieces
 
 

@@ -25,13 +25,14 @@ def test_a_span_is_covered_by_the_largest_indexes_and_gaps() -> None:
     slices = [part(0, 5), part(5, 8), part(0, 8), part(10, 12), part(12, 14, is_valid=False)]
     span = Span(MAY.start + 2 * DAY, MAY.start + 14 * DAY)
     pieces = cover(slices, span)
-    days = [((piece.start - MAY.start).days, (piece.end - MAY.start).days, has) for piece, has in pieces]
-    assert days == [(12, 14, False), (10, 12, True), (8, 10, False), (2, 8, True)]
+    days = [((piece.start - MAY.start).days, (piece.end - MAY.start).days) for piece, _ in pieces]
+    assert days == [(12, 14), (10, 12), (8, 10), (2, 8)]
+    assert [index for _, index in pieces] == [None, slices[3].span, None, slices[2].span]
 
 
 def test_without_indexes_everything_is_a_gap() -> None:
     """A new system is searched as a whole."""
-    assert cover([], MAY) == [(MAY, False)]
+    assert cover([], MAY) == [(MAY, None)]
 
 
 def test_what_a_larger_index_holds_is_obsolete() -> None:
