@@ -148,6 +148,13 @@ AUDIT_SECONDS = Histogram(
     "opinion_audit_seconds", "One run of the audit job.", buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 )
 
+SEARCH_WAITING = Gauge("opinion_search_waiting_documents", "Settled documents that no search index has yet.")
+SEARCH_INDEXES = Gauge("opinion_search_indexes", "Search indexes, each over a stretch of one month.")
+SEARCH_LAST_BUILD = Gauge("opinion_search_last_build_timestamp_seconds", "When a search index was last built.")
+SEARCH_BUILD_SECONDS = Histogram(
+    "opinion_search_build_seconds", "Building one search index.", buckets=(1, 5, 10, 30, 60, 300, 1800, 7200)
+)
+
 REQUEST_SECONDS = Histogram(
     "opinion_web_request_seconds",
     "Answering a request for a page or the API, by route.",

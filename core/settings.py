@@ -208,6 +208,20 @@ class CopySettings(_Section):
     )
 
 
+class SearchSettings(_Section):
+    """The search indexes that the scheduler builds."""
+
+    every: timedelta = Field(timedelta(minutes=1), description="How often the search job looks for documents.")
+    slice_documents: int = Field(
+        10_000, ge=1_000, description="So many settled documents of an open month make a search index."
+    )
+    settle: timedelta = Field(
+        timedelta(minutes=10),
+        ge=timedelta(0),
+        description="A minute is indexed so long after its end; storing later documents of it costs more.",
+    )
+
+
 class WebSettings(_Section):
     """The console."""
 
@@ -304,6 +318,7 @@ class Settings(BaseSettings):
     audit: AuditSettings = AuditSettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()
+    search: SearchSettings = SearchSettings()
     web: WebSettings = WebSettings()
     feeds: FeedSettings = FeedSettings()
     push: PushSettings = PushSettings()

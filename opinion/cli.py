@@ -35,6 +35,7 @@ from opinion.commands import (
     replay,
     retrain,
     scheduler,
+    search,
     sources,
     tokens,
     up,
@@ -64,6 +65,7 @@ app.command("worker")(worker.worker)
 app.command("web")(web.web)
 app.command("scheduler")(scheduler.scheduler)
 app.command("detect")(detect.detect)
+app.command("search")(search.search)
 app.command("replay")(replay.replay)
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(sources.app, name="sources")

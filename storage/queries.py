@@ -16,6 +16,7 @@ from storage.offset_ledger import totals
 from storage.series import COLUMNS, EVERYTHING, Filters, Group, Span
 from storage.tables import (
     document,
+    document_key,
     evidence,
     incident,
     incident_event,
@@ -132,6 +133,7 @@ class DocumentView:
     title: str | None
     text: str
     author: str | None
+    parent_id: str | None
     topic_label: str
     sentiment: str
     score_negative: float
@@ -265,6 +267,11 @@ def newest_documents(
         .limit(limit)
     )
     return [DocumentView(**one._mapping) for one in found]
+
+
+def is_known(connection: Connection, document_id: str) -> bool:
+    """Whether a document of this id was ever stored."""
+    return connection.scalar(select(document_key.c.id).where(document_key.c.id == document_id)) is not None
 
 
 def _minutes_with(

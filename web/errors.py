@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from core.errors import NotFoundError
+from storage.search import SearchTooLongError
 from web.i18n import language_of, translate
 from web.rendering import page
 
@@ -108,6 +109,9 @@ def install(app: FastAPI) -> None:
         problem = error.problem if isinstance(error, ProblemError) else Problem(500, "failed")
         return respond(request, problem)
 
+    def on_long_search(request: Request, error: Exception) -> Response:
+        return respond(request, Problem(422, "search_too_long"))
+
     def on_bug(request: Request, error: Exception) -> Response:
         return respond(request, Problem(500, "failed"))  # Starlette raises it again, so the server logs it
 
@@ -115,6 +119,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NotFoundError, on_missing)
     app.add_exception_handler(ProblemError, on_problem)
     app.add_exception_handler(RequestValidationError, on_bad_query)
+    app.add_exception_handler(SearchTooLongError, on_long_search)
     for away in (OperationalError, InterfaceError, PoolTimeoutError):
         app.add_exception_handler(away, on_database)
     app.add_exception_handler(Exception, on_bug)

@@ -1,12 +1,13 @@
 """What a page and its JSON twin show, read in one transaction."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy import Connection
 
+from core.queries import Query, QueryError, parse_query
 from storage.queries import (
     Champion,
     DocumentView,
@@ -18,8 +19,10 @@ from storage.queries import (
     firing_count,
     freshness,
     incidents,
+    is_known,
     newest_documents,
 )
+from storage.search import Wanted, search
 from storage.series import (
     Counts,
     Group,
@@ -36,7 +39,6 @@ from storage.series import (
 from web.view import DocumentsView, View, Window, window_of
 
 LINES = 5  # more lines in one chart cannot be told apart
-PAGE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +119,63 @@ def read_chart(connection: Connection, view: View, now: datetime, zone: ZoneInfo
     )
 
 
-def read_documents(
-    connection: Connection, view: DocumentsView, now: datetime, zone: ZoneInfo, *, limit: int = PAGE
-) -> DocumentPage:
-    """One page of documents."""
+def read_documents(connection: Connection, view: DocumentsView, now: datetime, zone: ZoneInfo) -> DocumentPage:
+    """One page of documents.
+
+    Raises:
+        RequestValidationError: the query or the cursor cannot be understood.
+        SearchTooLongError: see `storage.search`.
+    """
     is_bounded = view.is_absolute or view.range != "all"
-    window = window_of(view, freshness(connection), now, zone) if is_bounded else None
-    found = newest_documents(
-        connection,
+    span = window_of(view, freshness(connection), now, zone).span if is_bounded else None
+    before = _cursor(view.before) if view.before else None
+    if view.q is None and view.watchlist is None:  # the minute counts know where these are
+        found = newest_documents(
+            connection,
+            filters=view.filters,
+            sentiment=view.sentiment,
+            span=span,
+            before=before,
+            limit=view.limit + 1,
+        )
+        return _page(found, view.limit)
+    wanted = Wanted(
+        query=_query(view.q) if view.q is not None else None,
         filters=view.filters,
         sentiment=view.sentiment,
-        span=window.span if window else None,
-        before=_cursor(view.before) if view.before else None,
-        limit=limit + 1,
+        watchlist=view.watchlist,
+        span=span,
+        before=before,
+        limit=view.limit + 1,
     )
+    return _page(search(connection, wanted), view.limit)
+
+
+def read_comments(connection: Connection, document_id: str, before: str | None, limit: int) -> DocumentPage | None:
+    """One page of the documents that comment on this one; None when there are neither it nor any.
+
+    Raises:
+        RequestValidationError: the cursor cannot be understood.
+        SearchTooLongError: see `storage.search`.
+    """
+    cursor = _cursor(before) if before else None
+    found = search(connection, Wanted(comments_of=document_id, before=cursor, limit=limit + 1))
+    if not found and not is_known(connection, document_id):
+        return None
+    return _page(found, limit)
+
+
+def _page(found: list[DocumentView], limit: int) -> DocumentPage:
     last = found[limit - 1] if len(found) > limit else None
     return DocumentPage(found[:limit], f"{last.published_at.isoformat()},{last.id}" if last else None)
+
+
+def _query(query: str) -> Query:
+    try:
+        return parse_query(query)
+    except QueryError as error:
+        problem = {"loc": ("query", "q"), "msg": error.message, "type": "query"}
+        raise RequestValidationError([problem]) from error
 
 
 def read_choices(connection: Connection, view: View, now: datetime, zone: ZoneInfo) -> dict[Group, list[str]]:
@@ -146,7 +189,8 @@ def _cursor(before: str) -> tuple[datetime, str]:
         seen_at = datetime.fromisoformat(at)
         if seen_at.tzinfo is None or not document_id:
             raise ValueError("a time with its zone, a comma and an id")
-    except ValueError as error:
+        seen_at = seen_at.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         problem = {"loc": ("query", "before"), "msg": "not a cursor of this list", "type": "cursor"}
         raise RequestValidationError([problem]) from error
     return seen_at, document_id

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from core.taxonomy import Sentiment
 from core.windows import MINUTE, floor_to
 from storage.queries import Freshness
+from storage.search import MOST
 from storage.series import Filters, Group, Span
 
 Preset = Literal["1h", "6h", "24h", "7d", "all"]
@@ -26,7 +27,7 @@ def _none_if_empty(value: Any) -> Any:
     return None if value == "" else value
 
 
-def _no_nul(value: str) -> str:
+def no_nul(value: str) -> str:
     """PostgreSQL's text cannot hold NUL, so nothing can match it."""
     if "\x00" in value:
         raise ValueError("a NUL character matches nothing")
@@ -34,7 +35,7 @@ def _no_nul(value: str) -> str:
 
 
 Optionally = BeforeValidator(_none_if_empty)
-Name = Annotated[Annotated[str, AfterValidator(_no_nul)] | None, Optionally]
+Name = Annotated[Annotated[str, AfterValidator(no_nul)] | None, Optionally]
 
 
 class View(BaseModel):
@@ -73,8 +74,11 @@ class DocumentsView(View):
     """The query string of the document list."""
 
     range: Preset = "all"
+    q: Name = Field(None, description="Words that have to occur; docs/how-to/search.md has the syntax.")
+    watchlist: Name = Field(None, description="Only documents that mention this one.")
     sentiment: Annotated[Sentiment | None, Optionally] = None
     before: Name = Field(None, description="The `next` of the page before.")
+    limit: int = Field(50, ge=1, le=MOST, description="Documents in a page.")
 
 
 @dataclass(frozen=True, slots=True)

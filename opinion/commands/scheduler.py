@@ -16,6 +16,7 @@ from opinion.feeds import FEEDS_EVERY, FeedsJob
 from opinion.learning import learning_jobs
 from opinion.retention import retention_job
 from opinion.scheduler import Job, Scheduler
+from opinion.search_index import search_index_job
 from opinion.servers import servers
 from opinion.source_alarm import source_job
 from storage.engine import connect
@@ -36,6 +37,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("sources", settings.source_health.every, source_job(settings, engine, kafka_bootstrap, clock)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
         Job("retention", settings.retention.every, retention_job(settings, engine, clock)),
+        Job("search_index", settings.search.every, search_index_job(settings, engine, clock)),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
         Job("feeds", FEEDS_EVERY, FeedsJob(settings, engine, kafka_bootstrap, clock)),
     ]

@@ -3,15 +3,25 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
+from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
 from storage import queries
 from storage.queries import Incident, IncidentFile, SourceHealth
+from storage.search import MOST
 from web.database import Reading
 from web.errors import ErrorAnswer
-from web.readings import Chart, DocumentPage, Overview, read_chart, read_documents, read_overview
+from web.readings import (
+    Chart,
+    DocumentPage,
+    Overview,
+    read_chart,
+    read_comments,
+    read_documents,
+    read_overview,
+)
 from web.rendering import console_of
-from web.view import DocumentsView, View
+from web.view import DocumentsView, Name, View, no_nul
 
 LARGEST_ID = 2**63 - 1  # bigint
 
@@ -59,7 +69,7 @@ def documents(
     connection: Reading,
     view: Annotated[DocumentsView, Query()],
 ) -> DocumentPage:
-    """Documents, newest first; follow `next` through `before`."""
+    """Documents, newest first, those that `q` finds if it is given; follow `next` through `before`."""
     console = console_of(request)
     return read_documents(connection, view, console.clock.now(), console.zone)
 
@@ -68,3 +78,17 @@ def documents(
 def sources(connection: Reading, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000) -> list[SourceHealth]:
     """Sources and how they are: the silent ones first."""
     return queries.source_health(connection, limit)
+
+
+@router.get("/documents/{document_id:path}/comments")
+def comments(
+    connection: Reading,
+    document_id: Annotated[str, AfterValidator(no_nul)],
+    before: Annotated[Name, Query(description="The `next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
+) -> DocumentPage:
+    """Documents that comment on this one, newest first, also before it is stored itself."""
+    found = read_comments(connection, document_id, before, limit)
+    if found is None:
+        raise HTTPException(404)
+    return found

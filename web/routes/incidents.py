@@ -46,6 +46,7 @@ def incident(request: Request, connection: Reading, incident_id: IncidentId) -> 
         raise HTTPException(404)
     console = console_of(request)
     scope = scope_of(file.incident)
+    latest = scope.model_copy(update={"limit": LATEST})
     return page(
         request,
         "incident.html",
@@ -54,7 +55,7 @@ def incident(request: Request, connection: Reading, incident_id: IncidentId) -> 
         scope=scope,
         around=around(file.incident, scope),
         body=file.evidence[0].body if file.evidence else {},
-        documents=read_documents(connection, scope, console.clock.now(), console.zone, limit=LATEST).documents,
+        documents=read_documents(connection, latest, console.clock.now(), console.zone).documents,
     )
 
 
