@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from rensa import RMinHash  # type: ignore[import-untyped]
+from rensa import RMinHash
 
 from core.folding import fold
 

@@ -12,9 +12,9 @@ from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from luqum import tree  # type: ignore[import-untyped]  # luqum ships no types
-from luqum.exceptions import ParseError  # type: ignore[import-untyped]
-from luqum.thread import parse  # type: ignore[import-untyped]
+from luqum import tree
+from luqum.exceptions import ParseError
+from luqum.thread import parse
 
 from core.folding import fold
 

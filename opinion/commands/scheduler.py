@@ -24,7 +24,7 @@ from storage.engine import connect
 log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
-POOL_SIZE = 11  # the lease, one per job, and one for a query of the probes
+POOL_SIZE = 14  # the lease, one per job, and one for a query of the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:

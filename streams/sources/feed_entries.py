@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
 import courlan
-import feedparser  # type: ignore[import-untyped]
+import feedparser
 import httpx
 import msgspec
 

@@ -19,7 +19,7 @@ def read_rows(file: IO[bytes], columns: Columns) -> Generator[Row, None, None]:
         UsageError: the file has not the columns that were named.
         OSError: it is damaged, or no Parquet file.
     """
-    from pyarrow import ArrowException, parquet  # type: ignore[import-untyped]  # loading it takes a moment
+    from pyarrow import ArrowException, parquet  # loading it takes a moment
 
     try:
         table = parquet.ParquetFile(file)
