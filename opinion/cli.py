@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core.errors import DependencyNotReadyError, OpinionError
 from core.logs import configure_logs
+from core.threads import let_waiting_threads_sleep
 from opinion.commands import (
     alerts,
     audit,
@@ -95,6 +96,7 @@ app.add_typer(watch.app, name="watch")
 
 def main() -> NoReturn:
     """Run the command line; every failure ends in one clear message and its exit code, never in a traceback."""
+    let_waiting_threads_sleep()
     configure_logs("warning")  # to stderr: stdout is for results; the roles that run for long set their own level
     try:
         app(standalone_mode=True)

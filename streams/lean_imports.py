@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
-import torch
+from core.threads import let_waiting_threads_sleep
 
 UNUSED = ("sklearn", "scipy")
 """transformers imports them for assisted generation and for object detection; 80 MB."""
@@ -25,6 +25,9 @@ _M_ARENA_MAX = -8  # mallopt(3)
 @contextmanager
 def lean_imports() -> Iterator[None]:
     """Imports within do not find the packages above, unless they are imported already; later ones do."""
+    let_waiting_threads_sleep()
+    import torch
+
     names = UNUSED if torch.cuda.is_available() else (*UNUSED, COMPILER)
     hidden = [name for name in names if name not in sys.modules]
     modules = cast("dict[str, Any]", sys.modules)

@@ -1,0 +1,3 @@
+from core.threads import let_waiting_threads_sleep
+
+let_waiting_threads_sleep()  # before any test loads torch: beside Kafka and PostgreSQL on two cores it matters most
