@@ -33,6 +33,7 @@ _SETTINGS: Final = {
     "jit": "off",  # takes longer than the query
     "work_mem": "64MB",  # a bitmap of hits that does not fit loses rows, and their vectors are made anew
     "max_parallel_workers_per_gather": "0",
+    "enable_memoize": "off",  # no text comes twice
 }
 
 
