@@ -139,7 +139,8 @@ def watched(engine: Engine, at: datetime = START) -> dict[str, tuple[int, int, i
         WHERE bucket_at = :at GROUP BY 1
     """
     with engine.connect() as connection:
-        return {name: tuple(map(int, counts)) for name, *counts in connection.execute(text(query), {"at": at})}
+        found = connection.execute(text(query), {"at": at}).all()
+    return {name: (int(total), int(voices), int(negative)) for name, total, voices, negative in found}
 
 
 def test_a_watchlist_counts_voices(engine: Engine) -> None:

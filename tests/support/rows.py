@@ -12,7 +12,7 @@ from storage.partitions import Partitions
 from storage.tables import evidence, incident, incident_event
 from tests.support.records import START
 
-EVIDENCE = {
+EVIDENCE: dict[str, Any] = {
     "documents_in_window": 69,
     "share": 0.61,
     "usual_share": 0.14,
