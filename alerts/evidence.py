@@ -17,7 +17,7 @@ EXAMPLES = 3
 CANDIDATES = 60
 EXCERPT_CHARS = 280
 SCRUBBED_FOR_EACH_SHOWN = 4  # of a long text only the beginning is shown; white space in it may be cut
-SAME_TEXT_CHARS = 60  # texts that begin alike, letters and digits only, are taken as copies
+SAME_TEXT_CHARS = 60  # texts that begin alike, letters and digits only, say no more than one: "支持" by many people
 
 DIMENSIONS: tuple[Dimension, ...] = ("source", "topic", "lang", "kind")
 
@@ -76,7 +76,7 @@ def _drivers(
 
 
 def _distinct(documents: list[ExampleDocument]) -> list[ExampleDocument]:
-    """The first few that are not copies of each other."""
+    """The first few that do not begin alike; copies (`storage.copies`) are one already."""
     seen: set[str] = set()
     chosen = []
     for document in documents:
@@ -96,6 +96,7 @@ def _example(document: ExampleDocument) -> dict[str, Any]:
         "title": excerpt(document.title) if document.title else None,
         "text": excerpt(document.text),
         "score_negative": round(document.score_negative, 4),
+        "carriers": document.carriers,
     }
 
 

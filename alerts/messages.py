@@ -203,7 +203,13 @@ def _line(row: IncidentRow) -> str:
 def _quote(document: Mapping[str, Any]) -> str:
     text = str(document["text"])
     cut = text if len(text) <= QUOTE_CHARS else text[: QUOTE_CHARS - 1] + "…"
-    return harmless(f"“{cut}” — {document['source']}")
+    return harmless(f"“{cut}” — {document['source']}{_carried(document.get('carriers', 1) - 1)}")
+
+
+def _carried(others: int) -> str:
+    if others < 1:
+        return ""
+    return f"（另有 {others} 篇转载 / carried by {others} {'other' if others == 1 else 'others'}）"
 
 
 def _time(at: datetime) -> str:

@@ -11,14 +11,16 @@ all is taken back to a savepoint and begun again, so nobody ever waits out of or
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from sqlalchemy import Connection, text
 
 from core.copies import STREAM_BANDS
 from core.copy_clusters import DisjointSets, components
+from storage import minute_counts, watchlist_counts
 from storage.copy_index import (
     Member,
     Node,
@@ -31,18 +33,23 @@ from storage.copy_index import (
     write_nodes,
 )
 from storage.copy_search import Found, find_copies
-from storage.minute_counts import Counted
 
 WINDOW_DAYS: Final = 7
 
 
-class Version(Counted, Protocol):
-    """What of a document's version is looked at; `copy_text` names the node of its text."""
+class Placed(Protocol):
+    """Where a document's version is among the clusters: `copy_text` names the node of its text."""
 
+    @property
+    def published_at(self) -> datetime: ...
     @property
     def id(self) -> str: ...
     @property
     def copy_text(self) -> int | None: ...
+
+
+class Version(Placed, minute_counts.Counted, watchlist_counts.Counted, Protocol):
+    """What of a document's version is looked at."""
 
 
 @dataclass(frozen=True)
@@ -148,14 +155,7 @@ def take_out(connection: Connection, ids: Sequence[int], window_days: int = WIND
     Returns:
         What this does to documents that stay: those that were copies and are voices now.
     """
-    while True:
-        try:
-            with connection.begin_nested():
-                known = read_nodes(connection, ids)
-                clusters = _lock(connection, known)
-        except _ChangedMeanwhileError:
-            continue
-        break
+    known, clusters = _hold(connection, ids)
     old_voices = {cluster.first for cluster in clusters.values()}
     changed = {one: replace(node, documents=0, first=None) for one, node in known.items()}
     groups = _groups(connection, known, clusters, changed, (), set(known), window_days)
@@ -164,11 +164,36 @@ def take_out(connection: Connection, ids: Sequence[int], window_days: int = WIND
     return [Standing(row, row, True, False) for row in _versions(connection, risen).values()]
 
 
+def hold(connection: Connection, versions: Sequence[Placed]) -> set[str]:
+    """The ids of those that are copies, which stays so until the transaction ends; nobody looks at them meanwhile.
+
+    Whoever calls this holds the locks of the documents' keys, so that their texts stay as they are too.
+    """
+    known, clusters = _hold(connection, {row.copy_text for row in versions if row.copy_text is not None})
+    voices = _voices_of(known, clusters)
+    return {row.id for row in versions if row.copy_text in known and _is_copy(row, voices)}
+
+
+def _hold(connection: Connection, ids: Collection[int]) -> tuple[dict[int, Node], dict[int, _Cluster]]:
+    while True:
+        try:
+            with connection.begin_nested():
+                known = read_nodes(connection, ids)
+                return known, _lock(connection, known)
+        except _ChangedMeanwhileError:
+            continue
+
+
+def _voices_of(known: Mapping[int, Node], clusters: Mapping[int, _Cluster]) -> set[Member]:
+    single = {node.first for node in known.values() if node.cluster is None and node.first is not None}
+    return single | {cluster.first for cluster in clusters.values()}
+
+
 def _node(version: Version | None) -> int | None:
     return version.copy_text if version is not None else None
 
 
-def _member(version: Version) -> Member:
+def _member(version: Placed) -> Member:
     return Member(version.published_at, version.id)
 
 
@@ -224,8 +249,7 @@ def _apply(
     window_days: int,
 ) -> tuple[list[Standing], dict[str, str]]:
     """Count the documents of the nodes anew, join what belongs together, cut what no longer does."""
-    old_voices = {cluster.first for cluster in clusters.values()}
-    old_voices |= {node.first for node in known.values() if node.cluster is None and node.first is not None}
+    old_voices = _voices_of(known, clusters)
     changed = {one: _with_members(known[one], added.get(one, ()), removed.get(one, ())) for one in known}
     bereft = [node for one, node in changed.items() if known[one].first in removed.get(one, ())]
     changed |= {node.id: node for node in with_firsts(connection, bereft)}
@@ -256,7 +280,7 @@ def _with_members(node: Node, added: Sequence[Member], removed: Sequence[Member]
     return replace(node, documents=documents, first=first if documents else None)
 
 
-def _is_copy(version: Version | None, voices: set[Member]) -> bool:
+def _is_copy(version: Placed | None, voices: set[Member]) -> bool:
     return version is not None and version.copy_text is not None and _member(version) not in voices
 
 
@@ -398,7 +422,8 @@ def _write(
 
 
 _VERSIONS = text("""
-    SELECT d.published_at, d.id, d.source, d.kind, d.lang, d.topic_label, d.model_version, d.sentiment, d.copy_text
+    SELECT d.published_at, d.id, d.source, d.kind, d.lang, d.topic_label, d.model_version, d.sentiment, d.copy_text,
+           d.mentions
     FROM unnest(CAST(:times AS timestamptz[]), CAST(:ids AS text[])) AS k(published_at, id)
     JOIN document AS d ON d.published_at = k.published_at AND d.id = k.id
 """)
@@ -422,7 +447,7 @@ _VOICES = text("""
 """)
 
 
-def voices(connection: Connection, versions: Iterable[Version]) -> dict[str, str]:
+def voices(connection: Connection, versions: Iterable[Placed]) -> dict[str, str]:
     """By id, the voice of each document's cluster as of now."""
     rows = list(versions)
     if not rows:

@@ -169,6 +169,7 @@ def store(
     moves = [copies.Move(started.get(row.id), row) for row in newest]
     settlement = copies.settle(connection, moves, nodes, copy_window_days)
     changes.move_copies(settlement.standings)
+    watched.move_copies(settlement.standings)
     apply_changes(connection, changes)
     watched.apply(connection)
     again = [row for key, row in current.items() if key not in settlement.voices]

@@ -93,9 +93,9 @@ def erase(
         gone = connection.execute(statement, asked).rowcount
         if name in ("revisions", "mentions", "labels"):
             setattr(erased, name, gone)
-    changes.move_copies(
-        copies.settle(connection, [copies.Move(r, None) for r in rows], {}, copy_window_days).standings
-    )
+    settlement = copies.settle(connection, [copies.Move(row, None) for row in rows], {}, copy_window_days)
+    changes.move_copies(settlement.standings)
+    watched.move_copies(settlement.standings)
     apply_changes(connection, changes)
     watched.apply(connection)
     erased.evidence, erased.notifications = _out_of_alerts(connection, set(wanted))

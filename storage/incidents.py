@@ -9,10 +9,11 @@ from sqlalchemy import Connection, Row, Select, func, insert, or_, select, updat
 
 from core.errors import NotFoundError
 from core.records import AlertStatus, Severity
-from storage.tables import document, evidence, incident, incident_event, silence
+from storage.tables import copy_cluster, copy_text, document, evidence, incident, incident_event, silence
 
 TOLD = "told"  # the event that says what people were last told
 LONGEST_WINDOW = timedelta(days=7)
+MOST_COMPARED = 5000  # documents that are looked at for examples; a story that is carried further may hide others
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,12 @@ class IncidentRow:
 
 @dataclass(frozen=True, slots=True)
 class ExampleDocument:
-    """A document that speaks for an incident; its text is as it was crawled."""
+    """A document that speaks for an incident; its text is as it was crawled.
+
+    Attributes:
+        carriers: how many documents are copies of each other and this, itself among them, whenever they were
+            published and whatever they are (`storage.copies`).
+    """
 
     id: str
     published_at: datetime
@@ -54,6 +60,7 @@ class ExampleDocument:
     title: str | None
     text: str
     score_negative: float
+    carriers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +167,32 @@ def negative_documents(
     kind: str | None = None,
     limit: int = 50,
 ) -> list[ExampleDocument]:
-    """The most clearly negative documents published in [start, end); ties go to the newest."""
+    """The most clearly negative documents published in [start, end); ties go to the newest. Of documents that are
+    copies of each other, the earliest alone."""
     row = document.c
     filters = {row.topic_label: topic, row.source: source, row.lang: lang, row.kind: kind}
-    found = connection.execute(
-        select(row.id, row.published_at, row.source, row.url, row.title, row.text, row.score_negative)
+    worst = (
+        select(row.published_at, row.id, row.copy_text)
         .where(row.published_at >= start, row.published_at < end, row.sentiment == "negative")
         .where(*(column == value for column, value in filters.items() if value is not None))
+        .order_by(row.score_negative.desc(), row.published_at.desc(), row.id)
+        .limit(MOST_COMPARED)
+        .cte()
+    )
+    voice = func.coalesce(copy_cluster.c.first_id, worst.c.id)
+    nth = func.row_number().over(partition_by=voice, order_by=(worst.c.published_at, worst.c.id))
+    told = (
+        select(worst, func.coalesce(copy_cluster.c.documents, 1).label("carriers"), nth.label("nth"))
+        .outerjoin_from(worst, copy_text, copy_text.c.id == worst.c.copy_text)
+        .outerjoin(copy_cluster, copy_cluster.c.id == copy_text.c.cluster)
+        .cte()
+    )
+    found = connection.execute(
+        select(
+            row.id, row.published_at, row.source, row.url, row.title, row.text, row.score_negative, told.c.carriers
+        )
+        .join_from(told, document, (row.published_at == told.c.published_at) & (row.id == told.c.id))
+        .where(told.c.nth == 1, row.published_at >= start, row.published_at < end)  # the time picks the partitions
         .order_by(row.score_negative.desc(), row.published_at.desc(), row.id)
         .limit(limit)
     )

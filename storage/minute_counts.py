@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import Connection, text
 
@@ -29,13 +29,16 @@ class Counted(Protocol):
     def sentiment(self) -> str: ...
 
 
-class Standing(Protocol):
+Version_co = TypeVar("Version_co", covariant=True)
+
+
+class Standing(Protocol[Version_co]):
     """Whether a document was a copy before the transaction, and is one after it; see `storage.copies`."""
 
     @property
-    def before(self) -> Counted | None: ...
+    def before(self) -> Version_co | None: ...
     @property
-    def after(self) -> Counted | None: ...
+    def after(self) -> Version_co | None: ...
     @property
     def was_copy(self) -> bool: ...
     @property
@@ -73,7 +76,7 @@ class CountChanges:
         """Uncount a version that was replaced."""
         self.add(row, -1)
 
-    def move_copies(self, standings: Iterable[Standing]) -> None:
+    def move_copies(self, standings: Iterable[Standing[Counted]]) -> None:
         """Count among the copies those that are copies now, and no longer those that were."""
         for standing in standings:
             if standing.was_copy and standing.before is not None:

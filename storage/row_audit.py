@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from core.windows import MINUTE, floor_to
 from storage.copy_audit import BROKEN_CLUSTERS
-from storage.watchlist_counts import ROWS_PER_MINUTE
+from storage.watchlist_counts import DIFFERENT, ROWS_PER_MINUTE
 
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 12, 31, tzinfo=UTC)
@@ -203,11 +203,10 @@ _WATCHLIST_DIFFERENCES = text(f"""
         SELECT * FROM watchlist_minute WHERE bucket_at >= :begin AND bucket_at < :end
     )
     SELECT bucket_at, source, topic_label, model_version, watchlist,
-           coalesce(m.total, 0) AS counted, coalesce(r.total, 0) AS rows
+           coalesce(m.total, 0) AS counted, coalesce(r.total, 0) AS rows,
+           coalesce(m.copies, 0) AS copies_counted, coalesce(r.copies, 0) AS copies
     FROM r FULL JOIN m USING (bucket_at, watchlist, source, kind, lang, topic_label, model_version)
-    WHERE (coalesce(r.total, 0), coalesce(r.negative, 0), coalesce(r.neutral, 0), coalesce(r.positive, 0))
-       IS DISTINCT FROM
-          (coalesce(m.total, 0), coalesce(m.negative, 0), coalesce(m.neutral, 0), coalesce(m.positive, 0))
+    WHERE {DIFFERENT}
     ORDER BY bucket_at LIMIT :most
 """)  # noqa: S608  # our own query
 

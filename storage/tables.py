@@ -518,6 +518,10 @@ watchlist_minute = Table(
     _count("negative"),
     _count("neutral"),
     _count("positive"),
+    _count("copies"),
+    _count("negative_copies"),
+    _count("neutral_copies"),
+    _count("positive_copies"),
     PrimaryKeyConstraint("bucket_at", "watchlist", "source", "kind", "lang", "topic_label", "model_version"),
     Index(None, "watchlist", "bucket_at"),
     comment="Documents that mention a watchlist, per minute of published_at, by the sentiment toward it; always "

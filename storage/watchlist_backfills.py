@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Engine, Text, cast, delete, func, select, tex
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from core.errors import DependencyNotReadyError
+from core.taxonomy import Sentiment
 from core.windows import MINUTE, floor_to
-from storage import mentions
+from storage import copies, mentions
 from storage.tables import document, document_key, opinion_minute, watchlist_backfill
 from storage.watchlist_counts import WatchlistChanges
 
@@ -33,8 +34,10 @@ class StoredDocument(NamedTuple):
     text: str
     quoted_text: str | None
     topic_label: str
+    sentiment: Sentiment
     mentions: list[dict[str, Any]] | None
     model_version: str
+    copy_text: int | None
 
 
 _COLUMNS = [document.c[name] for name in StoredDocument._fields]
@@ -124,15 +127,16 @@ def apply(connection: Connection, changes: Sequence[Change]) -> list[StoredDocum
     current = _lock(connection, wanted)
     stale = [row for row in current if row.revision != wanted[row.id].document.revision]
     counts = WatchlistChanges()
-    after = []
+    done = []
     for row in current:
         change = wanted[row.id]
         if row.revision == change.document.revision:
             new = row._replace(mentions=_merged(row.mentions, change.mentions))
             counts.remove(row)
             counts.add(new)
-            after.append(new)
-    if after:
+            done.append((row, new))
+    if done:
+        after = [new for _, new in done]
         connection.execute(
             _SET_MENTIONS,
             {
@@ -143,6 +147,8 @@ def apply(connection: Connection, changes: Sequence[Change]) -> list[StoredDocum
         )
         rows = [one for row in after for one in mentions.rows_of(row)]
         mentions.replace(connection, rows, [(row.published_at, row.id) for row in after])
+        copied = copies.hold(connection, after)
+        counts.move_copies(copies.Standing(row, new, True, True) for row, new in done if new.id in copied)
         counts.apply(connection)
     return stale
 

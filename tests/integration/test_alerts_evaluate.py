@@ -16,6 +16,7 @@ from alerts.telling import Receiver
 from storage import bucket_counts, incidents
 from storage.engine import connect
 from storage.tables import detector_state, evidence, incident_event, notification
+from tests.support.copies import OTHER, STORY
 from tests.support.minutes import MINUTE, Minute, add, surge, usual_day
 from tests.support.records import row as document_row
 from tests.support.rows import store_rows
@@ -223,6 +224,36 @@ def test_evidence_names_drivers_and_documents(engine: Engine) -> None:
     assert body["observed"] > 2 * body["expected"]
     assert body["share"] > body["usual_share"]
     assert "automobile" not in overall.labels.values()
+
+
+def test_a_story_that_many_carry_is_one_example(engine: Engine) -> None:
+    """The earliest of its copies in the window stands for it, with the number of all; other stories get their say."""
+    load(engine, story())
+    bodies = [STORY] + [f"【转载{nth % 4}】{STORY}" for nth in range(50)] + [OTHER, "客服电话打不通"]
+    store_rows(
+        engine,
+        [
+            document_row(
+                f"weibo:{nth}",
+                nth,
+                text=body,
+                source="weibo",
+                published_at=SURGE_AT + timedelta(minutes=2, seconds=nth) if nth else SURGE_AT - timedelta(days=1),
+                topic_label="automobile",
+                score_negative=0.99 - nth / 1000,
+            )
+            for nth, body in enumerate(bodies)
+        ],
+    )
+    judge(engine)
+    with engine.connect() as connection:
+        [overall] = [row for row in incidents.newest(connection) if row.rule == "overall"]
+        body = incidents.newest_evidence(connection, [overall.id])[overall.id]
+    assert [(document["id"], document["carriers"]) for document in body["documents"]] == [
+        ("weibo:1", 51),
+        ("weibo:51", 1),
+        ("weibo:52", 1),
+    ]
 
 
 def test_files_of_different_years_are_judged_each_on_its_own_clock(engine: Engine) -> None:

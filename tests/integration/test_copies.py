@@ -3,23 +3,25 @@
 import random
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select, text
 
-from storage import audit
+from storage import audit, migrate, watchlist_counts
 from storage.copies import Move, settle
 from storage.copy_retention import forget_before
 from storage.documents import DocumentRow, Settled, store
 from storage.engine import connect
+from storage.erasure import erase
 from storage.partitions import Partitions
 from storage.row_audit import EARLIEST, LATEST, Slice, check_slice
 from storage.tables import copy_band, copy_cluster, copy_text
 from tests.support.copies import OTHER, STORY, WIRE, expected_clusters, mixed_rows, newest, stored_clusters
-from tests.support.records import START, row
+from tests.support.records import START, row, says
+from tests.support.rows import waits_for_a_lock
 from tests.support.waiting import wait_for
 
 DAY = timedelta(days=1)
@@ -130,6 +132,58 @@ def test_a_new_verdict_on_a_copy_moves_its_counts(engine: Engine) -> None:
     check(engine)
 
 
+def watched(engine: Engine, at: datetime = START) -> dict[str, tuple[int, int, int]]:
+    """By watchlist: documents, voices, and voices that are negative toward it, in a minute."""
+    query = """
+        SELECT watchlist, sum(total), sum(independent), sum(independent_negative) FROM bi.watchlist_minute
+        WHERE bucket_at = :at GROUP BY 1
+    """
+    with engine.connect() as connection:
+        found = connection.execute(text(query), {"at": at}).all()
+    return {name: (int(total), int(voices), int(negative)) for name, total, voices, negative in found}
+
+
+def test_a_watchlist_counts_voices(engine: Engine) -> None:
+    """By the sentiment toward it; a voice that comes late or is erased moves them, a recount makes the same."""
+    put(
+        engine,
+        row("a", 0, text=STORY, sentiment="positive", mentions=[says("acme"), says("bolt", "positive")]),
+        *[row(f"b{n}", 1 + n, text=STORY, published_at=START, mentions=[says("acme")]) for n in range(9)],
+        row("c", 10, text=OTHER, mentions=[says("acme")]),
+    )
+    before = {"acme": (11, 2, 2), "bolt": (1, 1, 0)}
+    assert watched(engine) == before
+    put(engine, row("z", 11, text=STORY, published_at=START - DAY, mentions=[says("bolt")]))
+    assert watched(engine) == {"acme": (11, 1, 1), "bolt": (1, 0, 0)}
+    assert watched(engine, START - DAY) == {"bolt": (1, 1, 1)}
+    put(engine, row("b1", 12, text=STORY, content_hash=b"edited", mentions=[says("acme", "positive")]))
+    assert watched(engine) == {"acme": (11, 1, 1), "bolt": (1, 0, 0)}
+    check(engine)
+    with engine.begin() as connection:
+        erase(connection, ["z", "b2"])
+    assert watched(engine) == {"acme": (10, 2, 2), "bolt": (1, 1, 0)}
+    assert watched(engine, START - DAY) == {}
+    check(engine)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE watchlist_minute SET copies = 1, negative_copies = 0"))
+        watchlist_counts.recount(connection, START - DAY, START + DAY)
+    assert watched(engine) == {"acme": (10, 2, 2), "bolt": (1, 1, 0)}
+    check(engine)
+
+
+def test_an_upgrade_counts_the_copies_that_are_there(engine: Engine, database_url: str) -> None:
+    """What was stored before a watchlist's copies were counted is counted by the migration."""
+    put(engine, *mixed_rows(random.Random(7), 60))
+    query = text("SELECT * FROM watchlist_minute WHERE copies > 0 ORDER BY 1, 2, 3, 4, 5, 6, 7")
+    with engine.connect() as connection:
+        before = connection.execute(query).all()
+    migrate.downgrade(database_url, "0012")
+    migrate.upgrade(database_url)
+    with engine.connect() as connection:
+        assert connection.execute(query).all() == before != []
+    check(engine)
+
+
 def test_redelivery_has_no_effect(engine: Engine) -> None:
     """The same batch again leaves the very same rows, and tells the same of whose copies they are."""
     batch = [row("a", 0, text=STORY), row("b", 1, text=STORY), row("c", 2, text=OTHER), row("c", 3, text=STORY)]
@@ -147,9 +201,12 @@ def test_redelivery_has_no_effect(engine: Engine) -> None:
 
 def test_what_does_not_add_up_is_a_fault(engine: Engine) -> None:
     """The audit sees a copy that no count knows of, a cluster with wrong figures, and a text that is gone."""
-    put(engine, row("a", 0, text=STORY), row("b", 1, text=STORY), row("c", 2, text=OTHER))
+    rows = [row("a", 0, text=STORY), row("b", 1, text=STORY), row("c", 2, text=OTHER)]
+    put(engine, *[one._replace(mentions=[says("acme")]) for one in rows])
     for damage, kinds in (
         ("UPDATE opinion_minute SET copies = 0, negative_copies = 0", {"difference"}),
+        ("UPDATE watchlist_minute SET copies = 0, negative_copies = 0", {"difference"}),
+        ("UPDATE watchlist_minute SET negative_copies = 0, neutral_copies = 1", {"difference"}),
         ("UPDATE copy_cluster SET documents = 3", {"cluster_broken"}),
         ("UPDATE copy_text SET documents = 5 WHERE cluster IS NOT NULL", {"cluster_broken"}),
         ("DELETE FROM copy_text WHERE cluster IS NULL", {"cluster_broken"}),
@@ -164,9 +221,11 @@ def test_what_does_not_add_up_is_a_fault(engine: Engine) -> None:
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10_000), st.integers(1, 9))
 def test_any_order_and_batches_give_the_same_clusters(engine: Engine, seed: int, size: int) -> None:
-    """Whatever comes, in whatever order and batches, the clusters are those of all pairs compared."""
+    """Whatever comes, in whatever order and batches, the clusters are those of all pairs compared, and every count
+    of copies, also of a watchlist's, is that of the rows."""
     with engine.begin() as connection:
-        connection.execute(text("TRUNCATE document, document_key, document_revision, opinion_minute"))
+        connection.execute(text("TRUNCATE document, document_key, document_revision, mention"))
+        connection.execute(text("TRUNCATE opinion_minute, watchlist_minute"))
         connection.execute(text("TRUNCATE copy_text, copy_band, copy_cluster"))
     rng = random.Random(seed)
     rows = [one._replace(record_offset=n) for n, one in enumerate(_shuffled(mixed_rows(rng, 40), rng))]
@@ -216,18 +275,10 @@ def test_copies_stored_at_the_same_moment_wait_for_each_other(engine: Engine) ->
         store(first, [row("a", 0, text=STORY)])
         other = threading.Thread(target=put, args=(engine, row("b", 1, text=f"转载:{STORY}")))
         other.start()
-        wait_for(lambda: _waiting(engine), 10, "the second worker to wait for the first")
+        wait_for(lambda: waits_for_a_lock(engine), 10, "the second worker to wait for the first")
     other.join()
     assert stored_clusters(engine) == {frozenset("ab")}
     check(engine)
-
-
-def _waiting(engine: Engine) -> bool:
-    with engine.connect() as connection:
-        query = (
-            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-        return bool(connection.scalar(text(query)))
 
 
 def test_strangers_stored_at_the_same_moment_do_not_wait(engine: Engine) -> None:
@@ -242,7 +293,7 @@ def test_strangers_stored_at_the_same_moment_do_not_wait(engine: Engine) -> None
 def test_what_retention_drops_leaves_its_clusters(engine: Engine) -> None:
     """Of a cluster that reaches back before the kept time the rest goes on, under the earliest that is kept."""
     rows = [
-        row(key, n, text=body, published_at=START + days * DAY)
+        row(key, n, text=body, published_at=START + days * DAY, mentions=[says("acme")])
         for n, (key, days, body) in enumerate(
             [("a", -3, STORY), ("b", 0, STORY), ("c", 1, STORY + "完"), ("x", -2, OTHER), ("y", 0, WIRE)]
         )
@@ -252,9 +303,14 @@ def test_what_retention_drops_leaves_its_clusters(engine: Engine) -> None:
     with engine.begin() as connection:
         while forget_before(connection, START.replace(hour=0), rows=1):
             pass
-        connection.execute(text("DELETE FROM document WHERE published_at < :at"), {"at": START.replace(hour=0)})
-        connection.execute(text("DELETE FROM document_key WHERE published_at < :at"), {"at": START.replace(hour=0)})
-        connection.execute(text("DELETE FROM opinion_minute WHERE bucket_at < :at"), {"at": START.replace(hour=0)})
+        for table, at in (
+            ("document", "published_at"),
+            ("document_key", "published_at"),
+            ("mention", "published_at"),
+            ("opinion_minute", "bucket_at"),
+            ("watchlist_minute", "bucket_at"),
+        ):
+            connection.execute(text(f"DELETE FROM {table} WHERE {at} < :at"), {"at": START.replace(hour=0)})  # noqa: S608
     assert stored_clusters(engine) == {frozenset("bc")}
     assert voices(engine) == (3, 2)
     check(engine)

@@ -24,7 +24,7 @@ from storage.human_labels import add as add_labels
 from storage.partitions import Partitions
 from storage.tables import model_version, notification, training_run
 from streams.intake import content_hash
-from tests.support.records import START, row
+from tests.support.records import START, row, says
 from tests.support.rows import add_incident
 from tests.support.stages import Stage
 from tests.support.waiting import wait_for
@@ -80,14 +80,9 @@ def is_clean(engine: Engine) -> bool:
 
 def secret_everywhere(engine: Engine, home: Path) -> None:
     """A document whose words stand in every place that keeps words."""
-    mention = {
-        "watchlist": "acme",
-        "mentions": 1,
-        "sentiment": "negative",
-        "sentiment_scores": {"negative": 1.0, "neutral": 0.0, "positive": 0.0},
-    }
-    put(engine, row("forum:4711", 0, text=SECRET, mentions=[mention]), row("other", 1, text="somebody else's words"))
-    put(engine, row("forum:4711", 2, text=f"{SECRET}, edited", mentions=[mention]))
+    said = [says("acme")]
+    put(engine, row("forum:4711", 0, text=SECRET, mentions=said), row("other", 1, text="somebody else's words"))
+    put(engine, row("forum:4711", 2, text=f"{SECRET}, edited", mentions=said))
     example = {"id": "forum:4711", "text": SECRET, "source": "forum", "title": None}
     body = {"documents": [example, {"id": "other", "text": "other words", "source": "forum"}]}
     with engine.begin() as connection:
@@ -266,11 +261,9 @@ def test_names_of_older_versions_become_pseudonyms(engine: Engine) -> None:
 
 def test_months_are_dropped_and_stay_gone(engine: Engine) -> None:
     """Expired months lose documents, keys, history and mentions, keep their counts, and take nothing any more."""
-    said = {"watchlist": "w", "mentions": 1, "sentiment": "negative",
-            "sentiment_scores": {"negative": 1.0, "neutral": 0.0, "positive": 0.0}}  # fmt: skip
     old, new = START, START + timedelta(days=90)
-    put(engine, row("a", 0, mentions=[said]), row("b", 1, published_at=new), row("c", 2, published_at=old))
-    put(engine, row("a", 3, text="edited", mentions=[said]))
+    put(engine, row("a", 0, mentions=[says("w")]), row("b", 1, published_at=new), row("c", 2, published_at=old))
+    put(engine, row("a", 3, text="edited", mentions=[says("w")]))
     clock = MovableClock(new + timedelta(days=5))
     assert drop_expired(engine, clock, timedelta(days=30), lambda: False) == 1
     assert drop_expired(engine, clock, timedelta(days=30), lambda: False) == 0

@@ -26,11 +26,19 @@ from storage.audit import audit
 from storage.documents import DocumentRow
 from storage.engine import connect
 from streams.classify import MOST_TARGETS, opinions_on
-from tests.support.records import START, WordClassifier, row
-from tests.support.rows import store_rows
+from tests.support.records import START, WordClassifier, row, says
+from tests.support.rows import store_rows, waits_for_a_lock
+from tests.support.waiting import wait_for
 
 TOPIC = "opinion.document.raw.v1"
-TEXTS = ("Acme is fine", "bad Acme sues Bolt", "苹果汁好喝", "苹果发布会上提供苹果汁", "nothing", "Bolt, bad Bolt")
+TEXTS = (
+    "Acme is fine",
+    "bad Acme sues Bolt over three patents on folding phones, a court in the capital said on Thursday",
+    "苹果汁好喝",
+    "苹果发布会上提供苹果汁,到场的多名记者表示味道不错,会后还有人排队等候",
+    "nothing",
+    "Bolt, bad Bolt",
+)  # the long ones, with a number behind them, are copies of themselves
 
 
 @pytest.fixture
@@ -129,7 +137,7 @@ def test_equal_to_a_scan(engine: Engine) -> None:
 
 
 def test_as_if_it_had_been_watched_from_the_beginning(engine: Engine, postgres_url: str) -> None:
-    """A new watchlist gets the very rows and counts that workers would have made."""
+    """A new watchlist gets the very rows and counts that workers would have made, those of copies among them."""
     everything = "SELECT * FROM mention ORDER BY 1, 2, 3", "SELECT * FROM bi.watchlist_minute ORDER BY 1, 2, 3"
     history(engine, 60, Watchlists([ACME, APPLE, BOLT]))
     with engine.connect() as connection:
@@ -141,6 +149,30 @@ def test_as_if_it_had_been_watched_from_the_beginning(engine: Engine, postgres_u
     run(engine, now(engine))
     with engine.connect() as connection:
         assert [connection.execute(text(query)).all() for query in everything] == wanted
+
+
+def test_what_becomes_a_copy_meanwhile_is_counted_as_one(engine: Engine) -> None:
+    """A worker that makes a document a copy while its mentions are changed waits, and counts what they are then."""
+    before = Watchlists([BOLT])
+    store_rows(engine, [classified("late", 0, TEXTS[1], before)])
+    put(engine, ACME, BOLT)
+    earlier = classified("early", 1, TEXTS[1], Watchlists([ACME, BOLT]), published_at=START - MINUTE)
+    with engine.begin() as connection:
+        [stored] = watchlist_backfills.page(connection, None, None, 10)
+        change = watchlist_backfills.Change(stored, {"acme": says("acme"), "bolt": None})
+        assert watchlist_backfills.apply(connection, [change]) == []
+        worker = threading.Thread(target=store_rows, args=(engine, [earlier]))
+        worker.start()
+        wait_for(lambda: waits_for_a_lock(engine), 10, "the worker to wait for the backfill")
+    worker.join()
+    with engine.connect() as connection:
+        query = "SELECT bucket_at, watchlist, independent FROM bi.watchlist_minute ORDER BY 1, 2"
+        assert [tuple(one) for one in connection.execute(text(query))] == [
+            (START - MINUTE, "acme", 1),
+            (START - MINUTE, "bolt", 1),
+            (START, "acme", 0),
+        ]
+    assert is_clean(engine)
 
 
 def test_stored_verdicts_stay(engine: Engine) -> None:

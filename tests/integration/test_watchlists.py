@@ -19,7 +19,7 @@ from storage.documents import DocumentRow, store
 from storage.engine import connect
 from storage.partitions import Partitions
 from streams.watching import WatchlistFollower, sync_file
-from tests.support.records import START, row
+from tests.support.records import START, row, says
 from tests.support.stages import Stage, documents
 from tests.support.waiting import wait_for
 
@@ -46,12 +46,6 @@ def names(engine: Engine) -> dict[str, str | None]:
     """Active watchlists and the file that owns each."""
     with engine.connect() as connection:
         return {one.name: one.file for one in watchlists.active(connection)}
-
-
-def says(watchlist: str, sentiment: str = "negative", **more: Any) -> dict[str, Any]:
-    """A mention as a document's row holds it."""
-    scores = {name: 1.0 if name == sentiment else 0.0 for name in ("negative", "neutral", "positive")}
-    return {"watchlist": watchlist, "mentions": 1, "sentiment": sentiment, "sentiment_scores": scores, **more}
 
 
 def write(engine: Engine, *rows: DocumentRow) -> None:

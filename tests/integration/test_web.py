@@ -11,7 +11,7 @@ from core.clock import MovableClock
 from storage.engine import connect
 from tests.support.consoles import serving
 from tests.support.records import START, row
-from tests.support.rows import add_incident, store_rows
+from tests.support.rows import EVIDENCE, add_incident, store_rows
 from web.app import create_app
 
 PAGES = ["/", "/?range=all&by=source", "/documents", "/documents?sentiment=negative&range=1h", "/incidents"]
@@ -122,6 +122,19 @@ def test_an_incident_shows_its_evidence_and_is_taken_on_once(client: httpx.Clien
     file = client.get(f"/api/v1/incidents/{made}").json()
     assert file["incident"]["acknowledged_by"] == "console"
     assert [event["transition"] for event in file["events"]] == ["opened", "acknowledged"]
+
+
+@pytest.mark.parametrize(("language", "said"), [("zh", "另有 49 篇转载"), ("en", "copies elsewhere: 49")])
+def test_an_example_says_how_many_others_carry_it(
+    client: httpx.Client, engine: Engine, language: str, said: str
+) -> None:
+    """One story that fifty outlets carry; one that nobody else does says nothing."""
+    [document] = EVIDENCE["documents"]
+    documents = [{**document, "carriers": carriers} for carriers in (50, 1)]
+    with engine.begin() as connection:
+        made = add_incident(connection, evidence={**EVIDENCE, "documents": documents})
+    page = client.get(f"/incidents/{made}", headers={"accept-language": language}).text
+    assert page.count(said) == page.count(said.split("49")[0]) == 1
 
 
 def test_another_site_cannot_change_anything(client: httpx.Client, engine: Engine) -> None:

@@ -12,7 +12,7 @@ from core.copy_clusters import DisjointSets
 from storage.copies import WINDOW_DAYS
 from storage.copy_index import day_of
 from storage.documents import DocumentRow
-from tests.support.records import START, row
+from tests.support.records import START, row, says
 
 STORY = "今日上午,本市一家奶茶店因食品安全问题被市场监管部门责令停业整顿,多名顾客反映饮用后出现腹痛腹泻等不适症状。"
 OTHER = "国家统计局今天公布的数据显示,上个月全国居民消费价格同比上涨百分之零点三,环比下降百分之零点一,总体保持平稳。"
@@ -62,7 +62,8 @@ def mixed_texts(rng: random.Random, count: int) -> list[str]:
 
 
 def mixed_rows(rng: random.Random, count: int, days: int = 12) -> list[DocumentRow]:
-    """First versions and revisions, over some days, some at the same instant."""
+    """First versions and revisions, over some days, some at the same instant, about some watchlists or none."""
+    sentiments = ["negative", "neutral", "positive"]
     rows = []
     for n, body in enumerate(mixed_texts(rng, count)):
         key = f"d{rng.randrange(count)}" if rng.random() < 0.3 else f"d{n}"
@@ -72,8 +73,9 @@ def mixed_rows(rng: random.Random, count: int, days: int = 12) -> list[DocumentR
                 n,
                 text=body,
                 published_at=START + timedelta(hours=rng.randrange(24 * days)),
-                sentiment=rng.choice(["negative", "neutral", "positive"]),
+                sentiment=rng.choice(sentiments),
                 source=rng.choice(["forum", "news"]),
+                mentions=[says(name, rng.choice(sentiments)) for name in "xy" if rng.random() < 0.5] or None,
             )
         )
     return rows

@@ -70,6 +70,12 @@ def row(key: str, offset: int = 0, **changes: Any) -> DocumentRow:
     return DocumentRow(**(fields | changes))
 
 
+def says(watchlist: str, sentiment: str = "negative", **more: Any) -> dict[str, Any]:
+    """A mention as a document's row holds it."""
+    scores = {name: 1.0 if name == sentiment else 0.0 for name in ("negative", "neutral", "positive")}
+    return {"watchlist": watchlist, "mentions": 1, "sentiment": sentiment, "sentiment_scores": scores, **more}
+
+
 class WordClassifier:
     """Calls a text negative when it says "bad"; raises on "poison", as a broken tokenizer would.
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, insert, text
 
 from storage.documents import DocumentRow, store
 from storage.offset_ledger import LedgerLine, write_lines
@@ -12,7 +12,7 @@ from storage.partitions import Partitions
 from storage.tables import evidence, incident, incident_event
 from tests.support.records import START
 
-EVIDENCE = {
+EVIDENCE: dict[str, Any] = {
     "documents_in_window": 69,
     "share": 0.61,
     "usual_share": 0.14,
@@ -48,6 +48,15 @@ def store_rows(engine: Engine, rows: Sequence[DocumentRow]) -> None:
             last_recorded_at=rows[-1].recorded_at,
         )
         write_lines(connection, [line])
+
+
+def waits_for_a_lock(engine: Engine) -> bool:
+    """Whether somebody does, in this database."""
+    with engine.connect() as connection:
+        query = (
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        return bool(connection.scalar(text(query)))
 
 
 def add_incident(connection: Connection, **changes: Any) -> int:

@@ -138,6 +138,7 @@ MESSAGES: dict[str, str] = {
     "incident.chart": "Around the incident",
     "incident.evidence": "Evidence",
     "incident.evidence.at": "Frozen when the notification of {at} was made.",
+    "incident.carried": "copies elsewhere: {n}",
     "incident.evidence.empty": "No evidence was recorded",
     "incident.evidence.empty.why": "Evidence is frozen when a notification is made; none was made yet.",
     "incident.documents": "Documents of this incident",

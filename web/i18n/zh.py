@@ -135,6 +135,7 @@ MESSAGES: dict[str, str] = {
     "incident.chart": "事件前后",
     "incident.evidence": "证据",
     "incident.evidence.at": "在 {at} 发出通知时固定。",
+    "incident.carried": "另有 {n} 篇转载",
     "incident.evidence.empty": "没有证据记录",
     "incident.evidence.empty.why": "证据在发出通知时固定；目前还没有发出通知。",
     "incident.documents": "本事件的文档",

@@ -33,6 +33,22 @@ def test_crawled_text_cannot_be_markup_or_a_mention() -> None:
     assert "http://console/incidents/1" in sent["body"]
 
 
+@pytest.mark.parametrize(
+    ("carriers", "said"),
+    [
+        (50, "“刹车失灵” — weibo（另有 49 篇转载 / carried by 49 others）"),
+        (2, "“刹车失灵” — weibo（另有 1 篇转载 / carried by 1 other）"),
+        (1, "“刹车失灵” — weibo"),
+        (None, "“刹车失灵” — weibo"),  # frozen before there were carriers
+    ],
+)
+def test_an_example_says_how_many_others_carry_it(carriers: int | None, said: str) -> None:
+    """In both languages, on the line of its text: whoever erases the text erases the line."""
+    document = {"id": "a", "text": "刹车失灵", "source": "weibo"} | ({"carriers": carriers} if carriers else {})
+    sent = plain_text(Message("firing", [incident(1)]), {1: {"documents": [document]}}, console_url="http://console")
+    assert said in sent["body"].split("\n")
+
+
 def test_a_text_says_the_same_in_chinese_and_english_and_is_bounded() -> None:
     """Both languages, the severity, and at most what the smallest chat service takes."""
     long = [
