@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -14,12 +15,16 @@ from typing import Final, TypeVar
 
 from ahocorasick_rs import AhoCorasick
 
+from streams.sources.csv_rows import PEEKED_BYTES, guess_encoding
+
 Part = TypeVar("Part")
 BY_LINE: Final = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 BY_ROW: Final = (".csv", ".csv.gz")
 READ: Final = (*BY_LINE, *BY_ROW, ".json", ".log", ".txt", ".md", ".yaml", ".yml", ".tsv", ".html")
 SERVERS: Final = frozenset({"kafka", "postgres", "jars", "faust"})  # Kafka forgets by retention, the rest has no text
 MAX_CELL_CHARS: Final = 10_000_000
+TABLES: Final = (*BY_ROW, ".tsv", ".txt")  # often not in UTF-8; `opinion import` takes them so
+_UNDECODED: Final = re.compile("[\udc80-\udcff]")
 BEGIN_CHARS: Final = 60  # so much of a text is looked for: exports may cut it
 
 
@@ -45,7 +50,10 @@ class Sought:
 
     def is_in(self, content: str) -> bool:
         """Whether a file, a line of JSON or a cell holds any of them."""
-        return content in self._ids or bool(self._automaton.find_matches_as_indexes(content))
+        if content in self._ids:
+            return True
+        whole = _UNDECODED.sub("\N{REPLACEMENT CHARACTER}", content)  # the automaton takes no half characters
+        return bool(self._automaton.find_matches_as_indexes(whole))
 
 
 def clean(home: Path, also: Sequence[Path], sought: Sought, *, is_training: bool, is_dry: bool) -> Cleaned:
@@ -73,7 +81,8 @@ def _files(root: Path, home: Path) -> Iterator[Path]:
 
 def _clean_file(path: Path, home: Path, sought: Sought, done: Cleaned, *, is_training: bool, is_dry: bool) -> None:
     try:
-        content = _read(path)
+        encoding = _encoding(path)
+        content = _read(path, encoding)
         is_rows = path.name.endswith(BY_ROW)  # a cell may be an id, which no look at the whole file tells
         if not is_rows and not sought.is_in(content):
             return
@@ -85,15 +94,23 @@ def _clean_file(path: Path, home: Path, sought: Sought, done: Cleaned, *, is_tra
                 shutil.rmtree(run)
         elif path.name.endswith(BY_LINE):
             lines = content.split("\n")
-            _keep(path, lines, [line for line in lines if not sought.is_in(line)], "\n".join, done, is_dry=is_dry)
+            _keep(
+                path,
+                lines,
+                [line for line in lines if not sought.is_in(line)],
+                "\n".join,
+                encoding,
+                done,
+                is_dry=is_dry,
+            )
         elif is_rows:
             csv.field_size_limit(MAX_CELL_CHARS)
             rows = list(csv.reader(io.StringIO(content, newline="")))
             good = [row for row in rows if not any(map(sought.is_in, row))]
-            _keep(path, rows, good, _as_csv, done, is_dry=is_dry)
+            _keep(path, rows, good, _as_csv, encoding, done, is_dry=is_dry)
         else:
             done.left.append(str(path))
-    except (OSError, EOFError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeError, csv.Error) as error:
         done.left.append(f"{path}: {error}")
 
 
@@ -102,6 +119,7 @@ def _keep(
     all_of_it: Sequence[Part],
     kept: Sequence[Part],
     joined: Callable[[Sequence[Part]], str],
+    encoding: str,
     done: Cleaned,
     *,
     is_dry: bool,
@@ -110,7 +128,7 @@ def _keep(
         return
     done.lines[str(path)] = len(all_of_it) - len(kept)
     if not is_dry:
-        _write(path, joined(kept))
+        _write(path, joined(kept), encoding)
 
 
 def _training_run(path: Path, home: Path) -> Path | None:
@@ -122,9 +140,18 @@ def _training_run(path: Path, home: Path) -> Path | None:
     return home / "retrain" / parts[0] if len(parts) > 1 else None
 
 
-def _read(path: Path) -> str:
+def _encoding(path: Path) -> str:
+    """As the file would be imported."""
+    if not path.name.endswith(TABLES):
+        return "utf-8"
     opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with opened(path, "rb") as file:
+        return guess_encoding(file.read(PEEKED_BYTES))
+
+
+def _read(path: Path, encoding: str) -> str:
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding=encoding, errors="surrogateescape", newline="") as file:
         return str(file.read())
 
 
@@ -134,13 +161,13 @@ def _as_csv(rows: Sequence[Sequence[str]]) -> str:
     return out.getvalue()
 
 
-def _write(path: Path, content: str) -> None:
+def _write(path: Path, content: str, encoding: str) -> None:
     """In one step, so that nobody reads half a file and a crash leaves the old one."""
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     os.close(handle)
     try:
         opened = gzip.open if path.suffix == ".gz" else open
-        with opened(draft, "wt", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        with opened(draft, "wt", encoding=encoding, errors="surrogateescape", newline="") as file:
             file.write(content)
         shutil.copymode(path, draft)
         Path(draft).replace(path)

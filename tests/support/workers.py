@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -77,7 +78,7 @@ class WorkerProcess:
         return self.process.returncode
 
 
-def produce(bootstrap: str, topic: str, values: list[tuple[bytes, bytes | None]]) -> None:
+def produce(bootstrap: str, topic: str, values: Sequence[tuple[bytes | None, bytes | None]]) -> None:
     """Key and value of each record, acknowledged by the broker."""
     producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=10, max_request_size=8_000_000)
     for key, value in values:
