@@ -3,14 +3,18 @@
 import os
 from typing import Final
 
-WAIT_POLICY: Final = "OMP_WAIT_POLICY"
+POLICY: Final = "OMP_WAIT_POLICY"
+SPINS: Final = "GOMP_SPINCOUNT"
+FEW_SPINS: Final = "1000"  # some microseconds: the next product of a pass begins sooner than that
 
 
 def let_waiting_threads_sleep() -> None:
-    """Set OpenMP's wait policy, unless the environment has one. Call it before torch is loaded, which reads it then.
+    """Let OpenMP's threads spin briefly and then sleep, unless the environment says how they wait. Call it before
+    torch is loaded, which reads it then.
 
-    By default a thread that is done with its part of a product spins until the others are. On a core that somebody
-    else needs (a broker, a database, a second worker) that takes the time from whoever is waited for: on two cores
-    beside a load of 5 the classifier reads several times as much with threads that sleep; docs/why/classification.md.
+    By default (GNU's OpenMP) a thread that is done with its part of a product spins for 300,000 rounds. On a core
+    that somebody else needs (a broker, a database, another worker) that takes the time from whoever is waited for;
+    docs/why/classification.md has the figures.
     """
-    os.environ.setdefault(WAIT_POLICY, "passive")
+    if POLICY not in os.environ:
+        os.environ.setdefault(SPINS, FEW_SPINS)
