@@ -5,12 +5,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from rich.console import Console
+from sqlalchemy import Engine
 
 import storage.local
 import streams.local
 from core.errors import DependencyNotReadyError
 from core.settings import Settings
 from storage import migrate
+from storage.engine import connect
 from storage.local import EmbeddedPostgres
 from streams import topics
 from streams.local import EmbeddedKafka
@@ -50,6 +52,17 @@ def servers(settings: Settings, *, need_kafka: bool = True, need_postgres: bool 
         kafka = _kafka(settings, stack) if need_kafka else ""
         database = _postgres(settings, stack) if need_postgres else ""
         yield Addresses(kafka, database)
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[Engine]:
+    """The configured, running or embedded database, for as long as the block lasts; as `servers`."""
+    with servers(settings, need_kafka=False) as addresses:
+        engine = connect(addresses.database_url)
+        try:
+            yield engine
+        finally:
+            engine.dispose()
 
 
 def kafka_address(settings: Settings) -> str | None:

@@ -2,9 +2,7 @@
 
 import getpass
 import json
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
@@ -13,20 +11,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection
 
 from alerts.evidence import excerpt
 from alerts.rules import ALERT_NAME
+from core import durations
 from core.errors import UsageError
 from core.settings import Settings, load_settings
-from opinion.servers import servers
+from opinion.servers import database
 from storage import incidents
-from storage.engine import connect
 from storage.incidents import IncidentRow
 
 app = typer.Typer(help="Incidents: list, acknowledge, silence.", no_args_is_help=True)
 
-UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 LONGEST_SILENCE = timedelta(days=365)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -43,7 +39,7 @@ def list_incidents(
     Example: opinion alerts list --status firing
     """
     settings = load_settings()
-    with _database(settings) as connection:
+    with database(settings) as engine, engine.begin() as connection:
         found = incidents.newest(connection, status=status, limit=limit)
     if as_json:
         typer.echo(json.dumps({"incidents": [_as_json(row) for row in found]}, ensure_ascii=False))
@@ -61,7 +57,7 @@ def acknowledge(
 
     Example: opinion alerts ack 12 --by 王芳
     """
-    with _database(load_settings()) as connection:
+    with database(load_settings()) as engine, engine.begin() as connection:
         row = incidents.acknowledge(connection, incident_id, by=by or getpass.getuser())
     if as_json:
         typer.echo(json.dumps(_as_json(row), ensure_ascii=False))
@@ -84,7 +80,7 @@ def silence(
     matchers = dict(_matcher(text) for text in match)
     now = datetime.now(UTC)
     ends_at = now + duration_of(duration)
-    with _database(load_settings()) as connection:
+    with database(load_settings()) as engine, engine.begin() as connection:
         made = incidents.add_silence(
             connection, matchers, starts_at=now, ends_at=ends_at, by=by or getpass.getuser(), comment=comment
         )
@@ -92,18 +88,6 @@ def silence(
         typer.echo(json.dumps({"id": made, "matchers": matchers, "ends_at": ends_at.isoformat()}))
     else:
         Console().print(f"silence {made} until {ends_at:%Y-%m-%d %H:%M} UTC", markup=False)
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Connection]:
-    """A transaction on the configured, running or embedded database."""
-    with servers(settings, need_kafka=False) as addresses:
-        engine = connect(addresses.database_url)
-        try:
-            with engine.begin() as connection:
-                yield connection
-        finally:
-            engine.dispose()
 
 
 def _matcher(text: str) -> tuple[str, str]:
@@ -119,11 +103,13 @@ def duration_of(text: str) -> timedelta:
     Raises:
         UsageError: it is not of this form, or longer than a year.
     """
-    parsed = re.fullmatch(r"([1-9]\d{0,5})([mhdw])", text)
-    duration = int(parsed[1]) * UNITS[parsed[2]] if parsed else None
-    if duration is None or duration > LONGEST_SILENCE:
-        raise UsageError(f"not a duration of at most a year: {text!r}", remedy="for example --for 2h")
-    return duration
+    try:
+        found = durations.duration(text)
+    except ValueError as error:
+        raise UsageError(str(error), remedy="for example --for 2h") from error
+    if found > LONGEST_SILENCE:
+        raise UsageError(f"longer than a year: {text!r}", remedy="for example --for 2h")
+    return found
 
 
 def _as_json(row: IncidentRow) -> dict[str, object]:

@@ -3,8 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -21,9 +20,8 @@ from core.errors import NotFoundError, UsageError
 from core.settings import Settings, load_settings
 from core.taxonomy import Head
 from opinion.champion import champion_checkpoint, load_classifier
-from opinion.servers import servers
+from opinion.servers import database
 from storage import human_labels, incidents
-from storage.engine import connect
 
 if TYPE_CHECKING:  # the real imports load torch
     from models.explanation import Explanation
@@ -69,7 +67,7 @@ def explain(
     settings = load_settings()
     texts = {"": text} if text is not None else {}
     if document is not None or incident is not None:
-        with _database(settings) as connection:
+        with database(settings) as engine, engine.connect() as connection:
             texts = _evidence(connection, incident) if incident is not None else _stored(connection, str(document))
             checkpoint = checkpoint or champion_checkpoint(settings)
     explained = _explainer(settings, checkpoint, head, method)
@@ -157,17 +155,6 @@ def _evidence(connection: Connection, incident: int) -> dict[str, str]:
     excerpts = {one["id"]: one["text"] for one in frozen["documents"]}
     stored = human_labels.documents_by_id(connection, excerpts)
     return {name: stored[name].text if name in stored else excerpt for name, excerpt in excerpts.items()}
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Connection]:
-    with servers(settings, need_kafka=False) as addresses:
-        engine = connect(addresses.database_url, pool_size=1)
-        try:
-            with engine.connect() as connection:
-                yield connection
-        finally:
-            engine.dispose()
 
 
 def _print(found: "dict[str, Explanation]") -> None:

@@ -3,8 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,14 +13,13 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Engine
 
 from alerts.evidence import excerpt
 from core.clock import SystemClock
 from core.errors import GateRefusedError, NotFoundError, UsageError
 from core.records import Kind
 from core.settings import Settings, load_settings
-from opinion.servers import servers
+from opinion.servers import database, servers
 from storage import feeds
 from storage.engine import connect
 from storage.feeds import FeedRow, FeedSpec
@@ -77,7 +75,7 @@ def list_feeds(as_json: JsonOption = False) -> None:
     Example: opinion feeds list
     """
     settings = load_settings()
-    with _database(settings) as engine, engine.connect() as connection:
+    with database(settings) as engine, engine.connect() as connection:
         found = feeds.all_feeds(connection)
     if as_json:
         typer.echo(json.dumps({"feeds": [_as_json(row) for row in found]}, ensure_ascii=False))
@@ -92,7 +90,7 @@ def remove(url: Annotated[str, typer.Argument(help="Address of the feed.")], as_
     Example: opinion feeds remove https://example.com/rss.xml
     """
     settings = load_settings()
-    with _database(settings) as engine, engine.begin() as connection:
+    with database(settings) as engine, engine.begin() as connection:
         is_gone = feeds.remove(connection, url) or feeds.remove(connection, _spec(settings, url=url).url)
     if not is_gone:
         raise NotFoundError(f"there is no feed {url}", remedy="opinion feeds list")
@@ -216,23 +214,12 @@ def _spec(settings: Settings, **said: Any) -> FeedSpec:
 
 
 def _put(settings: Settings, specs: Sequence[FeedSpec], as_json: bool) -> None:
-    with _database(settings) as engine, engine.begin() as connection:
+    with database(settings) as engine, engine.begin() as connection:
         added = feeds.put(connection, specs, now=datetime.now(UTC))
     if as_json:
         typer.echo(json.dumps({"added": added, "updated": len(specs) - added}))
     else:
         Console().print(f"{added} added, {len(specs) - added} updated; the scheduler polls them", markup=False)
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Engine]:
-    """The configured, running or embedded database."""
-    with servers(settings, need_kafka=False) as addresses:
-        engine = connect(addresses.database_url)
-        try:
-            yield engine
-        finally:
-            engine.dispose()
 
 
 def _as_json(row: FeedRow) -> dict[str, Any]:

@@ -18,9 +18,8 @@ from core.pseudonyms import Pseudonyms
 from core.settings import Settings, load_settings
 from opinion import erasure
 from opinion.pseudonymising import pseudonymise_stored
-from opinion.servers import servers
+from opinion.servers import database
 from storage import opt_outs
-from storage.engine import connect
 from storage.opt_outs import Kind
 from streams.authors import pseudonyms_of
 
@@ -146,7 +145,7 @@ def list_entries(as_json: Json = False) -> None:
     Example: opinion privacy opt-out list
     """
     settings = load_settings()
-    with _engine(settings) as engine, engine.connect() as connection:
+    with database(settings) as engine, engine.connect() as connection:
         entries = opt_outs.listed(connection)
     if as_json:
         rows = [{**entry._asdict(), "added_at": entry.added_at.isoformat()} for entry in entries]
@@ -159,19 +158,9 @@ def list_entries(as_json: Json = False) -> None:
 
 
 @contextmanager
-def _engine(settings: Settings) -> Iterator[Engine]:
-    with servers(settings, need_kafka=False) as addresses:
-        engine = connect(addresses.database_url)
-        try:
-            yield engine
-        finally:
-            engine.dispose()
-
-
-@contextmanager
 def _opened() -> Iterator[tuple[Settings, Engine, Pseudonyms]]:
     settings = load_settings()
-    with _engine(settings) as engine:
+    with database(settings) as engine:
         yield settings, engine, pseudonyms_of(settings, engine)
 
 

@@ -2,8 +2,6 @@
 
 import getpass
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,9 +13,8 @@ from sqlalchemy import Engine
 from core.errors import DependencyNotReadyError
 from core.settings import Settings, load_settings
 from opinion.promotions import announce_pending, first_champion, promote, rollback
-from opinion.servers import kafka_address, servers
+from opinion.servers import database, kafka_address
 from storage import model_versions, training_runs
-from storage.engine import connect
 from storage.model_versions import ModelVersion, Promotion
 from storage.training_runs import TrainingRun
 from streams import topics
@@ -39,7 +36,7 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="One JSON o
     Example: opinion models list
     """
     settings = load_settings()
-    with _database(settings) as engine, engine.begin() as connection:
+    with database(settings) as engine, engine.begin() as connection:
         champion = first_champion(connection, settings.models.checkpoint)
         registry = _Registry(
             model_versions.versions(connection), champion, training_runs.newest(connection, RUNS_SHOWN)
@@ -60,7 +57,7 @@ def promote_model(
     Example: opinion models promote var/my-model --reason "better on car forums"
     """
     settings = load_settings()
-    with _database(settings) as engine:
+    with database(settings) as engine:
         with engine.begin() as connection:
             first_champion(connection, settings.models.checkpoint)  # so that a rollback has somewhere to go
         promotion = promote(engine, version, reason=reason, by=_who())
@@ -77,7 +74,7 @@ def rollback_model(
     Example: opinion models rollback
     """
     settings = load_settings()
-    with _database(settings) as engine:
+    with database(settings) as engine:
         promotion = rollback(engine, to=to, by=_who())
         is_announced = announce_if_possible(settings, engine, stderr)
     _say(promotion, is_announced, as_json)
@@ -95,16 +92,6 @@ def announce_if_possible(settings: Settings, engine: Engine, console: Console) -
             return True
     console.print("Workers hear of it from the scheduler, as soon as it runs and Kafka answers.")
     return False
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Engine]:
-    with servers(settings, need_kafka=False) as addresses:
-        engine = connect(addresses.database_url)
-        try:
-            yield engine
-        finally:
-            engine.dispose()
 
 
 def _who() -> str:

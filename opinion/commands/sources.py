@@ -1,8 +1,6 @@
 """`opinion sources`: what comes from where, what has fallen silent, and of what nobody wants to hear."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -10,14 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection
 
 from alerts.evidence import excerpt
 from core.settings import Settings, load_settings
 from opinion.commands.alerts import duration_of
-from opinion.servers import servers
+from opinion.servers import database
 from storage import queries, sources
-from storage.engine import connect
 from storage.queries import SourceHealth
 
 app = typer.Typer(help="Sources: list them, mute one.", no_args_is_help=True)
@@ -34,7 +30,7 @@ def list_sources(as_json: JsonOption = False) -> None:
     Example: opinion sources list
     """
     settings = load_settings()
-    with _database(settings) as connection:
+    with database(settings) as engine, engine.begin() as connection:
         found = queries.source_health(connection)
     if as_json:
         typer.echo(json.dumps({"sources": [_as_json(one) for one in found]}, ensure_ascii=False))
@@ -54,7 +50,7 @@ def mute(
     Example: opinion sources mute old-forum --for 1w
     """
     until = None if off else datetime.now(UTC) + (duration_of(duration) if duration else FOR_GOOD)
-    with _database(load_settings()) as connection:
+    with database(load_settings()) as engine, engine.begin() as connection:
         sources.mute(connection, name, until)
     if as_json:
         result = {"source": name, "muted_until": until.isoformat() if until else None}
@@ -62,18 +58,6 @@ def mute(
     else:
         said = f"{name} is muted until {until:%Y-%m-%d %H:%M} UTC" if until else f"{name} is told of again"
         Console().print(said, markup=False, highlight=False)
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Connection]:
-    """A transaction on the configured, running or embedded database."""
-    with servers(settings, need_kafka=False) as addresses:
-        engine = connect(addresses.database_url)
-        try:
-            with engine.begin() as connection:
-                yield connection
-        finally:
-            engine.dispose()
 
 
 def _as_json(row: SourceHealth) -> dict[str, object]:

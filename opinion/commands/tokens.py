@@ -1,8 +1,6 @@
 """`opinion tokens`: who may push documents over HTTP."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
@@ -11,14 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection
 
 from core.errors import UsageError
 from core.settings import Settings, load_settings
-from opinion.servers import servers
+from opinion.servers import database
 from storage import api_tokens
 from storage.api_tokens import LARGEST_ID, SCOPES, ApiToken
-from storage.engine import connect
 
 app = typer.Typer(help="Tokens for the API: create, list, revoke.", no_args_is_help=True)
 stderr = Console(stderr=True, highlight=False)
@@ -45,7 +41,7 @@ def create(
     if unknown := set(scope or ()) - set(SCOPES):
         raise UsageError(f"no such scope: {', '.join(sorted(unknown))}", remedy=f"there are: {', '.join(SCOPES)}")
     chosen = [one for one in SCOPES if one in (scope or SCOPES)]
-    with _database(load_settings()) as connection:
+    with database(load_settings()) as engine, engine.begin() as connection:
         made, token = api_tokens.create(connection, name.strip(), chosen)
     if as_json:
         typer.echo(json.dumps({**_as_json(made), "token": token}, ensure_ascii=False))
@@ -61,7 +57,7 @@ def list_tokens(as_json: JsonOption = False) -> None:
     Example: opinion tokens list
     """
     settings = load_settings()
-    with _database(settings) as connection:
+    with database(settings) as engine, engine.begin() as connection:
         found = api_tokens.known(connection)
     if as_json:
         typer.echo(json.dumps({"tokens": [_as_json(one) for one in found]}, ensure_ascii=False))
@@ -81,24 +77,12 @@ def revoke(
 
     Example: opinion tokens revoke 3
     """
-    with _database(load_settings()) as connection:
+    with database(load_settings()) as engine, engine.begin() as connection:
         row = api_tokens.revoke(connection, token_id)
     if as_json:
         typer.echo(json.dumps(_as_json(row), ensure_ascii=False))
     else:
         Console().print(f"token {row.id} ({row.name}) is revoked", markup=False, highlight=False)
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Connection]:
-    """A transaction on the configured, running or embedded database."""
-    with servers(settings, need_kafka=False) as addresses:
-        engine = connect(addresses.database_url)
-        try:
-            with engine.begin() as connection:
-                yield connection
-        finally:
-            engine.dispose()
 
 
 def _as_json(row: ApiToken) -> dict[str, object]:

@@ -2,8 +2,7 @@
 
 import getpass
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,15 +10,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Engine
 
 from core.settings import load_settings
 from core.watchlist_entries import watchlist_of
 from core.watchlist_file import read_watchlists, written
 from core.watchlists import Watchlist
-from opinion.servers import servers
+from opinion.servers import database
 from storage import watchlists
-from storage.engine import connect
 from storage.watchlists import StoredWatchlist
 
 app = typer.Typer(
@@ -40,7 +37,7 @@ def list_watchlists(as_json: JsonOption = False) -> None:
 
     Example: opinion watch list
     """
-    with database() as engine, engine.connect() as connection:
+    with database(load_settings()) as engine, engine.connect() as connection:
         found = watchlists.active(connection)
     if as_json:
         typer.echo(json.dumps({"watchlists": [as_object(row) for row in found]}, ensure_ascii=False))
@@ -64,7 +61,7 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
 
     Example: opinion watch show 苹果
     """
-    with database() as engine, engine.connect() as connection:
+    with database(load_settings()) as engine, engine.connect() as connection:
         row = watchlists.one(connection, name)
     if as_json:
         typer.echo(json.dumps(as_object(row), ensure_ascii=False))
@@ -114,7 +111,7 @@ def export(out: Annotated[Path | None, typer.Option(help="To this file; else to 
 
     Example: opinion watch export --out watch.yaml
     """
-    with database() as engine, engine.connect() as connection:
+    with database(load_settings()) as engine, engine.connect() as connection:
         found = [watchlist_of(row.name, row.definition) for row in watchlists.active(connection)]
     if out is None:
         typer.echo(written(found), nl=False)
@@ -133,23 +130,12 @@ def remove(
 
     Example: opinion watch remove 苹果
     """
-    with database() as engine, engine.begin() as connection:
+    with database(load_settings()) as engine, engine.begin() as connection:
         watchlists.remove(connection, name, by=by or getpass.getuser(), is_forced=force)
     if as_json:
         typer.echo(json.dumps({"removed": [name]}, ensure_ascii=False))
     else:
         stderr.print(f"{name} is watched no longer; workers follow within seconds", markup=False)
-
-
-@contextmanager
-def database() -> Iterator[Engine]:
-    """The configured, running or embedded database."""
-    with servers(load_settings(), need_kafka=False) as addresses:
-        engine = connect(addresses.database_url)
-        try:
-            yield engine
-        finally:
-            engine.dispose()
 
 
 def as_object(row: StoredWatchlist) -> dict[str, Any]:
@@ -159,7 +145,7 @@ def as_object(row: StoredWatchlist) -> dict[str, Any]:
 
 
 def _put(wanted: Sequence[Watchlist], by: str | None, as_json: bool) -> None:
-    with database() as engine, engine.begin() as connection:
+    with database(load_settings()) as engine, engine.begin() as connection:
         changed = watchlists.put(connection, wanted, by=by or getpass.getuser())
     if as_json:
         typer.echo(json.dumps({"watchlists": len(wanted), "changed": changed}, ensure_ascii=False))

@@ -19,7 +19,7 @@ from core.watchlists import Rule, Watchlists
 from core.windows import MINUTE, floor_to
 from opinion.backfilling import Backfill, Plan
 from opinion.champion import load_classifier
-from opinion.commands.watch import database
+from opinion.servers import database
 from storage import watchlist_backfills, watchlist_counts, watchlists
 from storage.watchlists import StoredWatchlist
 
@@ -45,7 +45,7 @@ def backfill(
     """
     settings = load_settings()
     start = time.monotonic()
-    with database() as engine:
+    with database(settings) as engine:
         plan = plan_of(engine, names or [], _time(since, settings))
         with engine.connect() as connection:
             total = watchlist_backfills.estimate(connection, plan.since)
@@ -82,7 +82,7 @@ def recount(
     settings = load_settings()
     begin = _time(since, settings)
     mended = 0
-    with database() as engine:
+    with database(settings) as engine:
         with engine.connect() as connection:
             oldest, newest = connection.execute(_SPAN).one()
         reached = floor_to(max(begin, oldest) if begin and oldest else oldest, MINUTE) if oldest else None

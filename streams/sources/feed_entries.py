@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
-import courlan
 import feedparser
 import httpx
 import msgspec
 
 from core.records import Kind
+from streams.addresses import canonical
 from streams.intake import EARLIEST, MAX_COUNT, RawDocument
 from streams.sources.charsets import decoded
 from streams.sources.feed_dates import feed_time
@@ -110,8 +110,7 @@ def canonical_url(url: str | None, base: str) -> str | None:
     if not url or not url.strip():
         return None
     try:
-        found = str(parsed(url.strip(), base=httpx.URL(base)).copy_with(username=None, password=None))
-        return str(courlan.normalize_url(found))
+        return canonical(str(parsed(url.strip(), base=httpx.URL(base)).copy_with(username=None, password=None)))
     except (FetchError, ValueError):
         return None
 

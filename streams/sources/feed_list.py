@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from core.durations import duration
 from core.errors import ConfigError, NotFoundError
 from core.records import Kind
 from storage.feeds import FeedSpec
 from streams.intake import clean_text
-from streams.sources.durations import duration
 from streams.sources.fetching import parsed
 from streams.sources.refusals import FetchError
 
