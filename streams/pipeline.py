@@ -10,6 +10,7 @@ A dependency that is away is waited for. A batch that fails for its content is s
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,6 +77,9 @@ class Pipeline:
         self._publish = publish
         self._patience = patience
         self._guilty_in_a_row = 0
+        # One computes while the other tokenises. Each thread that computes gets helpers of its own from OpenMP, which
+        # stay with it: asyncio's own pool would make some for every thread it has.
+        self._readers = ThreadPoolExecutor(2, thread_name_prefix="classify")
 
     async def process(self, records: Sequence[RawRecord]) -> None:
         """Prepare and settle a batch."""
@@ -99,7 +103,9 @@ class Pipeline:
         documents, malformed = _decode(records, self._limits)
         try:
             with _refusing("classify"):
-                opinions = await _in_thread("classify", lambda: self._classify.run([d for _, d in documents]))
+                opinions = await _in_thread(
+                    "classify", lambda: self._classify.run([d for _, d in documents]), self._readers
+                )
         except ContentError as error:
             return Prepared(records, [], malformed, error)
         classified = [(record, document, o) for (record, document), o in zip(documents, opinions, strict=True)]
@@ -155,10 +161,10 @@ def _refusing(step: str) -> Iterator[None]:
         raise ContentError(step, error) from error
 
 
-async def _in_thread(step: str, work: Callable[[], Result]) -> Result:
+async def _in_thread(step: str, work: Callable[[], Result], threads: Executor | None = None) -> Result:
     """Run a blocking step off the event loop."""
     with STEP_SECONDS.labels(step).time():
-        return await asyncio.to_thread(work)
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 
 def _decode(

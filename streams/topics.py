@@ -59,7 +59,14 @@ class Topic:
 RAW_MAX_BYTES = 4 * 1024 * 1024
 
 MANIFEST: tuple[Topic, ...] = (
-    Topic(RAW, "document id", "Document", "crawlers, `opinion import`", "workers", max_message_bytes=RAW_MAX_BYTES),
+    Topic(
+        RAW,
+        "document id",
+        "Document",
+        "crawlers, feeds, HTTP push, `opinion import` and `follow`",
+        "workers",
+        max_message_bytes=RAW_MAX_BYTES,
+    ),
     Topic(
         RAW_DLQ,
         "as it came",
