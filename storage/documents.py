@@ -1,14 +1,14 @@
 """Writing documents: each id one row for good, its history, and the minute counts, in the caller's transaction."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, delete, select, text, tuple_
 
-from core.copies import compared_text, sign
+from core.copies import Signature, compared_text, sign
 from core.taxonomy import Sentiment
 from storage import copies, mentions, opt_outs
 from storage.copy_index import Node, node_of
@@ -112,72 +112,80 @@ def store(
     """
     signatures = sign([compared_text(row.title, row.text) for row in incoming])
     current, claimed = _lock_current(connection, incoming)
-    started = dict(current)
-    nodes: dict[int, Node] = {}
     is_refused = opt_outs.refused(
         connection,
         [row._replace(published_at=current[row.id].published_at) if row.id in current else row for row in incoming],
     )
-    settled: list[Settled | None] = []
-    replaced: list[DocumentRow] = []
-    changes, watched = CountChanges(), WatchlistChanges()
-    made: dict[tuple[str, int, int], DocumentRow] = {}
-    touched: set[str] = set()
-    known = set(current)
-    for row, is_barred, signature in zip(incoming, is_refused, signatures, strict=True):
-        if is_barred:
-            settled.append(Settled("refused", None))
-            continue
-        before = current.get(row.id)
-        fate = decide(before, row)
-        if fate is None:  # a redelivery: its version is already stored, here or in the history
-            settled.append(None)
-            continue
-        if fate == "repeat":
-            settled.append(Settled("repeat", None))
-            continue
-        if before is not None and before.revision >= KEPT_METRICS and _only_metrics_differ(before, row):
-            current[row.id] = _with_metrics(before, row)
-            made[_record(before)] = current[row.id]
-            touched.add(row.id)
-            settled.append(Settled(fate, None))
-            continue
-        after = row._replace(revision=0, copy_text=None)
-        if before is not None:
-            after = row._replace(revision=before.revision + 1, published_at=before.published_at, copy_text=None)
-            replaced.append(before)
-            changes.remove(before)
-            watched.remove(before)
-        if signature is not None:
-            node = node_of(signature, after.published_at)
-            nodes[node.id] = node
-            after = after._replace(copy_text=node.id)
-        changes.add(after)
-        watched.add(after)
-        current[row.id] = after
-        made[_record(after)] = after
-        touched.add(row.id)
-        settled.append(Settled(fate, after))
-    _let_go(connection, sorted(claimed - current.keys()))
-    newest = [current[key] for key in sorted(touched)]
-    _write(connection, newest, replaced)
+    batch = _Batch(started=current, current=dict(current))
+    settled = [
+        Settled("refused", None) if is_barred else batch.take(row, signature)
+        for row, is_barred, signature in zip(incoming, is_refused, signatures, strict=True)
+    ]
+    _let_go(connection, sorted(claimed - batch.current.keys()))
+    newest = [batch.current[key] for key in sorted(batch.touched)]
+    _write(connection, newest, batch.replaced)
     mentions.replace(
         connection,
         [one for row in newest for one in mentions.rows_of(row)],
-        [(row.published_at, row.id) for row in newest if row.id in known],
+        [(row.published_at, row.id) for row in newest if row.id in batch.started],
     )
-    moves = [copies.Move(started.get(row.id), row) for row in newest]
-    settlement = copies.settle(connection, moves, nodes, copy_window_days)
-    changes.move_copies(settlement.standings)
-    watched.move_copies(settlement.standings)
-    apply_changes(connection, changes)
-    watched.apply(connection)
-    again = [row for key, row in current.items() if key not in settlement.voices]
+    moves = [copies.Move(batch.started.get(row.id), row) for row in newest]
+    settlement = copies.settle(connection, moves, batch.nodes, copy_window_days)
+    batch.changes.move_copies(settlement.standings)
+    batch.watched.move_copies(settlement.standings)
+    apply_changes(connection, batch.changes)
+    batch.watched.apply(connection)
+    again = [row for key, row in batch.current.items() if key not in settlement.voices]
     voices = {**copies.voices(connection, again), **settlement.voices}
     return [
         replace(one, voice=voices[one.published.id]) if one.published is not None else one
-        for one in _with_redelivered(connection, incoming, settled, current)
+        for one in _with_redelivered(connection, incoming, settled, batch.current)
     ]
+
+
+@dataclass
+class _Batch:
+    """What a batch makes of the documents whose keys it holds, one record after the other.
+
+    Attributes:
+        started, current: the newest version of each document by id, before the batch and by now.
+        replaced: versions for the history.
+        touched: ids of documents that have changed.
+        nodes: of the texts that came, for `copies.settle`.
+    """
+
+    started: dict[str, DocumentRow]
+    current: dict[str, DocumentRow]
+    replaced: list[DocumentRow] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
+    nodes: dict[int, Node] = field(default_factory=dict)
+    changes: CountChanges = field(default_factory=CountChanges)
+    watched: WatchlistChanges = field(default_factory=WatchlistChanges)
+
+    def take(self, row: DocumentRow, signature: Signature | None) -> Settled | None:
+        """The fate of a record; None for a redelivery, whose version is stored already, here or in the history."""
+        before = self.current.get(row.id)
+        fate = decide(before, row)
+        if fate is None or fate == "repeat":
+            return Settled("repeat", None) if fate else None
+        self.touched.add(row.id)
+        if before is not None and before.revision >= KEPT_METRICS and _only_metrics_differ(before, row):
+            self.current[row.id] = _with_metrics(before, row)
+            return Settled(fate, None)
+        after = row._replace(revision=0, copy_text=None)
+        if before is not None:
+            after = after._replace(revision=before.revision + 1, published_at=before.published_at)
+            self.replaced.append(before)
+            self.changes.remove(before)
+            self.watched.remove(before)
+        if signature is not None:
+            node = node_of(signature, after.published_at)
+            self.nodes[node.id] = node
+            after = after._replace(copy_text=node.id)
+        self.changes.add(after)
+        self.watched.add(after)
+        self.current[row.id] = after
+        return Settled(fate, after)
 
 
 def decide(before: DocumentRow | None, row: DocumentRow) -> Fate | None:
