@@ -67,8 +67,12 @@ class Folded:
         return places
 
 
-def fold(text: str) -> Folded:
-    """The text as it is searched. Time grows with its length, little for plain Chinese and English."""
+def fold(text: str, *, simplify: bool = True) -> Folded:
+    """The text as it is searched. Time grows with its length, little for plain Chinese and English.
+
+    Args:
+        simplify: False leaves traditional characters as they are, as PostgreSQL's `search_fold` does.
+    """
     parts: list[str] = []
     runs: list[_Run] = []
     place = folded = 0
@@ -76,7 +80,7 @@ def fold(text: str) -> Folded:
     def take(part: str, end: int, *, is_plain: bool) -> None:
         nonlocal place, folded
         if end > place:
-            parts.append(part)
+            parts.append(simplified(part) if simplify else part)
             runs.append(_Run(folded, place, end, is_plain))
             folded += len(part)
             place = end
@@ -129,7 +133,7 @@ def _plain_end(text: str, start: int) -> int:
 def _fold_plain(run: str) -> str:
     """What `_fold_stretch` makes of each character, many times as fast: of these NFKC changes full width only."""
     narrow = _FULL_WIDTH.sub(lambda match: chr(ord(match[0]) - _FULL_WIDTH_OFFSET), run)
-    return simplified(narrow.casefold().replace("\t", " ").replace("\n", " ").replace("\r", " "))
+    return narrow.casefold().replace("\t", " ").replace("\n", " ").replace("\r", " ")
 
 
 def _stretch_end(text: str, start: int) -> int:
@@ -147,7 +151,7 @@ def _stretch_end(text: str, start: int) -> int:
 def _fold_stretch(stretch: str) -> str:
     if stretch.isspace():
         return " "
-    return simplified(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", stretch).casefold()))
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", stretch).casefold())
 
 
 @lru_cache(maxsize=8192)

@@ -102,7 +102,8 @@ def parse_query(query: str) -> Query:
 
 
 def matches(query: Query, folded: str) -> bool:
-    """Whether a folded text (`core.folding`) is what the query asks for. The rule; indexes only help to find it."""
+    """Whether a folded text (`core.folding`, not simplified) is what the query asks for. This is the rule; indexes only
+    help to find what meets it."""
     match query:
         case And(parts):
             return all(matches(part, folded) for part in parts)
@@ -196,7 +197,7 @@ def _word(text: str, place: int) -> Word:
 
 
 def _folded(text: str, place: int) -> str:
-    folded = fold(text).text.strip()
+    folded = fold(text, simplify=False).text.strip()
     if not folded:
         raise QueryError("there is nothing to look for", place)
     return folded

@@ -140,7 +140,7 @@ def _checked(connection: Connection, query: Query | None, keys: list[_Key]) -> l
 
 
 def _folded(title: str | None, body: str) -> str:
-    return fold(body if title is None else f"{title}\n{body}").text
+    return fold(body if title is None else f"{title}\n{body}", simplify=False).text
 
 
 def _view(row: Row[Any]) -> DocumentView:

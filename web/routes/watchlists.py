@@ -24,7 +24,7 @@ TRIED_NAME = "watchlist"
 
 router = APIRouter(
     prefix="/api/v1/watchlists",
-    responses={status: {"model": ErrorAnswer} for status in (403, 404, 409, 422, 503)},
+    responses={status: {"model": ErrorAnswer} for status in (400, 403, 404, 409, 422, 503)},
     tags=["watchlists"],
 )
 Name = Annotated[str, Path(min_length=1, max_length=MAX_NAME_CHARS, description="Of the watchlist.")]

@@ -19,7 +19,7 @@ LINES = [
     {"id": "b", "text": "苹果汁好喝"},
     {"id": "a", "title": "苹果发布会", "text": "提供苹果汁", "source": "weibo"},
     {"text": "蘋果", "source": "news"},
-    {"id": "en", "text": "苹果", "source": "weibo", "lang": "en"},
+    {"id": "ja", "text": "苹果", "source": "weibo", "lang": "ja"},
     {"id": "a", "text": "苹果 again"},
 ]
 
@@ -38,7 +38,7 @@ def test_ids_of_each_watchlist_in_the_order_of_the_file(files: tuple[str, str]) 
     """Every watchlist of the file is there; a document without an id has the one that the intake gives it."""
     result = CliRunner().invoke(app, ["watch", "test", *files, "--json"], catch_exceptions=False)
     derived = derive_id("news", None, "蘋果")
-    assert json.loads(result.stdout) == {"苹果": ["a", derived, "en", "a"], "nobody": [], "weibo": ["a"]}
+    assert json.loads(result.stdout) == {"苹果": ["a", derived, "ja", "a"], "nobody": [], "weibo": ["a"]}
     assert "line 2: " in result.stderr
 
 
@@ -49,7 +49,7 @@ def test_examples_are_shown_on_one_line_and_without_escape_codes(tmp_path: Path)
     documents.write_text(json.dumps({"id": "a", "text": "[bold]\u202eone\u2028two\nAcme\n\n[/]"}), encoding="utf-8")
     result = CliRunner().invoke(app, ["watch", "test", str(watch), str(documents)], catch_exceptions=False)
     assert "[red]x" in result.stdout
-    assert "[bold] one two Acme" in result.stdout
+    assert "[bold]one two Acme" in result.stdout
 
 
 def test_what_cannot_be_read_is_named(files: tuple[str, str], tmp_path: Path) -> None:
