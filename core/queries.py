@@ -102,8 +102,8 @@ def parse_query(query: str) -> Query:
 
 
 def matches(query: Query, folded: str) -> bool:
-    """Whether a folded text (`core.folding`, not simplified) is what the query asks for. This is the rule; indexes only
-    help to find what meets it."""
+    """Whether a folded text (`core.folding`, not simplified) is what the query asks for. This is the rule; indexes
+    only help to find what meets it."""
     match query:
         case And(parts):
             return all(matches(part, folded) for part in parts)
