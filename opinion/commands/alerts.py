@@ -3,7 +3,6 @@
 import getpass
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
@@ -17,6 +16,7 @@ from alerts.rules import ALERT_NAME
 from core import durations
 from core.errors import UsageError
 from core.settings import Settings, load_settings
+from opinion.commands.json_rows import row_as_json
 from opinion.servers import database
 from storage import incidents
 from storage.incidents import IncidentRow
@@ -42,7 +42,7 @@ def list_incidents(
     with database(settings) as engine, engine.begin() as connection:
         found = incidents.newest(connection, status=status, limit=limit)
     if as_json:
-        typer.echo(json.dumps({"incidents": [_as_json(row) for row in found]}, ensure_ascii=False))
+        typer.echo(json.dumps({"incidents": [row_as_json(row) for row in found]}, ensure_ascii=False))
     else:
         Console().print(_table(found, settings))
 
@@ -60,7 +60,7 @@ def acknowledge(
     with database(load_settings()) as engine, engine.begin() as connection:
         row = incidents.acknowledge(connection, incident_id, by=by or getpass.getuser())
     if as_json:
-        typer.echo(json.dumps(_as_json(row), ensure_ascii=False))
+        typer.echo(json.dumps(row_as_json(row), ensure_ascii=False))
     else:
         Console().print(f"incident {row.id} is acknowledged by {row.acknowledged_by}", markup=False)
 
@@ -110,10 +110,6 @@ def duration_of(text: str) -> timedelta:
     if found > LONGEST_SILENCE:
         raise UsageError(f"longer than a year: {text!r}", remedy="for example --for 2h")
     return found
-
-
-def _as_json(row: IncidentRow) -> dict[str, object]:
-    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(row).items()}
 
 
 def _what(row: IncidentRow) -> str:

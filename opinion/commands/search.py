@@ -1,9 +1,8 @@
 """`opinion search`: find stored documents."""
 
 import json
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -15,6 +14,7 @@ from core.queries import parse_query
 from core.settings import Settings, load_settings
 from core.taxonomy import Sentiment
 from core.times import parse_time
+from opinion.commands.json_rows import row_as_json
 from opinion.servers import servers
 from storage.engine import connect
 from storage.queries import DocumentView
@@ -72,7 +72,7 @@ def search(
             engine.dispose()
     following = f"{found[limit - 1].published_at.isoformat()},{found[limit - 1].id}" if len(found) > limit else None
     if as_json:
-        body = {"documents": [_as_json(one) for one in found[:limit]], "next": following}
+        body = {"documents": [row_as_json(one) for one in found[:limit]], "next": following}
         typer.echo(json.dumps(body, ensure_ascii=False))
     else:
         _print(found[:limit], following, settings)
@@ -99,10 +99,6 @@ def _cursor(after: str) -> tuple[datetime, str]:
         return seen_at.astimezone(UTC), document_id
     except (ValueError, OverflowError) as error:
         raise UsageError("--after: not a cursor of a search", remedy="copy `next` of the page before") from error
-
-
-def _as_json(one: DocumentView) -> dict[str, Any]:
-    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(one).items()}
 
 
 def _print(found: list[DocumentView], following: str | None, settings: Settings) -> None:

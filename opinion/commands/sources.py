@@ -12,6 +12,7 @@ from rich.text import Text
 from alerts.evidence import excerpt
 from core.settings import Settings, load_settings
 from opinion.commands.alerts import duration_of
+from opinion.commands.json_rows import row_as_json
 from opinion.servers import database
 from storage import queries, sources
 from storage.queries import SourceHealth
@@ -33,7 +34,7 @@ def list_sources(as_json: JsonOption = False) -> None:
     with database(settings) as engine, engine.begin() as connection:
         found = queries.source_health(connection)
     if as_json:
-        typer.echo(json.dumps({"sources": [_as_json(one) for one in found]}, ensure_ascii=False))
+        typer.echo(json.dumps({"sources": [row_as_json(one) for one in found]}, ensure_ascii=False))
     else:
         Console().print(_table(found, settings))
 
@@ -58,11 +59,6 @@ def mute(
     else:
         said = f"{name} is muted until {until:%Y-%m-%d %H:%M} UTC" if until else f"{name} is told of again"
         Console().print(said, markup=False, highlight=False)
-
-
-def _as_json(row: SourceHealth) -> dict[str, object]:
-    values = {name: getattr(row, name) for name in SourceHealth.__dataclass_fields__}
-    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in values.items()}
 
 
 def _table(found: list[SourceHealth], settings: Settings) -> Table:

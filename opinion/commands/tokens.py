@@ -1,7 +1,6 @@
 """`opinion tokens`: who may push documents over HTTP."""
 
 import json
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
@@ -12,9 +11,10 @@ from rich.text import Text
 
 from core.errors import UsageError
 from core.settings import Settings, load_settings
+from opinion.commands.json_rows import row_as_json
 from opinion.servers import database
 from storage import api_tokens
-from storage.api_tokens import LARGEST_ID, SCOPES, ApiToken
+from storage.api_tokens import LARGEST_ID, SCOPES
 
 app = typer.Typer(help="Tokens for the API: create, list, revoke.", no_args_is_help=True)
 stderr = Console(stderr=True, highlight=False)
@@ -44,7 +44,7 @@ def create(
     with database(load_settings()) as engine, engine.begin() as connection:
         made, token = api_tokens.create(connection, name.strip(), chosen)
     if as_json:
-        typer.echo(json.dumps({**_as_json(made), "token": token}, ensure_ascii=False))
+        typer.echo(json.dumps({**row_as_json(made), "token": token}, ensure_ascii=False))
         return
     typer.echo(token)
     stderr.print("Keep it: it cannot be shown again. Send it as `Authorization: Bearer …`.")
@@ -60,7 +60,7 @@ def list_tokens(as_json: JsonOption = False) -> None:
     with database(settings) as engine, engine.begin() as connection:
         found = api_tokens.known(connection)
     if as_json:
-        typer.echo(json.dumps({"tokens": [_as_json(one) for one in found]}, ensure_ascii=False))
+        typer.echo(json.dumps({"tokens": [row_as_json(one) for one in found]}, ensure_ascii=False))
         return
     table = Table("id", "name", "scopes", "created", "last used", "revoked", caption=f"times of {settings.timezone}")
     for one in found:
@@ -80,13 +80,9 @@ def revoke(
     with database(load_settings()) as engine, engine.begin() as connection:
         row = api_tokens.revoke(connection, token_id)
     if as_json:
-        typer.echo(json.dumps(_as_json(row), ensure_ascii=False))
+        typer.echo(json.dumps(row_as_json(row), ensure_ascii=False))
     else:
         Console().print(f"token {row.id} ({row.name}) is revoked", markup=False, highlight=False)
-
-
-def _as_json(row: ApiToken) -> dict[str, object]:
-    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in asdict(row).items()}
 
 
 def _local(at: datetime | None, settings: Settings) -> str:
