@@ -91,6 +91,10 @@ class AuditJob:
             AUDIT_LAST_SUCCESS.set(self._clock.now().timestamp())
         AUDIT_LAST_ROUND.set(state.completed_at.timestamp() if state.completed_at else 0)
 
+    def close(self) -> None:
+        """Let go of the broker."""
+        self._reader.close()
+
     def _check_ledger(self) -> None:
         started = time.monotonic()
         if started < self._ledger_due:

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, settings
 
 from core.logs import configure_logs
 from tests.support.disks import tiny_disk
-from tests.support.refused_sockets import refused_sockets_closed
+from tests.support.kafka_clients import kafka_clients_closed, refused_sockets_closed
 from tests.support.servers import (
     database_url,
     empty_database_url,
@@ -21,6 +21,7 @@ __all__ = [
     "database_url",
     "empty_database_url",
     "kafka_bootstrap",
+    "kafka_clients_closed",
     "migrated_template",
     "new_topic",
     "postgres_url",

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,8 +89,9 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-def job(deployment: Deployment, clock: MovableClock) -> AuditJob:
-    return audit_job(load_settings(), deployment.engine, deployment.bootstrap, clock)
+def job(deployment: Deployment, clock: MovableClock) -> Iterator[AuditJob]:
+    with closing(audit_job(load_settings(), deployment.engine, deployment.bootstrap, clock)) as job:
+        yield job
 
 
 def metric(name: str, **labels: str) -> float:

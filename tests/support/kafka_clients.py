@@ -1,12 +1,17 @@
-"""A cure for sockets that kafka-python leaves open, so that tests may look for leaks of our own."""
+"""Looks for Kafka clients that a test leaves open, and cures what kafka-python leaves open by itself."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 from kafka.net.inet import KafkaNetSocket
+
+from tests.support.waiting import wait_for
+
+CLIENT_THREAD = "kafka-io-"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,3 +29,17 @@ def refused_sockets_closed() -> Iterator[None]:
 
     with patch.object(KafkaNetSocket, "sock_connect", closing):
         yield
+
+
+@pytest.fixture(autouse=True)
+def kafka_clients_closed() -> Iterator[None]:
+    """A client left open goes on trying to reach the broker after the session's servers are gone, and fails the whole
+    run there, where nothing names the test."""
+    before = _clients()
+    yield
+    if _clients() - before:
+        wait_for(lambda: not _clients() - before, 5, "every Kafka client of this test is closed")
+
+
+def _clients() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith(CLIENT_THREAD)}
