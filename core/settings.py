@@ -86,7 +86,7 @@ class ModelSettings(_Section):
     batch_tokens: int = Field(
         0,
         ge=0,
-        description="Tokens, padding included, in one forward pass; 0 takes 2,048 on CPUs and 16,384 on CUDA.",
+        description="Tokens, padding included, in one forward pass; 0 takes 1,024 on CPUs and 16,384 on CUDA.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="What the encoder computes in; `auto` takes bfloat16 where the hardware is faster in it."

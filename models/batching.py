@@ -7,6 +7,11 @@ PADDING_SHARE = 0.05
 """Most of a padded batch that may be padding. Smaller batches cost less than more padding: on two CPU cores a pass
 of 500 tokens already runs at the speed of the matrix product."""
 
+LEAST_TOKENS = 256
+"""A pass of fewer tokens is mostly its own overhead."""
+EVEN_SLACK = 64
+"""Texts do not fill a pass to the last token; without some room to spare a small pass would be left over."""
+
 
 def token_budget_batches(lengths: Sequence[int], budget: int, *, is_packed: bool = False) -> list[list[int]]:
     """Group texts of similar length so that little is padded.
@@ -35,6 +40,19 @@ def token_budget_batches(lengths: Sequence[int], budget: int, *, is_packed: bool
             batches.append([index])
             width = tokens = length
     return batches
+
+
+def even_budget(tokens: int, most: int, lanes: int) -> int:
+    """The budget of a pass under which as many passes as there are lanes, or some times as many, are equally large:
+    none computes while the others have nothing to do.
+
+    Args:
+        tokens: of all texts. most: the budget that is not to be passed.
+    """
+    if lanes == 1 or tokens <= LEAST_TOKENS:
+        return most
+    passes = -(-tokens // (most * lanes)) * lanes
+    return min(most, max(LEAST_TOKENS, -(-tokens // passes) + EVEN_SLACK))
 
 
 def padding_tokens(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> int:

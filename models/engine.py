@@ -1,9 +1,10 @@
 """Forward passes for many callers at once.
 
-There is no thread behind it. A caller that finds the model idle computes a round for everyone who waits, itself
-included; who comes meanwhile is computed in the next round, together with all others who came ("flat combining",
-SPAA 2010). So a lone caller pays nothing for the queue, and busy callers fill each other's batches
-without anybody waiting for a batch to fill.
+There is no thread behind the queue. A caller that finds the model idle sees a round through for everyone who waits,
+itself included; who comes meanwhile is computed in the next round, together with all others who came ("flat
+combining", SPAA 2010). So a lone caller pays nothing for the queue, and busy callers fill each other's batches
+without anybody waiting for a batch to fill. The passes of a round run in lanes (`models.lanes`); while one round
+ends, and leaves lanes idle, another may begin.
 """
 
 import threading
@@ -14,7 +15,8 @@ import torch
 
 from core.logs import get_logger
 from core.metrics import MEMORY_SPLITS, PADDING, QUEUED_TOKENS, TOKENS
-from models.batching import padding_tokens, token_budget_batches
+from models.batching import even_budget, padding_tokens, token_budget_batches
+from models.lanes import Lanes
 
 log = get_logger(__name__)
 
@@ -49,18 +51,20 @@ class Engine:
     `ROUND_BATCHES` batches.
     """
 
-    def __init__(self, forward: Forward, *, batch_tokens: int, is_packed: bool) -> None:
+    def __init__(self, forward: Forward, *, batch_tokens: int, is_packed: bool, lanes: Lanes) -> None:
         """Args:
-        forward: token ids of some texts to (texts, classes) rows in one pass; never called by two threads at once.
+        forward: token ids of some texts to (texts, classes) rows in one pass; called by all lanes at once.
         batch_tokens: most tokens of one pass; a longer text gets a pass of its own.
         is_packed: whether `forward` computes no padding.
         """
         self._forward = forward
+        self._lanes = lanes
+        self._most_rounds = 1 if lanes.count == 1 else 2
         self._batch_tokens = batch_tokens
         self._is_packed = is_packed
         self._queue: deque[_Place] = deque()
         self._queued_tokens = 0
-        self._is_busy = False
+        self._rounds = 0  # under way
         self._changed = threading.Condition()
 
     def __call__(self, inputs: Sequence[list[int]]) -> torch.Tensor:
@@ -75,12 +79,12 @@ class Engine:
         call = _Call(inputs)
         self._enqueue(call)
         try:
-            while places := self._next_round(call):
+            while (places := self._next_round(call)) is not None:
                 try:
                     self._compute(places)
                 finally:
                     with self._changed:
-                        self._is_busy = False
+                        self._rounds -= 1
                         self._changed.notify_all()
         finally:
             self._withdraw(call)
@@ -96,13 +100,13 @@ class Engine:
             self._queue.extend((call, index) for index in range(len(call.inputs)))
             self._count_queued(sum(map(len, call.inputs)))
 
-    def _next_round(self, call: _Call) -> list[_Place]:
-        """What this caller has to compute now, in the order of arrival; nothing once its own answers are there."""
+    def _next_round(self, call: _Call) -> list[_Place] | None:
+        """What this caller has to compute now, in the order of arrival; None once its own answers are there."""
         with self._changed:
-            self._changed.wait_for(lambda: call.is_done or not self._is_busy)
+            self._changed.wait_for(lambda: call.is_done or (self._queue and self._rounds < self._most_rounds))
             if call.is_done:
-                return []
-            self._is_busy = True
+                return None
+            self._rounds += 1
             places: list[_Place] = []
             room = ROUND_BATCHES * self._batch_tokens
             while self._queue and room > 0:
@@ -132,22 +136,21 @@ class Engine:
         """Give each place its row, or its call the error of its batch."""
         inputs = [call.inputs[index] for call, index in places]
         lengths = list(map(len, inputs))
-        batches = token_budget_batches(lengths, self._batch_tokens, is_packed=self._is_packed)
-        computed: list[tuple[list[int], torch.Tensor]] = []
+        budget = even_budget(sum(lengths), self._batch_tokens, self._lanes.count)
+        batches = token_budget_batches(lengths, budget, is_packed=self._is_packed)
         try:
-            for batch in batches:
+            passes = [
+                self._lanes.submit(self._forward_or_halve, [inputs[index] for index in batch]) for batch in batches
+            ]
+            # Only now does anything wait for the device: while it computed a batch, the next one was prepared.
+            for batch, made in zip(batches, passes, strict=True):
                 try:
-                    computed.append((batch, self._forward_or_halve([inputs[index] for index in batch])))
+                    for index, row in zip(batch, made.result().cpu(), strict=True):
+                        call, position = places[index]
+                        call.rows[position] = row
                 except Exception as error:
                     self._fail([places[index] for index in batch], error)
                 TOKENS.inc(sum(lengths[index] for index in batch))
-            # Only now does anything wait for the device: while it computed a batch, the next one was prepared.
-            for batch, rows in computed:
-                for index, row in zip(batch, rows.cpu(), strict=True):
-                    call, position = places[index]
-                    call.rows[position] = row
-        except Exception as error:
-            self._fail(places, error)
         except BaseException as error:  # this thread is told to end; the others must not wait for it
             self._fail(places, error)
             raise

@@ -24,6 +24,7 @@ from models.checkpoints import load_checkpoint, resolve, window_length
 from models.classifier import OpinionClassifier
 from models.engine import Engine
 from models.forward import ForwardPass
+from models.lanes import Lanes
 from models.long_text import Windows, cut, pooled
 from models.precision import Precision, set_precision
 from models.registry import version_of
@@ -34,7 +35,7 @@ log = get_logger(__name__)
 
 TOKENISE_TEXTS = 1024  # bounds the memory of token ids waiting for their batch
 WARM_UP = ("今天天气不错。", "The service was terrible and I want my money back.", "ok")
-BATCH_TOKENS = {"cpu": 2_048, "cuda": 16_384}  # more leaves a CPU's cache; a GPU was not measured, and likes it large
+BATCH_TOKENS = {"cpu": 1_024, "cuda": 16_384}  # more leaves the cache of a core
 TRIAL_WINDOWS, TRIAL_TOKENS = 8, 64  # enough that the matrix product decides, a few milliseconds for the starter
 
 
@@ -108,7 +109,8 @@ class Classifier:
         trial = [(probes[1] * TRIAL_TOKENS)[: min(TRIAL_TOKENS, self._room)]] * TRIAL_WINDOWS
         self.precision = set_precision(forward, options.precision, trial)
         batch_tokens = options.batch_tokens or BATCH_TOKENS[device.type]
-        self._engine = Engine(forward, batch_tokens=batch_tokens, is_packed=forward.is_packed)
+        lanes = Lanes.on(device)
+        self._engine = Engine(forward, batch_tokens=batch_tokens, is_packed=forward.is_packed, lanes=lanes)
         # The first pass allocates and compiles; it should not fall to the first batch of a worker.
         self._engine(probes)
         log.debug("classifier_ready", version=version, precision=self.precision, is_packed=forward.is_packed)

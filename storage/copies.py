@@ -20,7 +20,7 @@ from sqlalchemy import Connection, text
 
 from core.copies import STREAM_BANDS
 from core.copy_clusters import DisjointSets, components
-from storage import minute_counts, watchlist_counts
+from storage import minute_counts
 from storage.copy_index import (
     Member,
     Node,
@@ -48,7 +48,7 @@ class Placed(Protocol):
     def copy_text(self) -> int | None: ...
 
 
-class Version(Placed, minute_counts.Counted, watchlist_counts.Counted, Protocol):
+class Version(Placed, minute_counts.Counted, Protocol):
     """What of a document's version is looked at."""
 
 

@@ -7,8 +7,7 @@ from sqlalchemy import Connection, text
 
 from storage import copies
 from storage.copy_index import day_of, forget_nodes, hold_keys, read_nodes
-from storage.minute_counts import CountChanges, apply_changes
-from storage.watchlist_counts import WatchlistChanges
+from storage.minute_counts import CountChanges
 
 ROWS: Final = 1000
 
@@ -33,9 +32,7 @@ def forget_before(
     hold_keys(connection, list(read_nodes(connection, ids).values()))
     standings = copies.take_out(connection, ids, window_days)
     forget_nodes(connection, list(read_nodes(connection, ids).values()))
-    changes, watched = CountChanges(), WatchlistChanges()
+    changes = CountChanges()
     changes.move_copies(standings)
-    watched.move_copies(standings)
-    apply_changes(connection, changes)
-    watched.apply(connection)
+    changes.apply(connection)
     return len(ids) == rows

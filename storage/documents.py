@@ -13,9 +13,8 @@ from core.taxonomy import Sentiment
 from storage import copies, mentions, opt_outs
 from storage.copy_index import Node, node_of
 from storage.copying import copy_rows
-from storage.minute_counts import CountChanges, apply_changes
+from storage.minute_counts import CountChanges
 from storage.tables import document, document_key, document_revision
-from storage.watchlist_counts import WatchlistChanges
 
 Fate = Literal["stored", "repeat", "revision", "refused"]
 """`refused`: on the opt-out list, or expired (`storage.opt_outs`); it has no effect, and the ledger counts it as a
@@ -132,9 +131,7 @@ def store(
     moves = [copies.Move(batch.started.get(row.id), row) for row in newest]
     settlement = copies.settle(connection, moves, batch.nodes, copy_window_days)
     batch.changes.move_copies(settlement.standings)
-    batch.watched.move_copies(settlement.standings)
-    apply_changes(connection, batch.changes)
-    batch.watched.apply(connection)
+    batch.changes.apply(connection)
     again = [row for key, row in batch.current.items() if key not in settlement.voices]
     voices = {**copies.voices(connection, again), **settlement.voices}
     return [
@@ -160,7 +157,6 @@ class _Batch:
     touched: set[str] = field(default_factory=set)
     nodes: dict[int, Node] = field(default_factory=dict)
     changes: CountChanges = field(default_factory=CountChanges)
-    watched: WatchlistChanges = field(default_factory=WatchlistChanges)
 
     def take(self, row: DocumentRow, signature: Signature | None) -> Settled | None:
         """The fate of a record; None for a redelivery, whose version is stored already, here or in the history."""
@@ -177,13 +173,11 @@ class _Batch:
             after = after._replace(revision=before.revision + 1, published_at=before.published_at)
             self.replaced.append(before)
             self.changes.remove(before)
-            self.watched.remove(before)
         if signature is not None:
             node = node_of(signature, after.published_at)
             self.nodes[node.id] = node
             after = after._replace(copy_text=node.id)
         self.changes.add(after)
-        self.watched.add(after)
         self.current[row.id] = after
         return Settled(fate, after)
 

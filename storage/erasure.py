@@ -13,9 +13,8 @@ from sqlalchemy import Connection, select, text, update
 from storage import copies, opt_outs
 from storage.documents import DocumentRow
 from storage.human_labels import READ_TEXT
-from storage.minute_counts import CountChanges, apply_changes
+from storage.minute_counts import CountChanges
 from storage.tables import document, document_key, evidence, notification
-from storage.watchlist_counts import WatchlistChanges
 
 FEWEST_TEXT_CHARS: Final = 12
 """Shorter texts ("转发微博", "good") are many people's: a label or file that holds one is not about this document."""
@@ -80,10 +79,9 @@ def erase(
     erased = Erased(documents=len(rows), ids=set(wanted))
     texts = sorted(_texts(connection, rows))
     erased.texts = set(texts)
-    changes, watched = CountChanges(), WatchlistChanges()
+    changes = CountChanges()
     for row in rows:
         changes.remove(row)
-        watched.remove(row)
     asked = {"ids": wanted, "texts": texts}
     stored_at = min((row.stored_at for row in rows), default=None)
     first_label = connection.scalar(_FIRST_LABEL, asked)
@@ -95,9 +93,7 @@ def erase(
             setattr(erased, name, gone)
     settlement = copies.settle(connection, [copies.Move(row, None) for row in rows], {}, copy_window_days)
     changes.move_copies(settlement.standings)
-    watched.move_copies(settlement.standings)
-    apply_changes(connection, changes)
-    watched.apply(connection)
+    changes.apply(connection)
     erased.evidence, erased.notifications = _out_of_alerts(connection, set(wanted))
     opt_outs.add(connection, "document", [opt_outs.id_hash(one) for one in wanted], note)
     return erased

@@ -15,8 +15,8 @@ from core.errors import DependencyNotReadyError
 from core.taxonomy import Sentiment
 from core.windows import MINUTE, floor_to
 from storage import copies, mentions
+from storage.minute_counts import OF_MENTIONS, CountChanges
 from storage.tables import document, document_key, opinion_minute, watchlist_backfill
-from storage.watchlist_counts import WatchlistChanges
 
 BACKFILL_LOCK: Final = 0x6F70_7062  # "oppb"
 
@@ -126,7 +126,7 @@ def apply(connection: Connection, changes: Sequence[Change]) -> list[StoredDocum
     wanted = {change.document.id: change for change in changes}
     current = _lock(connection, wanted)
     stale = [row for row in current if row.revision != wanted[row.id].document.revision]
-    counts = WatchlistChanges()
+    counts = CountChanges((OF_MENTIONS,))
     done = []
     for row in current:
         change = wanted[row.id]

@@ -3,7 +3,14 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.batching import PADDING_SHARE, padding_tokens, token_budget_batches, unread_tokens, windows
+from models.batching import (
+    PADDING_SHARE,
+    even_budget,
+    padding_tokens,
+    token_budget_batches,
+    unread_tokens,
+    windows,
+)
 
 
 @given(st.lists(st.integers(1, 300), max_size=200), st.integers(1, 1000))
@@ -76,3 +83,13 @@ def test_a_text_that_fits_is_one_window() -> None:
     assert windows(0, 10, 2, most=4) == [(0, 0)]
     assert windows(10, 10, 2, most=4) == [(0, 10)]
     assert windows(11, 10, 2, most=4) == [(0, 10), (1, 11)]
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=600), st.integers(1, 8))
+def test_lanes_get_equal_work(lengths: list[int], lanes: int) -> None:
+    """No lane stands idle for more than a text or two while another computes, and no pass is over the limit."""
+    budget = even_budget(sum(lengths), 1024, lanes)
+    batches = token_budget_batches(lengths, budget, is_packed=True)
+    assert budget <= 1024
+    if lanes > 1 and sum(lengths) >= 256 * lanes:
+        assert len(batches) % lanes in (0, lanes - 1)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.engine import QUEUE_ROUNDS, ROUND_BATCHES, Engine, is_out_of_memory
+from models.lanes import Lanes
 from tests.support.waiting import wait_for
 
 BATCH_TOKENS = 10
@@ -35,8 +36,11 @@ class Gate:
         self.entered.clear()
 
 
+ONE_LANE = Lanes(1, 1)
+
+
 def engine_of(gate: Gate) -> Engine:
-    return Engine(gate, batch_tokens=BATCH_TOKENS, is_packed=True)
+    return Engine(gate, batch_tokens=BATCH_TOKENS, is_packed=True, lanes=ONE_LANE)
 
 
 def wait_for_queue(engine: Engine, tokens: int) -> None:
@@ -47,6 +51,38 @@ def test_rows_come_in_the_order_of_the_inputs() -> None:
     """Batches are sorted by length inside; the caller cannot tell."""
     inputs = [[number] * (1 + number % 7) for number in range(50)]
     assert engine_of(Gate())(inputs).flatten().tolist() == list(range(50))
+
+
+def test_lanes_compute_the_passes_of_one_caller_at_once() -> None:
+    """Three passes that each wait for the other two come to an end, and their rows come in order."""
+    together = threading.Barrier(3, timeout=PATIENCE_SECONDS)
+
+    def forward(inputs: Sequence[list[int]]) -> torch.Tensor:
+        together.wait()
+        return torch.tensor([[float(ids[0])] for ids in inputs])
+
+    engine = Engine(forward, batch_tokens=BATCH_TOKENS, is_packed=True, lanes=Lanes(3, 1))
+    inputs = [[number] * BATCH_TOKENS for number in range(3)]
+    assert engine(inputs).flatten().tolist() == [0, 1, 2]
+
+
+def test_a_second_round_fills_the_lanes_that_the_first_leaves_idle() -> None:
+    """A caller with little to compute does not wait for another's long pass."""
+    is_released = threading.Event()
+
+    def forward(inputs: Sequence[list[int]]) -> torch.Tensor:
+        if inputs[0][0] == 1:
+            assert is_released.wait(PATIENCE_SECONDS)
+        return torch.zeros(len(inputs), 1)
+
+    engine = Engine(forward, batch_tokens=BATCH_TOKENS, is_packed=True, lanes=Lanes(2, 1))
+    with ThreadPoolExecutor(1) as callers:
+        slow = callers.submit(engine, [[1]])
+        wait_for(lambda: engine._rounds == 1, PATIENCE_SECONDS, "the long pass to begin")
+        assert engine([[2]]).shape == (1, 1)
+        assert not slow.done()
+        is_released.set()
+        assert slow.result(PATIENCE_SECONDS).shape == (1, 1)
 
 
 def test_callers_who_wait_share_batches() -> None:
@@ -121,7 +157,7 @@ def test_an_interrupt_of_the_computing_thread_frees_the_others() -> None:
             raise KeyboardInterrupt
         return torch.zeros(len(inputs), 1)
 
-    engine = Engine(interrupted, batch_tokens=BATCH_TOKENS, is_packed=True)
+    engine = Engine(interrupted, batch_tokens=BATCH_TOKENS, is_packed=True, lanes=ONE_LANE)
     with pytest.raises(KeyboardInterrupt):
         engine([[1]])
     assert engine([[1]]).shape == (1, 1)
