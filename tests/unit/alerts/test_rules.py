@@ -20,6 +20,6 @@ def test_labels_name_the_rule_and_its_series() -> None:
     }
 
 
-def test_by_default_everything_topics_and_sources_are_watched() -> None:
+def test_by_default_everything_topics_sources_and_watchlists_are_watched() -> None:
     """A new installation needs no rule file."""
-    assert [rule.group_by for rule in DEFAULT_RULES] == [(), ("topic",), ("source",)]
+    assert [rule.group_by for rule in DEFAULT_RULES] == [(), ("topic",), ("source",), ("watchlist",)]
