@@ -46,7 +46,7 @@ def rule_totals(
     *,
     limit: int | None = None,
 ) -> list[KeyTotal]:
-    """The series of a rule that follow this clock, with what they counted in [start, end); with `limit` the largest."""
+    """The series of a rule that follow this clock, with their counts in [start, end); with `limit` the largest."""
     where = dict(rule.where) | ({"source": (source,)} if source is not None else {})
     return bucket_counts.key_totals(connection, rule.group_by, start, end, where=where, limit=limit)
 

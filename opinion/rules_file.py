@@ -31,7 +31,7 @@ class RulesFile:
             return rules.sync_file(connection, self._path, wanted)
 
     def catch_up(self, engine: Engine) -> None:
-        """`bring` it if it is not as it was; a file that cannot be used is logged once, and what it said before holds.
+        """`bring` it if it is not as it was; of a bad file the log is told once, and what it said before holds.
 
         Raises:
             sqlalchemy.exc.DBAPIError: the database is away; the next call tries again.

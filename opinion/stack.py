@@ -83,7 +83,7 @@ class Stack:
         """Start servers, bring schema and topics up to date, then start the programs; does not wait for these.
 
         Raises:
-            ConfigError: the watchlist or rules file cannot be used, or people own a watchlist of the same name in SQL.
+            ConfigError: the watchlist or rules file cannot be used, or people own a watchlist of such a name in SQL.
             DependencyNotReadyError: a server cannot be reached or started, or the stack of this home is up already.
         """
         # A worker or scheduler would stop for a bad file, again and again.

@@ -1,7 +1,7 @@
 """What the detector reads: minute counts summed into its buckets, and how far each source has come.
 
-Reads the counts only, never `document`; every query is a range of an index of `opinion_minute` or, where a watchlist is
-named, of `watchlist_minute`. Of documents that are copies of one another the earliest is a voice, the others are
+Reads the counts only, never `document`; every query is a range of an index of `opinion_minute` or, where a watchlist
+is named, of `watchlist_minute`. Of documents that are copies of one another the earliest is a voice, the others are
 counted as copies.
 """
 
