@@ -1,7 +1,8 @@
-"""What a rule would have done over the counts that are stored: nothing is written, so it can be tried before it holds.
+"""What a rule would have done over the stored counts: nothing is written, so it can be tried before it holds.
 
-The same series, detector and episodes as live. Messages are what people would have heard: that a surge began, and that
-it grew ten times rarer; that it is over is not counted. A budget of messages gives the least threshold that keeps it.
+The same series, detector and episodes as live. Messages are what people would have heard: that a surge began, and
+that it grew ten times rarer; that it is over is not counted. A budget of messages gives the least threshold that
+keeps it.
 """
 
 from collections import defaultdict

@@ -1,13 +1,15 @@
 """The rules that hold now: those that are stored, and the default ones that none of them replaces by its name."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection
 
-from alerts.rule_entries import rule_of
+from alerts.rule_entries import definition_of, rule_of
 from alerts.rules import DEFAULT_RULES, Rule
 from core.errors import NotFoundError, UsageError
 from storage import rules
+from storage.feedback import Precision
 from storage.rules import StoredRule
 
 
@@ -35,10 +37,29 @@ class Rulebook:
             raise NotFoundError(f"no rule {name!r}", remedy="opinion rules list")
         return self.rules[name]
 
+    @property
+    def names(self) -> list[str]:
+        return [*self.rules, *self.unusable]
+
     def owner(self, name: str) -> str:
         """Who says that it holds: a file, a person, or `default`."""
         row = self.stored.get(name)
         return "default" if row is None else row.file or row.updated_by
+
+    def described(self, name: str, said: Precision) -> dict[str, Any]:
+        """A rule for `--json` and the API, with how its incidents were taken."""
+        row = self.stored.get(name)
+        return {
+            "name": name,
+            "definition": row.definition if row is not None else definition_of(self.rules[name]),
+            "enabled": name in self.rules and self.rules[name].is_enabled,
+            "problem": self.unusable.get(name),
+            "owner": self.owner(name),
+            "updated_at": row.updated_at if row is not None else None,
+            "incidents": said.incidents,
+            "feedback": {"useful": said.useful, "late": said.late, "noise": said.noise},
+            "precision": said.precision,
+        }
 
 
 def rulebook(connection: Connection) -> Rulebook:
