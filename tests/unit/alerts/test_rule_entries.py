@@ -47,7 +47,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
         ("rules:\n- name: a\n  group_by: [author]\n", ':3: rules[0] ("a") group_by[0]: Input should be'),
         ("rules:\n- name: a\n  group_by: [lang, lang]\n", ':3: rules[0] ("a") group_by: a value stands in it twice'),
         ("rules:\n- name: a\n  topic:\n  - ok\n  - 3\n", ':5: rules[0] ("a") topic[1]: 3 is no text; put it in quo'),
-        ("rules:\n- name: a\n  topic: ['a\\tb']\n", "topic[0]:"),
+        ('rules:\n- name: a\n  topic: ["a\\tb"]\n', "topic[0]:"),
         ("rules:\n- name: a\n  sensitivity: extreme\n", ':3: rules[0] ("a") sensitivity: Input should be'),
         ("rules:\n- name: a\n  threshold: .nan\n", ':3: rules[0] ("a") threshold: '),
         ("rules:\n- name: a\n  threshold: 0\n", ':3: rules[0] ("a") threshold: '),
@@ -99,7 +99,7 @@ DEFINITIONS = st.fixed_dictionaries(
     optional={
         "group_by": st.lists(st.sampled_from(DIMENSIONS), min_size=1, unique=True),
         "counted": st.sampled_from(["negative", "total"]),
-        **{name: VALUES for name in DIMENSIONS},
+        **dict.fromkeys(DIMENSIONS, VALUES),
         "sensitivity": st.sampled_from(["high", "medium", "low"]),
         "min_per_hour": st.integers(1, 1000),
         "severity_at_least": st.sampled_from(["info", "warning"]),
