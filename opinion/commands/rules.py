@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from alerts.detectors import Sensitivity
 from alerts.rule_entries import RuleDefinition, definition_of, read_rules, rule_of, written
 from alerts.rulebook import Rulebook, rulebook
-from alerts.rules import Counted, Dimension, Rule
+from alerts.rules import Counted, Rule
 from core.errors import UsageError
 from core.records import Severity
 from core.settings import load_settings
@@ -30,7 +30,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on std
 ByOption = Annotated[str | None, typer.Option(help="Who does it; you if absent.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Of the rule.")]
 GroupOption = Annotated[
-    list[Dimension] | None, typer.Option("--group-by", help="One series for each value of it; repeat it.")
+    list[str] | None,
+    typer.Option("--group-by", help="watchlist, source, topic, lang or kind: one series for each value; repeat it."),
 ]
 CountedOption = Annotated[Counted | None, typer.Option(help="Negative documents, or all.")]
 WatchlistOption = Annotated[list[str] | None, typer.Option(help="Only documents that mention it; repeat it.")]
