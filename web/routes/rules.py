@@ -28,7 +28,7 @@ BUSY_SECONDS: Final = 5
 
 router = APIRouter(
     prefix="/api/v1",
-    responses={status: {"model": ErrorAnswer} for status in (403, 404, 409, 422, 503)},
+    responses={status: {"model": ErrorAnswer} for status in (400, 403, 404, 409, 422, 503)},
     tags=["rules"],
 )
 _laboratory = threading.Lock()
