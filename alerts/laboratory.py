@@ -26,6 +26,7 @@ from storage.sources import Silence
 LEARNS = timedelta(days=7)  # before the days that are tried, as a rule that is new learns
 NEAR = timedelta(hours=1)  # a surge found so long before or after an incident is the same one
 TRIED_THRESHOLDS = tuple(3.0 + step / 4 for step in range(49))  # 3 to 15
+LADDER = (0, 4, 8, 16, 32, 48)  # steps of it: most rules end low, and each higher one replays fewer series
 WEEK = timedelta(days=7)
 NOT_IDENTITY = {"alertname", "rule"}
 
@@ -113,10 +114,10 @@ def try_rule(connection: Connection, rule: Rule, options: TrialOptions, *, now: 
 
 @dataclass
 class _Run:
-    """One replay at one threshold."""
+    """One replay at one threshold; `fired` are all episodes, those before the days that are tried, too."""
 
     rule: Rule
-    episodes: list[tuple[Key, Episode]]
+    fired: list[tuple[Key, Episode]]
     messages: int
 
 
@@ -173,39 +174,41 @@ class _Laboratory:
                 on_verdict=listener,
             )
             for key, timeline in found.items():
-                run.episodes += [(key, one) for one in timeline.episodes if one.detected_at > self._start]
+                run.fired += [(key, one) for one in timeline.episodes]
         run.messages = listener.messages
         return run
 
     def least_threshold(self, messages_per_week: float) -> tuple[_Run, bool]:
-        """The replay at the least threshold that keeps the budget, and whether there is one."""
+        """The replay at the least threshold that keeps the budget, and whether there is one.
 
-        def at(step: int, keys: Collection[Key] | None = None) -> _Run:
-            return self.run(replace(self._rule, sensitivity=None, threshold=TRIED_THRESHOLDS[step]), keys)
-
-        def keeps(run: _Run) -> bool:
-            return self._per_week(run.messages) <= messages_per_week
-
-        best, low, high = at(0), 0, len(TRIED_THRESHOLDS) - 1
-        if keeps(best):
-            return best, True
-        firing = {key for key, _ in best.episodes}  # what a series learns is the same at each threshold
-        best = at(high, firing)
-        if not keeps(best):
-            return best, False
+        What a series learns is the same at each threshold, so one that is calm at some is calm at all above: replayed
+        are only those that fired at the highest threshold known to be too low.
+        """
+        keys, low, best = self._keys, -1, None
+        for high in LADDER:
+            run = self._at(high, keys)
+            if self._per_week(run.messages) <= messages_per_week:
+                best = run
+                break
+            keys, low = {key for key, _ in run.fired}, high
+        if best is None:
+            return run, False
         while high - low > 1:
             middle = (low + high) // 2
-            run = at(middle, firing)
-            if keeps(run):
+            run = self._at(middle, keys)
+            if self._per_week(run.messages) <= messages_per_week:
                 best, high = run, middle
             else:
-                low = middle
+                keys, low = {key for key, _ in run.fired}, middle
         return best, True
+
+    def _at(self, step: int, keys: Collection[Key]) -> _Run:
+        return self.run(replace(self._rule, sensitivity=None, threshold=TRIED_THRESHOLDS[step]), keys)
 
     def trial(self, run: _Run, keeps_budget: bool | None) -> Trial:
         """What to say of a replay."""
         rule = run.rule
-        incidents = [_incident(rule, key, episode) for key, episode in run.episodes]
+        incidents = [_incident(rule, key, episode) for key, episode in run.fired if episode.detected_at > self._start]
         incidents.sort(key=lambda one: (one.starts_at, sorted(one.labels.items())))
         threshold = rule.detector(self._options.usual).fires_from
         return Trial(

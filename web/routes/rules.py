@@ -22,7 +22,7 @@ from web.routes.api import LARGEST_ID
 from web.routes.incidents import ACTOR
 from web.view import no_nul
 
-TRIED_SERIES: Final = 20  # seconds of one core, at most
+TRIED_SERIES: Final = 20  # with four weeks, some ten seconds of one core
 TRIED_NAME: Final = "trial"
 BUSY_SECONDS: Final = 5
 
@@ -76,7 +76,7 @@ class RuleTrial(BaseModel):
 
     rule: RuleDefinition
     name: str = Field(TRIED_NAME, max_length=MAX_NAME_CHARS, description="Of the rule that it is to replace.")
-    days: int = Field(28, ge=1, le=90)
+    days: int = Field(28, ge=1, le=28)
     messages_per_week: float | None = Field(None, ge=0, le=100_000, description="Find the least threshold for it.")
 
 
