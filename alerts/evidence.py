@@ -1,14 +1,16 @@
 """What an incident was based on, frozen when it is told: figures, drivers, and documents that speak for it."""
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from alerts.lifecycle import Episode
+from alerts.rules import Counted
 from core.scrubbing import scrub
-from storage.bucket_counts import Dimension, group_totals
+from storage.bucket_counts import Dimension, KeyTotal, Where, group_totals, key_totals
 from storage.incidents import ExampleDocument, negative_documents
 
 BEFORE = timedelta(days=7)  # drivers are compared with this long before the surge
@@ -19,20 +21,33 @@ EXCERPT_CHARS = 280
 SCRUBBED_FOR_EACH_SHOWN = 4  # of a long text only the beginning is shown; white space in it may be cut
 SAME_TEXT_CHARS = 60  # texts that begin alike, letters and digits only, say no more than one: "支持" by many people
 
-DIMENSIONS: tuple[Dimension, ...] = ("source", "topic", "lang", "kind")
+DRIVERS: tuple[Dimension, ...] = ("source", "topic")
 
 
-def gather(connection: Connection, labels: dict[str, str], episode: Episode) -> dict[str, Any]:
+def gather(
+    connection: Connection,
+    scope: Mapping[Dimension, Sequence[str]],
+    episode: Episode,
+    *,
+    counted: Counted = "negative",
+) -> dict[str, Any]:
     """The evidence body, as JSON values.
 
-    `observed`, `expected`, `documents_in_window` and the shares are those the detector judged at its highest score;
-    drivers and documents are read from SQL now.
+    `observed`, `expected`, `documents_in_window` and the shares are those the detector judged at its highest score:
+    of independent voices. Drivers, documents and the counts with every copy (`raw`) are read from SQL now.
+
+    Args:
+        scope: the documents that the series counts (`Rule.scope`).
     """
     end = episode.window_ends_at
     start = end - timedelta(seconds=episode.window_seconds)
-    where: dict[Dimension, str] = {name: labels[name] for name in DIMENSIONS if name in labels}
-    examples = negative_documents(connection, start, end, **where, limit=CANDIDATES)
+    where = dict(scope)
+    examples = negative_documents(connection, start, end, **where, is_any=counted == "total", limit=CANDIDATES)
+    raw = key_totals(connection, (), start, end, where=where)
     return {
+        "counted": counted,
+        "scope": {name: list(values) for name, values in where.items()},
+        "raw": {"negative": sum(one.negative for one in raw), "total": sum(one.total for one in raw)},
         "since": episode.starts_at.isoformat(),
         "window_starts_at": start.isoformat(),
         "window_ends_at": end.isoformat(),
@@ -44,30 +59,34 @@ def gather(connection: Connection, labels: dict[str, str], episode: Episode) -> 
         "score": round(episode.score, 2),
         "drivers": {
             name: drivers
-            for name in ("source", "topic")
-            if name not in where and (drivers := _drivers(connection, name, start, end, where))
+            for name in DRIVERS
+            if len(where.get(name, ())) != 1 and (drivers := _drivers(connection, name, start, end, where, counted))
         },
         "documents": [_example(document) for document in _distinct(examples)],
     }
 
 
 def _drivers(
-    connection: Connection, by: Dimension, start: datetime, end: datetime, where: dict[Dimension, str]
+    connection: Connection, by: Dimension, start: datetime, end: datetime, where: Where, counted: Counted
 ) -> list[dict[str, Any]]:
-    """The groups with the most negatives above their own usual, largest excess first."""
+    """The groups with the most voices above their own usual, largest excess first."""
+
+    def voices(group: KeyTotal) -> int:
+        return group.independent_negative if counted == "negative" else group.independent
+
     scale = (end - start) / BEFORE
-    before = {g.name: g.negative * scale for g in group_totals(connection, by, start - BEFORE, start, where=where)}
+    before = {g.name: voices(g) * scale for g in group_totals(connection, by, start - BEFORE, start, where=where)}
     found = []
     for group in group_totals(connection, by, start, end, where=where):
         usual = before.get(group.name, 0.0)
-        if group.negative > usual:
-            found.append((group.negative - usual, group, usual))
+        if voices(group) > usual:
+            found.append((voices(group) - usual, group, usual))
     found.sort(key=lambda one: (-one[0], one[1].name))
     return [
         {
             "name": group.name,
-            "negative": group.negative,
-            "total": group.total,
+            "negative": group.independent_negative,
+            "total": group.independent,
             "usual": round(usual, 2),
             "excess": round(excess, 2),
         }

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, or_, select, updat
 
 from core.errors import NotFoundError
 from core.records import AlertStatus, Severity
-from storage.tables import copy_cluster, copy_text, document, evidence, incident, incident_event, silence
+from storage.tables import copy_cluster, copy_text, document, evidence, incident, incident_event, mention, silence
 
 TOLD = "told"  # the event that says what people were last told
 LONGEST_WINDOW = timedelta(days=7)
@@ -96,6 +96,12 @@ def firing_of_rule(connection: Connection, rule: str) -> list[IncidentRow]:
     return _rows(connection, _select().where(incident.c.rule == rule, incident.c.status == "firing"))
 
 
+def firing_alerts(connection: Connection, alertnames: Sequence[str]) -> list[IncidentRow]:
+    """What is going on of these alerts, oldest first."""
+    is_of = incident.c.labels["alertname"].astext.in_(alertnames)
+    return _rows(connection, _select().where(incident.c.status == "firing", is_of))
+
+
 def detected_between(connection: Connection, start: datetime, end: datetime) -> list[IncidentRow]:
     """Incidents detected in [start, end] of event time, oldest first."""
     # starts_at has the index; it lies at most a week (the longest window) before detected_at.
@@ -161,24 +167,42 @@ def negative_documents(
     start: datetime,
     end: datetime,
     *,
-    topic: str | None = None,
-    source: str | None = None,
-    lang: str | None = None,
-    kind: str | None = None,
+    watchlist: str | Sequence[str] = (),
+    topic: str | Sequence[str] = (),
+    source: str | Sequence[str] = (),
+    lang: str | Sequence[str] = (),
+    kind: str | Sequence[str] = (),
+    is_any: bool = False,
     limit: int = 50,
 ) -> list[ExampleDocument]:
     """The most clearly negative documents published in [start, end); ties go to the newest. Of documents that are
-    copies of each other, the earliest alone."""
+    copies of each other, the earliest alone.
+
+    Args:
+        watchlist, topic, source, lang, kind: documents that have one of these; none asks for nothing. With a
+            watchlist, negative means toward it.
+        is_any: take documents that are not negative, too.
+    """
     row = document.c
     filters = {row.topic_label: topic, row.source: source, row.lang: lang, row.kind: kind}
-    worst = (
-        select(row.published_at, row.id, row.copy_text)
-        .where(row.published_at >= start, row.published_at < end, row.sentiment == "negative")
-        .where(*(column == value for column, value in filters.items() if value is not None))
-        .order_by(row.score_negative.desc(), row.published_at.desc(), row.id)
+    judged = mention.c if watchlist else row
+    candidates = (
+        select(row.published_at, row.id, row.copy_text, judged.score_negative)
+        .where(row.published_at >= start, row.published_at < end)
+        .where(*(column.in_(_listed(values)) for column, values in filters.items() if values))
+        .order_by(judged.score_negative.desc(), row.published_at.desc(), row.id)
         .limit(MOST_COMPARED)
-        .cte()
     )
+    if watchlist:
+        is_same = (row.published_at == mention.c.published_at) & (row.id == mention.c.document_id)
+        candidates = candidates.join_from(mention, document, is_same).where(
+            mention.c.watchlist.in_(_listed(watchlist)),
+            mention.c.published_at >= start,  # the time picks the partitions
+            mention.c.published_at < end,
+        )
+    if not is_any:
+        candidates = candidates.where(judged.sentiment == "negative")
+    worst = candidates.cte()
     voice = func.coalesce(copy_cluster.c.first_id, worst.c.id)
     nth = func.row_number().over(partition_by=voice, order_by=(worst.c.published_at, worst.c.id))
     told = (
@@ -187,16 +211,19 @@ def negative_documents(
         .outerjoin(copy_cluster, copy_cluster.c.id == copy_text.c.cluster)
         .cte()
     )
+    score = told.c.score_negative
     found = connection.execute(
-        select(
-            row.id, row.published_at, row.source, row.url, row.title, row.text, row.score_negative, told.c.carriers
-        )
+        select(row.id, row.published_at, row.source, row.url, row.title, row.text, score, told.c.carriers)
         .join_from(told, document, (row.published_at == told.c.published_at) & (row.id == told.c.id))
         .where(told.c.nth == 1, row.published_at >= start, row.published_at < end)  # the time picks the partitions
-        .order_by(row.score_negative.desc(), row.published_at.desc(), row.id)
+        .order_by(score.desc(), row.published_at.desc(), row.id)
         .limit(limit)
     )
     return [ExampleDocument(**one._mapping) for one in found]
+
+
+def _listed(values: str | Sequence[str]) -> Sequence[str]:
+    return [values] if isinstance(values, str) else values
 
 
 def acknowledge(connection: Connection, incident_id: int, *, by: str) -> IncidentRow:
