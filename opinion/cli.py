@@ -17,6 +17,7 @@ from opinion.commands import (
     audit,
     base,
     behaviour,
+    channels,
     classify,
     copies,
     db,
@@ -31,6 +32,7 @@ from opinion.commands import (
     labels,
     model_card,
     models,
+    outbox,
     privacy,
     registry,
     replay,
@@ -68,7 +70,9 @@ app.command("scheduler")(scheduler.scheduler)
 app.command("detect")(detect.detect)
 app.command("search")(search.search)
 app.command("replay")(replay.replay)
+alerts.app.add_typer(outbox.app, name="outbox")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(channels.app, name="channels")
 app.add_typer(sources.app, name="sources")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(db.app, name="db")
