@@ -302,6 +302,7 @@ class Settings(BaseSettings):
         env_file=".env",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,  # it may be a secret
     )
 
     home: Path = Field(Path("var"), description="Data of embedded servers, models, logs.")
@@ -398,7 +399,11 @@ def _place(path: Path, loc: tuple[int | str, ...]) -> str:
     """`file:line key` when the value stands in the YAML file, else the environment variable's name."""
     keys = [str(part) for part in loc]
     variable = "OPINION_" + "__".join(keys).upper()
-    if variable in os.environ or not path.is_file():
+    for depth in range(len(keys), 0, -1):  # a list is one variable
+        outer = "OPINION_" + "__".join(keys[:depth]).upper()
+        if outer in os.environ:
+            return " ".join([outer, ".".join(keys[depth:])]).strip()
+    if not path.is_file():
         return variable
     node = yaml.compose(path.read_text(encoding="utf-8"))
     line = None

@@ -8,9 +8,9 @@ from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import markdown
 from alerts.rendering.story import Story, fit, lines_of, story_of
+from alerts.rendering.words import OPEN
 
 MOST_BYTES = 20_000
-LINK = {"zh": "查看", "en": "Open", "both": "查看 / Open"}
 
 
 def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict
             f"#### {story.title}",
             *(line.strip() for line in lines_of(story)),
             *(f"> {quote}" for quote in story.quotes),
-            f"[{LINK[options.language]}]({story.link})",
+            f"[{OPEN[options.language]}]({story.link})",
         ]
         return {
             "msgtype": "markdown",

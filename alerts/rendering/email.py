@@ -8,6 +8,7 @@ from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import html
 from alerts.rendering.pagerduty import thread_of
 from alerts.rendering.story import Story, Tone, lines_of, story_of
+from alerts.rendering.words import OPEN
 
 COLOURS: dict[Tone, str] = {
     "critical": "#b3261e",
@@ -16,7 +17,6 @@ COLOURS: dict[Tone, str] = {
     "acknowledged": "#5e5c64",
     "resolved": "#26734d",
 }
-LINK = {"zh": "查看", "en": "Open", "both": "查看 / Open"}
 PICTURE = '<p><img src="cid:chart" alt="" style="max-width:100%"></p>'
 
 
@@ -27,7 +27,7 @@ def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict
     return {
         "subject": story.title,
         "text": "\n".join([story.title, "", *lines_of(story), "", *story.quotes, "", story.link, ""]),
-        "html": _page(story.mapped(html), LINK[options.language], has_picture=picture is not None),
+        "html": _page(story.mapped(html), OPEN[options.language], has_picture=picture is not None),
         "threads": [thread_of(row) for row in message.members],
         "picture": b64encode(picture).decode() if picture else None,
     }

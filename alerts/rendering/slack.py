@@ -6,6 +6,7 @@ from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import mrkdwn
 from alerts.rendering.story import Story, Tone, fit, lines_of, story_of
+from alerts.rendering.words import OPEN, QUOTED
 
 SECTION_CHARS = 3000
 MARKS: dict[Tone, str] = {
@@ -15,7 +16,6 @@ MARKS: dict[Tone, str] = {
     "acknowledged": ":white_circle:",
     "resolved": ":large_green_circle:",
 }
-LINK = {"zh": "查看", "en": "Open", "both": "查看 / Open"}
 
 
 def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict[str, Any]:
@@ -24,8 +24,9 @@ def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict
     def build(story: Story) -> dict[str, Any]:
         sections = [f"{MARKS[story.tone]} *{story.title}*"]
         sections += ["\n".join(lines)] if (lines := list(lines_of(story))) else []
-        sections += ["\n".join(["…", *(f"> {quote}" for quote in story.quotes)])] if story.quotes else []
-        sections.append(f"<{mrkdwn_link(story.link)}|{LINK[options.language]}>")
+        quotes = [f"> {quote}" for quote in story.quotes]
+        sections += ["\n".join([QUOTED[options.language], *quotes])] if quotes else []
+        sections.append(f"<{mrkdwn_link(story.link)}|{OPEN[options.language]}>")
         return {"text": story.title, "blocks": [_section(text) for text in sections]}
 
     story = story_of(message, evidence, options).mapped(mrkdwn)

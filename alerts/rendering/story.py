@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from alerts.evidence import excerpt
 from alerts.grouping import Message, importance
-from alerts.messages import SEVERITY_ZH, TITLES, subject
+from alerts.messages import SEVERITY_ZH, TEST_ALERT, TITLES, subject
 from alerts.rendering.contract import Evidence, Language, RenderOptions
 from alerts.rules import ALERT_NAME
 from storage.incidents import IncidentRow
@@ -114,9 +114,11 @@ def _title(lead: IncidentRow, tone: Tone, language: Language, *, with_subject: b
         (what_zh, what_en), (mark_zh, mark_en) = firing, TAKEN
     else:
         (what_zh, what_en), (mark_zh, mark_en) = firing, (SEVERITY_ZH[lead.severity], lead.severity)
-    of_zh, of_en = (visible(one, SUBJECT_CHARS) for one in subject(lead.labels)) if with_subject else ("", "")
-    zh = f"【{mark_zh}】{what_zh}" + (f"：{of_zh}" if of_zh else f" #{lead.id}")
-    en = f"({mark_en}) {what_en}" + (f": {of_en}" if of_en else f" #{lead.id}")
+    zh, en = f"【{mark_zh}】{what_zh}", f"({mark_en}) {what_en}"
+    if lead.labels.get("alertname") != TEST_ALERT:
+        of_zh, of_en = (visible(one, SUBJECT_CHARS) for one in subject(lead.labels))
+        zh += f"：{of_zh}" if with_subject else f" #{lead.id}"
+        en += f": {of_en}" if with_subject else f" #{lead.id}"
     return " | ".join(_pick(language, zh, en))
 
 

@@ -6,6 +6,7 @@ from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import markdown
 from alerts.rendering.story import Story, Tone, fit, lines_of, story_of
+from alerts.rendering.words import OPEN
 
 MOST_BYTES = 4096  # of `content`, in UTF-8
 COLOURS: dict[Tone, str] = {
@@ -15,7 +16,6 @@ COLOURS: dict[Tone, str] = {
     "acknowledged": "comment",
     "resolved": "info",
 }
-LINK = {"zh": "查看", "en": "Open", "both": "查看 / Open"}
 
 
 def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict
             f'**<font color="{COLOURS[story.tone]}">{story.title}</font>**',
             *lines_of(story),
             *(f"> {quote}" for quote in story.quotes),
-            f"[{LINK[options.language]}]({story.link})",
+            f"[{OPEN[options.language]}]({story.link})",
         ]
         return {"msgtype": "markdown", "markdown": {"content": "\n".join(lines)}}
 
