@@ -18,7 +18,7 @@ NEVER = "0001-01-01T00:00:00Z"
 def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict[str, Any]:
     """As many alerts as fit, the leading one always; `truncatedAlerts` counts the others."""
     alerts = [_alert(row, message, options) for row in message.members]
-    common = dict(set.intersection(*(set(alert["labels"].items()) for alert in alerts)))
+    common = dict(sorted(set.intersection(*(set(alert["labels"].items()) for alert in alerts))))
     group = {"alertname": common["alertname"]} if "alertname" in common else {}
     kept, size = 0, 0
     for alert in alerts:

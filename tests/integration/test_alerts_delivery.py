@@ -17,12 +17,12 @@ from alerts.notifiers.contract import OK, Delivery, Notifier
 from alerts.notifiers.kafka import KafkaNotifier
 from alerts.notifiers.webhook import WebhookNotifier, sign
 from alerts.pipeline import Deliverer
-from alerts.telling import Receiver
+from alerts.telling import Receiver, tell
 from core.clock import MovableClock
 from core.records import AlertEvent
 from storage import incidents, notifications
 from storage.engine import connect
-from storage.notifications import NotificationRow
+from storage.notifications import Channel, NotificationRow
 from storage.tables import notification
 from tests.support.inbox import Inbox, open_inbox
 from tests.support.rows import add_incident
@@ -226,3 +226,30 @@ def test_apprise_sends_plain_text(engine: Engine, inbox: Inbox) -> None:
     [(_, body)] = inbox.requests
     sent = json.loads(body)
     assert (sent["title"], sent["message"], sent["type"]) == ("负面舆情激增", "a\nb", "warning")
+
+
+def test_each_receiver_is_told_in_its_own_way(engine: Engine) -> None:
+    """One change of an incident lies in the outbox once for each channel, in its form, its language, or as a link."""
+    kinds: tuple[Channel, ...] = (
+        "webhook",
+        "alertmanager",
+        "pagerduty",
+        "email",
+        "feishu",
+        "wecom",
+        "dingtalk",
+        "slack",
+    )
+    receivers = [Receiver(kind, kind, language="zh") for kind in kinds]
+    receivers += [Receiver("kafka", "alerts"), Receiver("apprise", "link", language="en", link_only=True)]
+    with engine.begin() as connection:
+        number = add_incident(connection)
+        tell(connection, {number: ["opened"]}, receivers, console_url="http://c", actor="test", now=NOW)
+        rows = connection.execute(select(notification.c.channel, notification.c.payload)).all()
+    told = {row.channel: row.payload for row in rows}
+    assert len(rows) == len(told) == len(receivers)
+    assert told["feishu"]["msg_type"] == "interactive"
+    assert told["wecom"]["msgtype"] == told["dingtalk"]["msgtype"] == "markdown"
+    assert told["kafka"]["incident_id"] == told["alertmanager"]["incidents"][0] == number
+    assert "negative surge" not in json.dumps(told["slack"])
+    assert told["apprise"]["body"] == f"http://c/incidents/{number}"

@@ -24,8 +24,8 @@ def upgrade() -> None:
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("channel", "receiver", name=op.f("receiver_state_pkey")),
-        comment="How each receiver of notifications is doing: messages it may get now (tokens), failed attempts in a "
-        "row, until when it is left alone, its last error and last delivery.",
+        comment="How each receiver of notifications is doing: messages it may get now (tokens), failures in a row, "
+        "until when it is left alone, its last error and last delivery.",
     )
     op.create_index(
         op.f("notification_receiver_number_idx"),
