@@ -134,11 +134,11 @@ class AlertSettings(_Section):
     channels: list[ChannelSettings] = Field(
         default_factory=list, description="Receivers, each with `name`, `type` and what the type needs."
     )
-    webhooks: list[str] = Field(default_factory=list, description="URLs that get Alertmanager v4 bodies.")
-    apprise: list[SecretStr] = Field(default_factory=list, description="apprise URLs; they hold secrets.")
-    webhook_secret: SecretStr | None = Field(None, description="Signs webhook bodies (HMAC-SHA256).")
-    allow_private_addresses: bool = Field(False, description="Let webhooks reach private and loopback hosts.")
-    timeout_seconds: float = Field(10, gt=0, description="How long a webhook may take to answer.")
+    webhooks: list[str] = Field(default_factory=list, description="Short form: URLs that get Alertmanager v4 bodies.")
+    apprise: list[SecretStr] = Field(default_factory=list, description="Short form: apprise URLs; they hold secrets.")
+    webhook_secret: SecretStr | None = Field(None, description="Signs the bodies to `webhooks` (HMAC-SHA256).")
+    allow_private_addresses: bool = Field(False, description="Let every channel reach private and loopback hosts.")
+    timeout_seconds: float = Field(10, gt=0, description="How long a receiver may take to answer.")
     attempts: int = Field(12, ge=1, description="A delivery is dead after so many; twelve take two and a half hours.")
     console_url: str = Field("http://127.0.0.1:8080", description="Put into alerts as the link back.")
     dead_letters: DeadLetterSettings = DeadLetterSettings()

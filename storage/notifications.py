@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from core.errors import NotFoundError
-from storage.tables import notification
+from storage.tables import notification, receiver_state
 
 Channel = Literal[
     "kafka", "webhook", "alertmanager", "pagerduty", "email", "feishu", "wecom", "dingtalk", "slack", "apprise"
@@ -66,9 +66,15 @@ def enqueue(connection: Connection, rows: Sequence[NotificationRow], *, due_at: 
 
 
 def due_receivers(connection: Connection, now: datetime) -> list[tuple[Channel, str]]:
-    """Channel and name of every receiver that something is due for."""
+    """Channel and name of every receiver that something is due for, but those that are left alone at the moment."""
     row = notification.c
-    query = select(row.channel, row.receiver).where(row.status == "pending", row.next_attempt_at <= now).distinct()
+    is_paused = exists().where(
+        receiver_state.c.channel == row.channel,
+        receiver_state.c.receiver == row.receiver,
+        receiver_state.c.paused_until > now,
+    )
+    is_due = row.status == "pending", row.next_attempt_at <= now
+    query = select(row.channel, row.receiver).where(*is_due, ~is_paused).distinct()
     return [(channel, receiver) for channel, receiver in connection.execute(query)]
 
 

@@ -60,11 +60,10 @@ class Codes:
         it may repeat the token."""
         if isinstance(answer, Delivery):
             return answer
-        code = self._code(answer.body)
+        code, told = self._code(answer.body), by_status(answer)
+        if code in (None, 0) and told.outcome != "ok":
+            return told
         if code is None:
-            told = by_status(answer)
-            if told.outcome != "ok":
-                return told
             what = "too long" if len(answer.body) >= MOST_ANSWER_BYTES else "not understood"
             return Delivery("retryable", f"the answer is {what}")
         if code == 0:
@@ -79,7 +78,7 @@ class Codes:
     def _code(self, body: bytes) -> int | None:
         try:
             said: Any = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):  # a body may be nested as deep as it is long
             return None
         for name in self.fields:
             if isinstance(said, dict) and isinstance(code := said.get(name), int):

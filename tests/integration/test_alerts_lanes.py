@@ -168,16 +168,16 @@ def test_two_schedulers_and_a_restart_share_one_pace(engine: Engine) -> None:
     ids = [f"d{n}" for n in range(30)]
     put(engine, robot, *ids)
     sent: list[tuple[datetime, int]] = []
-    for second in range(120):
+    for step in range(60):
         for _ in range(2):  # each time new: nothing is kept in memory
             Deliverer(engine, {robot: told}, attempts=3, clock=clock).run()
         sent.append((clock.now(), len(told.ids)))
-        clock.advance(timedelta(seconds=1))
-        if second == 59:
+        clock.advance(timedelta(seconds=2))
+        if step == 29:
             assert len(told.ids) <= 20
     assert sorted(told.ids) == sorted(ids)
     counts = [count for _, count in sent]
-    assert max(later - earlier for earlier, later in zip(counts, counts[60:], strict=False)) <= 20
+    assert max(later - earlier for earlier, later in zip(counts, counts[30:], strict=False)) <= 20
 
 
 def test_a_dead_channel_is_probed_and_not_hammered(engine: Engine) -> None:
@@ -202,8 +202,8 @@ def test_a_dead_channel_is_probed_and_not_hammered(engine: Engine) -> None:
     assert set(statuses(engine).values()) == {"delivered"}
 
 
-def test_ten_hanging_receivers_leave_room_for_the_eleventh(engine: Engine) -> None:
-    """Lanes are bounded; receivers that fail are paused, so that others get theirs."""
+def test_ten_failing_receivers_leave_room_for_the_eleventh(engine: Engine) -> None:
+    """There are fewer lanes than receivers; each gets its turn."""
     clock, told = MovableClock(NOW), Told()
     failing: dict[Receiver, Notifier] = {}
     for n in range(10):

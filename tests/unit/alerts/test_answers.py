@@ -63,10 +63,18 @@ def test_the_code_in_the_body_counts(codes: Codes, answer: Answer, outcome: str,
     assert "token" not in told.reason
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"errcode": "0"}', b'{"errcode": null}', b"x" * 64_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[]", b'{"errcode": "0"}', b'{"errcode": null}', b"x" * 64_000, b"[" * 60_000]
+)
 def test_an_answer_without_a_code_is_not_taken_for_success(body: bytes) -> None:
     """A proxy's welcome page is not a delivery."""
     assert wecom.CODES.verdict(Answer(200, {}, body)).outcome == "retryable"
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(302, "permanent"), (404, "permanent"), (502, "retryable")])
+def test_a_good_code_under_a_bad_status_is_no_success(status: int, outcome: str) -> None:
+    """Whoever redirects or fails has not delivered, whatever the body says."""
+    assert wecom.CODES.verdict(said(0, status=status)).outcome == outcome
 
 
 def test_a_failure_to_get_an_answer_stays_one() -> None:

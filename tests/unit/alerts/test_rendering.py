@@ -90,7 +90,9 @@ def size_of(channel: Channel, payload: dict[str, Any]) -> tuple[int, int]:
 @pytest.mark.parametrize("status", ["firing", "resolved"])
 def test_payloads_are_the_golden_ones(channel: Channel, status: str) -> None:
     """What a target is sent changes only on purpose; REWRITE_GOLDEN=1 writes the files anew."""
-    ended = {"status": "resolved", "ends_at": NOON + timedelta(hours=1)} if status == "resolved" else {}
+    ended: dict[str, Any] = (
+        {"status": "resolved", "ends_at": NOON + timedelta(hours=1)} if status == "resolved" else {}
+    )
     message, evidence = surge(**ended)
     path = GOLDEN / f"{channel}.{status}.json"
     made = json.dumps(render(channel, message, evidence, OPTIONS), ensure_ascii=False, indent=1) + "\n"
