@@ -2,9 +2,10 @@
 
 In: the minute counts (`storage.bucket_counts`) and how far the stream has come (`alerts.watermark`).
 Out: `incident`, `incident_event`, `evidence` and the outbox `notification`, written in one transaction per run
-(`alerts.evaluate`), and deliveries from that outbox (`alerts.pipeline`, at least once, with a stable id).
+(`alerts.evaluate`), and deliveries from that outbox (`alerts.pipeline`, at least once, with a stable id), in the form
+that each kind of channel takes (`alerts.rendering`, `alerts.notifiers`).
 
 The same documents give the same incidents, whatever the order of arrival within the lateness, the number of
 workers or the schedule of runs. `detectors`, `baselines`, `tails`, `volume`, `timeline`, `lifecycle`, `watermark`,
-`rules` and `grouping` are pure. May import `storage` and `core`.
+`rules`, `grouping`, `admission` and `rendering` are pure. May import `storage` and `core`.
 """

@@ -1,26 +1,20 @@
-"""What receivers get, from incidents and their evidence. Chinese and English side by side.
-
-Crawled text goes through `evidence.excerpt` and `harmless`, so that no renderer takes it for markup or a mention.
-"""
+"""The words for incidents, in Chinese and English, and the event for machines; `alerts.rendering` makes messages."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from alerts.evidence import excerpt
-from alerts.grouping import Message, importance
 from alerts.lifecycle import Episode
+from alerts.rendering.escapes import plain
 from alerts.rules import ALERT_NAME, DEAD_LETTER_ALERT, SOURCE_ALERT, SOURCE_OUTAGE_ALERT, VOLUME_ALERT
 from core.records import AlertEvent, AlertStatus
 from core.taxonomy import TOPIC_NAMES_ZH
 from storage.incidents import IncidentRow
 
-MOST_TEXT_CHARS = 3500  # the shortest limit of the big chat services is about 4,000
-QUOTE_CHARS = 120
+TEST_ALERT = "ChannelTest"
 SEVERITY_ZH = {"info": "提示", "warning": "警告", "critical": "严重"}
 SUBJECTS = (
     ("watchlist", "关注", "watchlist"),
@@ -35,8 +29,8 @@ TITLES = {  # firing and over, each in Chinese and in English
     SOURCE_ALERT: (("来源沉默", "source is silent"), ("来源恢复", "source is back")),
     SOURCE_OUTAGE_ALERT: (("来源大面积中断", "sources are silent"), ("来源恢复", "sources are back")),
     DEAD_LETTER_ALERT: (("死信过多", "too many dead letters"), ("死信恢复正常", "dead letters back to usual")),
+    TEST_ALERT: (("测试消息，不是告警", "a test, not an alert"), ("测试结束", "end of the test")),
 }
-MARKUP = str.maketrans({"<": "‹", ">": "›", "`": "'", "*": "＊", "_": "＿", "[": "［", "]": "］", "@": "＠"})
 
 
 def delivery_id(*parts: object) -> str:
@@ -46,7 +40,7 @@ def delivery_id(*parts: object) -> str:
 
 def harmless(text: str) -> str:
     """One line without any character that a terminal, HTML or a chat service would read as markup or a mention."""
-    return excerpt(text, most=len(text)).translate(MARKUP)
+    return plain(excerpt(text, most=len(text)))
 
 
 def subject(labels: Mapping[str, str]) -> tuple[str, str]:
@@ -142,83 +136,3 @@ def alert_event(row: IncidentRow, status: AlertStatus, evidence: dict[str, Any],
     )
     body: dict[str, Any] = msgspec.to_builtins(event)
     return body
-
-
-def webhook_body(message: Message, *, receiver: str, console_url: str) -> dict[str, Any]:
-    """Alertmanager's webhook body, version 4 (prometheus.io/docs/alerting/latest/configuration/#webhook_config)."""
-    alerts = [_webhook_alert(row, message.status, console_url) for row in message.members]
-    common = dict(set.intersection(*(set(alert["labels"].items()) for alert in alerts)))
-    group = {"alertname": common["alertname"]} if "alertname" in common else {}
-    return {
-        "version": "4",
-        "groupKey": "{}:" + json.dumps(group, sort_keys=True),
-        "truncatedAlerts": 0,
-        "status": message.status,
-        "receiver": receiver,
-        "groupLabels": group,
-        "commonLabels": common,
-        "commonAnnotations": {},
-        "externalURL": console_url,
-        "alerts": alerts,
-    }
-
-
-def _webhook_alert(row: IncidentRow, status: AlertStatus, console_url: str) -> dict[str, Any]:
-    return {
-        "status": status,
-        "labels": {**row.labels, "severity": row.severity},
-        "annotations": {name: harmless(text) for name, text in row.annotations.items()},
-        "startsAt": _time(row.starts_at),
-        "endsAt": _time(row.ends_at) if status == "resolved" and row.ends_at else "0001-01-01T00:00:00Z",
-        "generatorURL": f"{console_url.rstrip('/')}/incidents/{row.id}",
-        "fingerprint": row.fingerprint,
-    }
-
-
-def plain_text(message: Message, evidence: Mapping[int, dict[str, Any]], *, console_url: str) -> dict[str, Any]:
-    """Title, body and kind of a short text for people."""
-    lead = message.members[0]
-    zh, en = subject(lead.labels)
-    firing, over = TITLES.get(lead.labels.get("alertname", ""), TITLES[ALERT_NAME])
-    if message.status == "firing":
-        title = f"【{SEVERITY_ZH[lead.severity]}】{firing[0]}：{zh} | ({lead.severity}) {firing[1]}: {en}"
-    else:
-        title = f"【已恢复】{over[0]}：{zh} | (resolved) {over[1]}: {en}"
-    lines = [_line(row) for row in sorted(message.members, key=importance, reverse=True)]
-    if message.status == "firing":
-        body_of_lead = evidence.get(lead.id, {})
-        lines += [_quote(d) for d in body_of_lead.get("documents", [])]
-        if reasons := body_of_lead.get("reasons"):
-            lines.append(harmless(" · ".join(f"{one['name']} {one['count']}" for one in reasons)))
-    lines.append(f"{console_url.rstrip('/')}/incidents/{lead.id}")
-    body = "\n".join(lines)
-    return {
-        "title": harmless(title),
-        "body": body if len(body) <= MOST_TEXT_CHARS else body[: MOST_TEXT_CHARS - 1] + "…",
-        "kind": "success"
-        if message.status == "resolved"
-        else "failure"
-        if lead.severity == "critical"
-        else "warning",
-    }
-
-
-def _line(row: IncidentRow) -> str:
-    in_zh, in_en = (harmless(row.annotations.get(name, "")) for name in ("summary_zh", "summary_en"))
-    return f"• {in_zh}\n  {in_en}"
-
-
-def _quote(document: Mapping[str, Any]) -> str:
-    text = str(document["text"])
-    cut = text if len(text) <= QUOTE_CHARS else text[: QUOTE_CHARS - 1] + "…"
-    return harmless(f"“{cut}” — {document['source']}{_carried(document.get('carriers', 1) - 1)}")
-
-
-def _carried(others: int) -> str:
-    if others < 1:
-        return ""
-    return f"（另有 {others} 篇转载 / carried by {others} {'other' if others == 1 else 'others'}）"
-
-
-def _time(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

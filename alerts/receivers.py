@@ -5,17 +5,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from alerts.notifiers.alertmanager import AlertmanagerNotifier
 from alerts.notifiers.apprise import AppriseNotifier
 from alerts.notifiers.contract import Notifier
+from alerts.notifiers.dingtalk import DingtalkNotifier
+from alerts.notifiers.email import EmailNotifier
+from alerts.notifiers.feishu import FeishuNotifier
 from alerts.notifiers.kafka import KafkaNotifier
+from alerts.notifiers.pagerduty import PagerDutyNotifier
+from alerts.notifiers.slack import SlackNotifier
 from alerts.notifiers.webhook import WebhookNotifier
+from alerts.notifiers.wecom import WecomNotifier
 from alerts.telling import Receiver
+from core.channels import ChannelSettings
+from core.clock import Clock, SystemClock
 from storage.notifications import Channel
 
 
 @dataclass(frozen=True, slots=True)
 class ReceiverOptions:
-    """Plain values of the settings."""
+    """Plain values of the settings; `webhooks` and `apprise_urls` are short forms of `channels`."""
 
     kafka_bootstrap: str
     alert_topic: str
@@ -24,6 +33,7 @@ class ReceiverOptions:
     webhook_secret: str | None = None
     allow_private_addresses: bool = False
     timeout_seconds: float = 10
+    channels: Sequence[ChannelSettings] = ()
 
 
 def masked(channel: Channel, url: str) -> str:
@@ -36,7 +46,7 @@ def masked(channel: Channel, url: str) -> str:
         host = None
     mark = hashlib.sha256(url.encode()).hexdigest()[:8]
     # In apprise URLs even the host may be a token: tgram://<token>/, slack://<token>/...
-    place = f"{parts.scheme}://{host or ''}" if channel == "webhook" else f"{parts.scheme}://"
+    place = f"{parts.scheme}://" if channel == "apprise" else f"{parts.scheme}://{host or ''}"
     return f"{place}…{mark}"
 
 
@@ -46,10 +56,16 @@ def receivers(options: ReceiverOptions) -> list[Receiver]:
         Receiver("kafka", options.alert_topic),
         *(Receiver("webhook", masked("webhook", url)) for url in options.webhooks),
         *(Receiver("apprise", masked("apprise", url)) for url in options.apprise_urls),
+        *map(receiver_of, options.channels),
     ]
 
 
-def notifiers(options: ReceiverOptions) -> dict[Receiver, Notifier]:
+def receiver_of(channel: ChannelSettings) -> Receiver:
+    """How a channel is known in the outbox."""
+    return Receiver(channel.type, channel.name, channel.language, channel.link_only, channel.per_minute)
+
+
+def notifiers(options: ReceiverOptions, clock: Clock | None = None) -> dict[Receiver, Notifier]:
     """One notifier per receiver; none connects before its first message."""
     made: dict[Receiver, Notifier] = {
         Receiver("kafka", options.alert_topic): KafkaNotifier(
@@ -65,4 +81,32 @@ def notifiers(options: ReceiverOptions) -> dict[Receiver, Notifier]:
         )
     for url in options.apprise_urls:
         made[Receiver("apprise", masked("apprise", url))] = AppriseNotifier(url)
+    for channel in options.channels:
+        made[receiver_of(channel)] = notifier_of(channel, options, clock or SystemClock())
     return made
+
+
+def notifier_of(channel: ChannelSettings, options: ReceiverOptions, clock: Clock) -> Notifier:
+    """What speaks to one channel."""
+    url, timeout = channel.address, options.timeout_seconds
+    secret = channel.secret.get_secret_value() if channel.secret else None
+    private = channel.allow_private_addresses or options.allow_private_addresses
+    match channel.type:
+        case "webhook":
+            return WebhookNotifier(url, secret=secret, allow_private=private, timeout_seconds=timeout)
+        case "alertmanager":
+            return AlertmanagerNotifier(url, clock, token=secret, allow_private=private, timeout_seconds=timeout)
+        case "pagerduty":
+            return PagerDutyNotifier(url, routing_key=secret or "", allow_private=private, timeout_seconds=timeout)
+        case "email":
+            return EmailNotifier(url, clock, sender=channel.sender or "", to=channel.to, timeout_seconds=timeout)
+        case "feishu":
+            return FeishuNotifier(url, clock, secret=secret, allow_private=private, timeout_seconds=timeout)
+        case "wecom":
+            return WecomNotifier(url, allow_private=private, timeout_seconds=timeout)
+        case "dingtalk":
+            return DingtalkNotifier(url, clock, secret=secret, allow_private=private, timeout_seconds=timeout)
+        case "slack":
+            return SlackNotifier(url, allow_private=private, timeout_seconds=timeout)
+        case "apprise":
+            return AppriseNotifier(url)

@@ -1,7 +1,7 @@
 """What receivers are told of changed incidents, into the outbox; whoever judged them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 from alerts import messages
 from alerts.grouping import TOGETHER, Message, is_silenced, plan_messages
 from alerts.lifecycle import Transition
+from alerts.rendering.contract import Language, RenderOptions
+from alerts.rendering.renderers import render
 from core.records import AlertStatus
 from storage import incidents, notifications
 from storage.incidents import IncidentRow
@@ -25,10 +27,18 @@ TOLD_TRANSITIONS: dict[Transition, AlertStatus] = {
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Where notifications go; `name` is masked and identifies the receiver in the outbox."""
+    """Where notifications go; channel and name identify it in the outbox, and no secret is in either.
+
+    Attributes:
+        link_only: it gets nothing that was crawled.
+        per_minute: at most so many messages; None: as many as there are.
+    """
 
     channel: Channel
     name: str
+    language: Language = field(default="both", compare=False)
+    link_only: bool = field(default=False, compare=False)
+    per_minute: int | None = field(default=None, compare=False)
 
 
 def tell(
@@ -97,9 +107,6 @@ def _message(
     delivery = messages.delivery_id(
         lead.fingerprint, lead.detected_at, message.status, lead.notified_score, lead.last_fired_at, receiver.name
     )
-    payload = (
-        messages.webhook_body(message, receiver=receiver.name, console_url=console_url)
-        if receiver.channel == "webhook"
-        else messages.plain_text(message, bodies, console_url=console_url)
-    )
+    options = RenderOptions(receiver.name, console_url, receiver.language, receiver.link_only)
+    payload = render(receiver.channel, message, bodies, options)
     return NotificationRow(delivery, lead.id, receiver.channel, receiver.name, payload)

@@ -105,6 +105,18 @@ DEAD_LETTER_SHARE = Gauge(
 SOURCE_STATES = ("new", "ok", "late", "silent", "ended")
 SOURCES = Gauge("opinion_alerts_sources", "Sources by how they are, as of the last look.", ["state"])
 DELIVERIES = Counter("opinion_alerts_deliveries_total", "Notification attempts.", ["channel", "outcome"])
+DELIVERY_SECONDS = Histogram(
+    "opinion_alerts_delivery_seconds",
+    "One attempt to deliver a notification.",
+    ["channel"],
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+OUTBOX_STATUSES = ("pending", "dead")
+OUTBOX = Gauge("opinion_alerts_outbox_messages", "Notifications that wait, and those that were given up.", ["status"])
+RECEIVERS_PAUSED = Gauge(
+    "opinion_alerts_receivers_paused",
+    "Receivers that are left alone for a while, because they failed or asked for it.",
+)
 DETECT_SECONDS = Histogram("opinion_alerts_detect_seconds", "One run of the detect job.")
 IS_ACTIVE_SCHEDULER = Gauge("opinion_scheduler_is_active", "1 in the scheduler that holds the lease.")
 TAKEOVERS = Counter("opinion_scheduler_takeovers_total", "Times this process became the active scheduler.")
@@ -194,3 +206,5 @@ for _outcome in ("accepted", "refused"):
     PUSHED.labels(_outcome)
 for _state in SOURCE_STATES:
     SOURCES.labels(_state)
+for _status in OUTBOX_STATUSES:
+    OUTBOX.labels(_status)

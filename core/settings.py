@@ -19,6 +19,7 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
+from core.channels import ChannelSettings, repeated_names
 from core.errors import ConfigError
 from core.scripts import LATIN_LANGUAGES
 from core.taxonomy import UNCERTAIN_BELOW
@@ -133,14 +134,24 @@ class DeadLetterSettings(_Section):
 class AlertSettings(_Section):
     """Where alerts go."""
 
-    webhooks: list[str] = Field(default_factory=list, description="URLs that get Alertmanager v4 bodies.")
-    apprise: list[SecretStr] = Field(default_factory=list, description="apprise URLs; they hold secrets.")
-    webhook_secret: SecretStr | None = Field(None, description="Signs webhook bodies (HMAC-SHA256).")
-    allow_private_addresses: bool = Field(False, description="Let webhooks reach private and loopback hosts.")
-    timeout_seconds: float = Field(10, gt=0, description="How long a webhook may take to answer.")
-    attempts: int = Field(8, ge=1, description="A delivery is dead after so many.")
+    channels: list[ChannelSettings] = Field(
+        default_factory=list, description="Receivers, each with `name`, `type` and what the type needs."
+    )
+    webhooks: list[str] = Field(default_factory=list, description="Short form: URLs that get Alertmanager v4 bodies.")
+    apprise: list[SecretStr] = Field(default_factory=list, description="Short form: apprise URLs; they hold secrets.")
+    webhook_secret: SecretStr | None = Field(None, description="Signs the bodies to `webhooks` (HMAC-SHA256).")
+    allow_private_addresses: bool = Field(False, description="Let every channel reach private and loopback hosts.")
+    timeout_seconds: float = Field(10, gt=0, description="How long a receiver may take to answer.")
+    attempts: int = Field(12, ge=1, description="A delivery is dead after so many; twelve take two and a half hours.")
     console_url: str = Field("http://127.0.0.1:8080", description="Put into alerts as the link back.")
     dead_letters: DeadLetterSettings = DeadLetterSettings()
+
+    @field_validator("channels")
+    @classmethod
+    def _names_are_unique(cls, channels: list[ChannelSettings]) -> list[ChannelSettings]:
+        if repeated := repeated_names(channels):
+            raise ValueError(f"more than one channel is named {', '.join(repeated)}")
+        return channels
 
 
 class SchedulerSettings(_Section):
@@ -294,6 +305,7 @@ class Settings(BaseSettings):
         env_file=".env",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,  # it may be a secret
     )
 
     home: Path = Field(Path("var"), description="Data of embedded servers, models, logs.")
@@ -390,11 +402,19 @@ def _place(path: Path, loc: tuple[int | str, ...]) -> str:
     """`file:line key` when the value stands in the YAML file, else the environment variable's name."""
     keys = [str(part) for part in loc]
     variable = "OPINION_" + "__".join(keys).upper()
-    if variable in os.environ or not path.is_file():
+    for depth in range(len(keys), 0, -1):  # a list is one variable
+        outer = "OPINION_" + "__".join(keys[:depth]).upper()
+        if outer in os.environ:
+            return " ".join([outer, ".".join(keys[depth:])]).strip()
+    if not path.is_file():
         return variable
     node = yaml.compose(path.read_text(encoding="utf-8"))
     line = None
     for key in keys:
+        if isinstance(node, yaml.SequenceNode) and key.isdigit() and int(key) < len(node.value):
+            node = node.value[int(key)]
+            line = node.start_mark.line + 1
+            continue
         if not isinstance(node, yaml.MappingNode):
             break
         for key_node, value_node in node.value:

@@ -17,6 +17,7 @@ from opinion.commands import (
     audit,
     base,
     behaviour,
+    channels,
     classify,
     copies,
     db,
@@ -32,6 +33,7 @@ from opinion.commands import (
     labels,
     model_card,
     models,
+    outbox,
     privacy,
     registry,
     replay,
@@ -72,7 +74,9 @@ app.command("detect")(detect.detect)
 app.command("search")(search.search)
 app.command("replay")(replay.replay)
 alerts.app.command("feedback")(feedback.give_feedback)
+alerts.app.add_typer(outbox.app, name="outbox")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(channels.app, name="channels")
 rules.app.command("test")(rules_test.try_stored)
 app.add_typer(rules.app, name="rules")
 app.add_typer(sources.app, name="sources")

@@ -4,20 +4,19 @@ Every run judges by the rules as they are then, so that a change needs no restar
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Final
 
 from sqlalchemy import Connection, Engine
 
 from alerts.detectors import DetectorOptions
 from alerts.evaluate import EvaluateOptions, Run, RunCutOff, evaluate
 from alerts.judging import ClockOptions
-from alerts.notifiers.contract import Notifier
-from alerts.pipeline import deliver_due
+from alerts.pipeline import Deliverer
 from alerts.receivers import ReceiverOptions, notifiers, receivers
 from alerts.rule_entries import read_rules
 from alerts.rulebook import rulebook
 from alerts.rules import DEFAULT_RULES
-from alerts.telling import Receiver
 from alerts.watermark import PartitionStanding, Sighting, WatermarkLog, settled_until
 from core.clock import Clock
 from core.logs import get_logger
@@ -32,6 +31,8 @@ from streams.offsets import OffsetReader
 log = get_logger(__name__)
 
 ShouldStop = Callable[[], bool]
+
+PATIENCE_SECONDS: Final = 1.0  # a round of deliveries; those of other receivers begin with the next
 
 
 def detector_options(settings: DetectSettings) -> DetectorOptions:
@@ -56,6 +57,7 @@ def receiver_options(settings: Settings, kafka_bootstrap: str) -> ReceiverOption
         webhook_secret=secret.get_secret_value() if secret else None,
         allow_private_addresses=settings.alerts.allow_private_addresses,
         timeout_seconds=settings.alerts.timeout_seconds,
+        channels=settings.alerts.channels,
     )
 
 
@@ -138,17 +140,14 @@ class DetectJob:
         return run
 
 
-@dataclass(frozen=True, slots=True)
 class DeliverJob:
-    """Empties the outbox of what is due."""
+    """Empties the outbox of what is due; a receiver that takes long is waited for beside the next rounds."""
 
-    engine: Engine
-    notifiers: dict[Receiver, Notifier]
-    attempts: int
-    clock: Clock
+    def __init__(self, deliverer: Deliverer) -> None:
+        self._deliverer = deliverer
 
     def __call__(self, should_stop: ShouldStop) -> None:
-        deliver_due(self.engine, self.notifiers, attempts=self.attempts, clock=self.clock, should_stop=should_stop)
+        self._deliverer.run(should_stop, patience_seconds=PATIENCE_SECONDS)
 
 
 def detect_job(settings: Settings, engine: Engine, kafka_bootstrap: str, clock: Clock) -> DetectJob:
@@ -174,5 +173,5 @@ def detect_job(settings: Settings, engine: Engine, kafka_bootstrap: str, clock: 
 
 def deliver_job(settings: Settings, engine: Engine, kafka_bootstrap: str, clock: Clock) -> DeliverJob:
     """The deliver job of these settings."""
-    made = notifiers(receiver_options(settings, kafka_bootstrap))
-    return DeliverJob(engine, made, settings.alerts.attempts, clock)
+    made = notifiers(receiver_options(settings, kafka_bootstrap), clock)
+    return DeliverJob(Deliverer(engine, made, attempts=settings.alerts.attempts, clock=clock))

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection, text
 
 from core import metrics
+from core.channels import ChannelSettings
 from core.records import RECORDS, schemas
 from core.settings import KafkaSettings, Settings
 from opinion.cli import app
@@ -61,6 +62,18 @@ def settings_page() -> str:
         "file that `OPINION_CONFIG` names), defaults. In the environment a list is written as JSON. A duration is "
         "`HH:MM:SS` or ISO 8601 such as `PT5M`.",
         _table(("environment", "opinion.yaml", "type", "default", "what it does"), rows),
+        _channel_table(),
+    )
+
+
+def _channel_table() -> str:
+    """What an entry of `alerts.channels` holds."""
+    rows = [
+        (f"`{key}`", kind, "required" if ChannelSettings.model_fields[key].is_required() else default, about)
+        for _, key, kind, default, about in _settings(ChannelSettings, ())
+    ]
+    return "## A channel\n\nAn entry of `alerts.channels`; [how to](../how-to/send-alerts.md).\n\n" + _table(
+        ("key", "type", "default", "what it is"), rows
     )
 
 
@@ -203,6 +216,7 @@ def _type(kind: Any) -> str:
     if arguments:
         return " or ".join(map(_type, arguments))
     names = {
+        "ChannelSettings": "channels",
         "str": "text",
         "SecretStr": "secret text",
         "float": "number",

@@ -3,6 +3,7 @@
 What comes after a document to hold words of it has to be added here.
 """
 
+import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -216,5 +217,5 @@ def without_documents(value: Any, ids: set[str], quotes: set[str]) -> Any:
 
 
 def _bare(words: str) -> str:
-    """Letters and digits only: messages replace what renderers would take for markup."""
-    return "".join(character for character in words if character.isalnum())
+    """Letters and digits only: messages replace or escape what renderers would take for markup."""
+    return "".join(character for character in html.unescape(words) if character.isalnum())

@@ -304,6 +304,8 @@ notification = Table(
     CheckConstraint("status IN ('pending', 'delivered', 'dead')", name="status"),
     Index(None, "next_attempt_at", postgresql_where=text("status = 'pending'")),
     Index(None, "incident_id", "receiver", "number", postgresql_where=text("status = 'pending'")),
+    Index(None, "receiver", "number", postgresql_where=text("channel = 'alertmanager' AND status = 'delivered'")),
+    Index(None, "number", postgresql_where=text("status = 'dead'")),
     comment="The outbox: one row per change of an incident and receiver, numbered in the order of the changes.",
 )
 
@@ -626,4 +628,20 @@ incident_feedback = Table(
     CheckConstraint("verdict IN ('useful', 'noise', 'late')", name="verdict"),
     Index(None, "incident_id"),
     comment="What people said of incidents; append-only, the newest of each person counts.",
+)
+
+receiver_state = Table(
+    "receiver_state",
+    metadata,
+    Column("channel", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("tokens", Double),
+    _time("refilled_at", nullable=True),
+    _count("failures"),
+    _time("paused_until", nullable=True),
+    Column("last_error", Text),
+    _time("delivered_at", nullable=True),
+    PrimaryKeyConstraint("channel", "receiver"),
+    comment="How each receiver of notifications is doing: messages it may get now (tokens), failures in a row, "
+    "until when it is left alone, its last error and last delivery.",
 )

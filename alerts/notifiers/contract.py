@@ -1,17 +1,24 @@
 """What every notifier promises."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from datetime import timedelta
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Outcome = Literal["ok", "retryable", "permanent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one attempt; `reason` never holds a secret."""
+    """What became of one attempt; `reason` never holds a secret.
+
+    Attributes:
+        retry_after: the receiver asks to be left alone so long.
+    """
 
     outcome: Outcome
     reason: str = ""
+    retry_after: timedelta | None = None
 
 
 OK = Delivery("ok")
@@ -26,4 +33,13 @@ class Notifier(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class Repeater(Protocol):
+    """A notifier whose receiver forgets what it is not told again and again."""
+
+    def repeat(self, alerts: Sequence[dict[str, Any]]) -> Delivery:
+        """Tell once more what goes on."""
         ...

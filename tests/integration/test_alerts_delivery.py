@@ -4,8 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -14,17 +13,18 @@ from sqlalchemy import Engine, select
 
 from alerts.messages import alert_event
 from alerts.notifiers.apprise import AppriseNotifier
-from alerts.notifiers.contract import Notifier
+from alerts.notifiers.contract import OK, Delivery, Notifier
 from alerts.notifiers.kafka import KafkaNotifier
 from alerts.notifiers.webhook import WebhookNotifier, sign
-from alerts.pipeline import deliver_due
-from alerts.telling import Receiver
+from alerts.pipeline import Deliverer
+from alerts.telling import Receiver, tell
 from core.clock import MovableClock
 from core.records import AlertEvent
 from storage import incidents, notifications
 from storage.engine import connect
-from storage.notifications import NotificationRow
+from storage.notifications import Channel, NotificationRow
 from storage.tables import notification
+from tests.support.inbox import Inbox, open_inbox
 from tests.support.rows import add_incident
 
 NOW = datetime(2026, 3, 10, 13, 0, tzinfo=UTC)
@@ -40,42 +40,10 @@ def engine(database_url: str) -> Iterator[Engine]:
     made.dispose()
 
 
-class Inbox:
-    """A real HTTP server that answers as told and keeps what came."""
-
-    def __init__(self) -> None:
-        self.answers: list[int] = []
-        self.requests: list[tuple[dict[str, str], bytes]] = []
-        inbox = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                inbox.requests.append(({k.lower(): v for k, v in self.headers.items()}, body))
-                self.send_response(inbox.answers.pop(0) if inbox.answers else 200)
-                self.send_header("Location", f"{inbox.url}elsewhere")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
 @pytest.fixture
 def inbox() -> Iterator[Inbox]:
-    made = Inbox()
-    yield made
-    made.close()
+    with open_inbox() as made:
+        yield made
 
 
 @pytest.fixture
@@ -103,7 +71,7 @@ def states(engine: Engine) -> dict[str, tuple[str, int]]:
 
 
 def deliver(engine: Engine, notifier: Notifier, clock: MovableClock, to: Receiver = HOOK) -> dict[str, int]:
-    return dict(deliver_due(engine, {to: notifier}, attempts=ATTEMPTS, clock=clock))
+    return dict(Deliverer(engine, {to: notifier}, attempts=ATTEMPTS, clock=clock).run())
 
 
 def test_a_webhook_gets_a_signed_body_with_its_delivery_id(
@@ -113,7 +81,7 @@ def test_a_webhook_gets_a_signed_body_with_its_delivery_id(
     put(engine, "d1")
     assert deliver(engine, webhook, MovableClock(NOW)) == {"delivered": 1}
     [(headers, body)] = inbox.requests
-    assert headers["x-opinion-delivery"] == "d1"
+    assert headers["x-opinion-delivery"] == headers["ce-id"] == "d1"
     assert headers["x-opinion-signature"] == f"sha256={sign(SECRET.encode(), body)}"
     assert json.loads(body) == {"version": "4"}
     assert states(engine) == {"d1": ("delivered", 1)}
@@ -183,6 +151,25 @@ def test_one_dead_receiver_does_not_hold_up_another(engine: Engine, inbox: Inbox
     assert deliver(engine, webhook, MovableClock(NOW)) == {"dead": 1, "delivered": 1}
 
 
+def test_an_erased_or_unsendable_message_ends_dead_and_the_next_one_goes_out(engine: Engine) -> None:
+    """A bug in a notifier costs its message, visibly, and neither the lane nor the other messages."""
+
+    class Picky:
+        def send(self, payload: dict[str, Any], delivery_id: str) -> Delivery:
+            return OK if payload["n"] else cast("Delivery", payload["missing"])
+
+        def close(self) -> None: ...
+
+    put(engine, "bad", payload={"n": 0})
+    put(engine, "good", payload={"n": 1}, starts_at=NOW)
+    clock = MovableClock(NOW)
+    assert deliver(engine, Picky(), clock) == {"retried": 1, "delivered": 1}
+    for _ in range(ATTEMPTS):
+        clock.advance(timedelta(hours=1))
+        deliver(engine, Picky(), clock)
+    assert states(engine) == {"bad": ("dead", ATTEMPTS), "good": ("delivered", 1)}
+
+
 def test_two_deliverers_at_once_send_each_message_once(
     engine: Engine, inbox: Inbox, webhook: WebhookNotifier
 ) -> None:
@@ -239,3 +226,30 @@ def test_apprise_sends_plain_text(engine: Engine, inbox: Inbox) -> None:
     [(_, body)] = inbox.requests
     sent = json.loads(body)
     assert (sent["title"], sent["message"], sent["type"]) == ("负面舆情激增", "a\nb", "warning")
+
+
+def test_each_receiver_is_told_in_its_own_way(engine: Engine) -> None:
+    """One change of an incident lies in the outbox once for each channel, in its form, its language, or as a link."""
+    kinds: tuple[Channel, ...] = (
+        "webhook",
+        "alertmanager",
+        "pagerduty",
+        "email",
+        "feishu",
+        "wecom",
+        "dingtalk",
+        "slack",
+    )
+    receivers = [Receiver(kind, kind, language="zh") for kind in kinds]
+    receivers += [Receiver("kafka", "alerts"), Receiver("apprise", "link", language="en", link_only=True)]
+    with engine.begin() as connection:
+        number = add_incident(connection)
+        tell(connection, {number: ["opened"]}, receivers, console_url="http://c", actor="test", now=NOW)
+        rows = connection.execute(select(notification.c.channel, notification.c.payload)).all()
+    told = {row.channel: row.payload for row in rows}
+    assert len(rows) == len(told) == len(receivers)
+    assert told["feishu"]["msg_type"] == "interactive"
+    assert told["wecom"]["msgtype"] == told["dingtalk"]["msgtype"] == "markdown"
+    assert told["kafka"]["incident_id"] == told["alertmanager"]["incidents"][0] == number
+    assert "negative surge" not in json.dumps(told["slack"])
+    assert told["apprise"]["body"] == f"http://c/incidents/{number}"

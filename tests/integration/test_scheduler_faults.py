@@ -25,8 +25,8 @@ from storage import detector_states
 from storage.engine import connect
 from storage.tables import detector_state, evidence, incident, incident_event, notification
 from streams import topics
-from tests.integration.test_alerts_delivery import Inbox
 from tests.integration.test_alerts_evaluate import END, LATENESS, START, SURGE_AT, judge, story
+from tests.support.inbox import Inbox, open_inbox
 from tests.support.minutes import Minute, add
 from tests.support.schedulers import SchedulerProcess
 from tests.support.waiting import wait_for
@@ -49,9 +49,8 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def inbox() -> Iterator[Inbox]:
-    made = Inbox()
-    yield made
-    made.close()
+    with open_inbox() as made:
+        yield made
 
 
 def pieces() -> list[list[Minute]]:

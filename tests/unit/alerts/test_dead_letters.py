@@ -6,7 +6,9 @@ import pytest
 
 from alerts.dead_letters import Alarm, DeadLetterOptions, Step, Window, advance, windows
 from alerts.grouping import Message
-from alerts.messages import dead_letter_annotations, plain_text
+from alerts.messages import dead_letter_annotations
+from alerts.rendering.apprise import render
+from alerts.rendering.contract import RenderOptions
 from core.windows import MINUTE
 from storage.dead_letter_counts import Fates
 from storage.incidents import IncidentRow
@@ -73,7 +75,7 @@ def test_people_read_of_it_in_both_languages() -> None:
         **figures, annotations=said, acknowledged_at=None, acknowledged_by=None, told=None,
     )  # fmt: skip
     reasons = [{"name": "bad_json", "count": 28}, {"name": "@all", "count": 2}]
-    told = plain_text(Message("firing", [row]), {7: {"reasons": reasons}}, console_url="http://c")
+    told = render(Message("firing", [row]), {7: {"reasons": reasons}}, RenderOptions("r", "http://c"))
     assert told["title"] == "【警告】死信过多：原始记录 raw‹b› | (warning) too many dead letters: records of raw‹b›"
     assert "10 分钟内死信 30 条；占比 10.0%，通常 0.2%" in told["body"]
     assert "30 dead letters in 10 min; share 10.0%, usually 0.2%" in told["body"]
