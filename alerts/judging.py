@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from alerts.clock_models import ClockModels
 from alerts.detectors import DetectorOptions
 from alerts.lifecycle import Episode
 from alerts.rules import Rule
@@ -69,6 +70,10 @@ class _Series:
     rule: Rule
     key: tuple[str, ...]
     timeline: SeriesTimeline
+
+    def adjust(self, models: ClockModels) -> None:
+        """Expect what the models of the time find."""
+        self.timeline.adjust(models.factors(self.rule.labels(self.key)), models.extra)
 
 
 class Clock:
@@ -151,13 +156,28 @@ class Clock:
         learn_to = floor_to(judged_to - self._options.correction, self._bucket)
         counts = self._counts(connection, steps[0][0], judged_to)
         series = self._load_series(connection, kept)
+        models = self._models(connection, kept, steps[0][0], judged_to)
         is_kept = steps[0][0] + self._bucket > learn_to  # nothing new to keep
         for at, is_after_gap in steps:
             if not is_kept and at + self._bucket > learn_to:
-                self._save(connection, series, learn_to, active, kept)
+                self._save(connection, series, learn_to, active, kept, models)
                 is_kept = True
-            self._advance(series, counts[at], at, is_after_gap)
+            self._advance(series, counts[at], at, is_after_gap, models)
+        models.note(self._name)
         return [SeriesFinding(s.rule, s.rule.labels(s.key), s.timeline.episodes) for s in series.values()]
+
+    def _models(
+        self, connection: Connection, kept: dict[str, Any] | None, start: datetime, end: datetime
+    ) -> ClockModels:
+        return ClockModels(
+            connection,
+            source=self._source,
+            bucket=self._bucket,
+            windows=self._options.detector.windows,
+            state=kept["models"] if kept else None,
+            start=start,
+            end=end,
+        )
 
     def _advance(
         self,
@@ -165,11 +185,16 @@ class Clock:
         counts: dict[str, tuple[Rule, tuple[str, ...], int, int]],
         at: datetime,
         is_after_gap: bool,
+        models: ClockModels,
     ) -> None:
+        is_changed = models.advance(at)
         for name, (rule, key, _, _) in counts.items():
             if name not in series:
                 series[name] = _Series(rule, key, SeriesTimeline(self._options.detector))
+                series[name].adjust(models)
         for name, one in series.items():
+            if is_changed:
+                one.adjust(models)
             _, _, negative, total = counts.get(name, (None, None, 0, 0))
             one.timeline.advance(at, negative, total, is_after_gap=is_after_gap)
 
@@ -209,6 +234,7 @@ class Clock:
             "cursor_at": stored.cursor_at,
             "last_active_at": datetime.fromisoformat(last_active) if last_active else None,
             "series": stored.state["series"],
+            "models": stored.state.get("models"),
         }
 
     def _load_series(self, connection: Connection, kept: dict[str, Any] | None) -> dict[str, _Series]:
@@ -234,6 +260,7 @@ class Clock:
         learn_to: datetime,
         active: list[datetime],
         kept: dict[str, Any] | None,
+        models: ClockModels,
     ) -> None:
         learned = [at for at in active if at < learn_to]
         last_active = learned[-1] if learned else kept["last_active_at"] if kept else None
@@ -241,6 +268,7 @@ class Clock:
             **self._own_state(),
             "last_active_at": last_active.isoformat() if last_active else None,
             "series": [[one.rule.name, list(one.key)] for one in series.values()],
+            "models": models.to_dict(),
         }
         states = {name: one.timeline.to_dict() for name, one in series.items()}
         detector_states.save(connection, learn_to, {**states, self._name: clock})

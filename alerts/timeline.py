@@ -81,6 +81,10 @@ class SeriesTimeline:
                 self.episodes[-1] = result
         return verdict
 
+    def adjust(self, factors: Sequence[float], extra: float) -> None:
+        """See `SpikeDetector.adjust`."""
+        self._detector.adjust(factors, extra)
+
     def _end_episode(self) -> None:
         if self.episodes and self.episodes[-1].ends_at is None:
             self.episodes[-1] = replace(self.episodes[-1], ends_at=self.episodes[-1].last_stirred_at)
