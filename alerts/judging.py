@@ -16,8 +16,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from alerts.budget import ScorePool
+from alerts.clock_guards import ClockGuards
 from alerts.clock_models import ClockModels
-from alerts.detectors import DetectorOptions
+from alerts.detectors import THRESHOLDS, DetectorOptions
 from alerts.lifecycle import Episode
 from alerts.rules import Rule
 from alerts.timeline import SeriesTimeline, walk
@@ -35,11 +37,16 @@ USUAL_SERIES = 20
 
 @dataclass(frozen=True, slots=True)
 class ClockOptions:
-    """How event time is cut and when it closes."""
+    """How event time is cut and when it closes.
+
+    Attributes:
+        false_buckets_per_thousand: buckets that may fire by chance, a day and for a thousand series (`alerts.budget`).
+    """
 
     detector: DetectorOptions
     lateness: timedelta = timedelta(minutes=2)
     correction: timedelta = timedelta(minutes=60)
+    false_buckets_per_thousand: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +78,13 @@ class _Series:
     key: tuple[str, ...]
     timeline: SeriesTimeline
 
-    def adjust(self, models: ClockModels) -> None:
-        """Expect what the models of the time find."""
-        self.timeline.adjust(models.factors(self.rule.labels(self.key)), models.extra)
+    @property
+    def is_in_episode(self) -> bool:
+        return bool(self.timeline.episodes) and self.timeline.episodes[-1].ends_at is None
+
+    def adjust(self, guards: ClockGuards) -> None:
+        """Expect what the models of the time find, and as much more as the alert budget asks for."""
+        self.timeline.adjust(guards.factors(self.rule.labels(self.key)), guards.extra)
 
 
 class Clock:
@@ -156,28 +167,37 @@ class Clock:
         learn_to = floor_to(judged_to - self._options.correction, self._bucket)
         counts = self._counts(connection, steps[0][0], judged_to)
         series = self._load_series(connection, kept)
-        models = self._models(connection, kept, steps[0][0], judged_to)
+        guards = self._guards(connection, kept, steps[0][0], judged_to)
         is_kept = steps[0][0] + self._bucket > learn_to  # nothing new to keep
         for at, is_after_gap in steps:
             if not is_kept and at + self._bucket > learn_to:
-                self._save(connection, series, learn_to, active, kept, models)
+                self._save(connection, series, learn_to, active, kept, guards)
                 is_kept = True
-            self._advance(series, counts[at], at, is_after_gap, models)
-        models.note(self._name)
+            self._advance(series, counts[at], at, is_after_gap, guards)
+        guards.models.note(self._name)
         return [SeriesFinding(s.rule, s.rule.labels(s.key), s.timeline.episodes) for s in series.values()]
 
-    def _models(
+    def _guards(
         self, connection: Connection, kept: dict[str, Any] | None, start: datetime, end: datetime
-    ) -> ClockModels:
-        return ClockModels(
+    ) -> ClockGuards:
+        state = kept["guards"] if kept else {}
+        detector = self._options.detector
+        models = ClockModels(
             connection,
             source=self._source,
             bucket=self._bucket,
-            windows=self._options.detector.windows,
-            state=kept["models"] if kept else None,
+            windows=detector.windows,
+            state=state.get("models"),
             start=start,
             end=end,
         )
+        pool = ScorePool(
+            self._bucket,
+            per_thousand=self._options.false_buckets_per_thousand,
+            base=THRESHOLDS[detector.sensitivity],
+            state=state.get("pool"),
+        )
+        return ClockGuards(models, pool)
 
     def _advance(
         self,
@@ -185,18 +205,19 @@ class Clock:
         counts: dict[str, tuple[Rule, tuple[str, ...], int, int]],
         at: datetime,
         is_after_gap: bool,
-        models: ClockModels,
+        guards: ClockGuards,
     ) -> None:
-        is_changed = models.advance(at)
+        is_changed = guards.advance(at)
         for name, (rule, key, _, _) in counts.items():
             if name not in series:
                 series[name] = _Series(rule, key, SeriesTimeline(self._options.detector))
-                series[name].adjust(models)
+                series[name].adjust(guards)
         for name, one in series.items():
             if is_changed:
-                one.adjust(models)
+                one.adjust(guards)
             _, _, negative, total = counts.get(name, (None, None, 0, 0))
-            one.timeline.advance(at, negative, total, is_after_gap=is_after_gap)
+            verdict = one.timeline.advance(at, negative, total, is_after_gap=is_after_gap)
+            guards.learn(verdict, is_in_episode=one.is_in_episode)
 
     def _counts(
         self, connection: Connection, start: datetime, end: datetime
@@ -234,7 +255,7 @@ class Clock:
             "cursor_at": stored.cursor_at,
             "last_active_at": datetime.fromisoformat(last_active) if last_active else None,
             "series": stored.state["series"],
-            "models": stored.state.get("models"),
+            "guards": stored.state.get("guards", {}),
         }
 
     def _load_series(self, connection: Connection, kept: dict[str, Any] | None) -> dict[str, _Series]:
@@ -260,7 +281,7 @@ class Clock:
         learn_to: datetime,
         active: list[datetime],
         kept: dict[str, Any] | None,
-        models: ClockModels,
+        guards: ClockGuards,
     ) -> None:
         learned = [at for at in active if at < learn_to]
         last_active = learned[-1] if learned else kept["last_active_at"] if kept else None
@@ -268,7 +289,7 @@ class Clock:
             **self._own_state(),
             "last_active_at": last_active.isoformat() if last_active else None,
             "series": [[one.rule.name, list(one.key)] for one in series.values()],
-            "models": models.to_dict(),
+            "guards": guards.to_dict(),
         }
         states = {name: one.timeline.to_dict() for name, one in series.items()}
         detector_states.save(connection, learn_to, {**states, self._name: clock})

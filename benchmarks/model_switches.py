@@ -4,7 +4,7 @@
 
 Series as in `benchmarks.spikes`, 11 days each and without its events. At the end of day 9 a model takes over that
 finds `--more` as many negatives again (of series by series, up to a scatter of `--unlike`), over `--mixed-hours` in
-which two workers run different models. Half of a second set of series gets a surge (x5 for two hours) half an hour
+which two workers run different models. Every tenth of a second set of series gets a surge (x5 for two hours) half an hour
 after the switch. Counted are series that alarm within a day of the switch, for each way to the factor.
 """
 
@@ -113,19 +113,19 @@ def main() -> None:
     for name, surging, ways in (
         ("calm, the same model", False, ("none",)),
         ("calm, new model", False, ("none", "unknown", "estimate", "overlap")),
-        ("half surge, the same model", True, ("none",)),
-        ("half surge, new model", True, ("none", "unknown", "estimate", "overlap")),
+        ("a tenth surges, the same model", True, ("none",)),
+        ("a tenth surges, new model", True, ("none", "unknown", "estimate", "overlap")),
     ):
         more, unlike = (0.0, 0.0) if "same" in name else (given.more, given.unlike)
         made = [
-            series([given.seed, n], more, unlike, mixed, surging and n % 2 == 0)
+            series([given.seed, n], more, unlike, mixed, surging and n % 10 == 0)
             for n in range(given.series)
         ]
         for way in ways:
             started = time.perf_counter()
             fired = alarms(made, way, given.more)
-            surged = sum(fired[::2]) if surging else 0
-            row = {"alarms": sum(fired) - surged, "surges found": surged, "of": len(fired[::2]) if surging else 0}
+            surged = sum(fired[::10]) if surging else 0
+            row = {"alarms": sum(fired) - surged, "surges found": surged, "of": len(fired[::10]) if surging else 0}
             results[f"{name}, {way}"] = row
             print(f"{name:28} {way:10} {row}  {time.perf_counter() - started:.0f} s", flush=True)
     out = Path("var/bench") / f"model-switches-{given.seed}.json"
