@@ -19,7 +19,8 @@ import msgspec
 
 SETTLING: Final = timedelta(hours=24)  # so long after a switch the estimate follows the counts
 USUAL: Final = timedelta(days=2)  # before a switch, for the shares that it is measured against
-UNSURE_EXTRA: Final = 1.0  # on the threshold while a factor is not known
+UNSURE_EXTRA: Final = 1.0  # on the threshold while a factor is not known ...
+KNOWN_EXTRA: Final = 0.5  # ... and for a day after the switch where it is: it holds on average, not for each series
 FEWEST_GROUPS: Final = 8  # fewer say nothing of a median
 FEWEST_KNOWN: Final = 20  # negatives before the switch, for a group to have a usual share
 FEWEST_EXPECTED: Final = 3.0  # negatives of a group since the switch
@@ -166,12 +167,13 @@ class ModelSwitches:
 
     def extra(self) -> float:
         """What the threshold of every series is raised by."""
+        found = 0.0
         for version, model in self._state.models.items():
             is_settling = self._at is not None and self._at < model.since + SETTLING
-            if is_settling and self._basis(version) == "unknown":
-                if any(parts.get(version, 0.0) >= NOTICEABLE for parts in self._parts):
-                    return UNSURE_EXTRA
-        return 0.0
+            is_seen = any(parts.get(version, 0.0) >= NOTICEABLE for parts in self._parts)
+            if model.before is not None and is_settling and is_seen:
+                found = max(found, UNSURE_EXTRA if self._basis(version) == "unknown" else KNOWN_EXTRA)
+        return found
 
     def switches(self) -> Iterator[Switch]:
         """Every change of model, oldest first, as it is known now."""
