@@ -5,16 +5,17 @@ A run is whole or not at all: what is told together must not depend on when a pr
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
 
-from alerts import evidence, messages
+from alerts import evidence, lateness, messages, platform_watch
 from alerts.judging import Clock, ClockOptions, ClockRun, SeriesFinding
 from alerts.lifecycle import SAME_EPISODE, Decision, Episode, KnownIncident, Transition, reconcile
+from alerts.platform_guard import GuardOptions
 from alerts.rules import Rule, fingerprint
 from alerts.telling import Receiver, tell
 from core.metrics import INCIDENTS
@@ -32,6 +33,7 @@ class EvaluateOptions:
     clock: ClockOptions
     receivers: Sequence[Receiver]
     console_url: str
+    platform: GuardOptions = GuardOptions()
 
 
 class RunCutOff(Exception):  # noqa: N818 - control flow, not a failure
@@ -81,11 +83,13 @@ def evaluate(
         if found is not None:
             run.is_behind |= found.is_behind
             _bring_in_line(connection, found, options, changes)
-    for of_incident in changes.values():
+    told: dict[int, Collection[Transition]] = {incident_id: set(of_one) for incident_id, of_one in changes.items()}
+    told.update(platform_watch.watch(connection, changes, options.rules, options.platform))
+    for of_incident in told.values():
         for transition in of_incident:
             run.transitions[transition] += 1
             INCIDENTS.labels(transition).inc()
-    tell(connection, changes, options.receivers, console_url=options.console_url, actor=ACTOR, now=now)
+    tell(connection, told, options.receivers, console_url=options.console_url, actor=ACTOR, now=now)
     return run
 
 
@@ -100,8 +104,10 @@ def _bring_in_line(
     detected = [e.detected_at for series in found.findings for e in series.episodes]
     since = min([found.judged_to, *detected]) - SAME_EPISODE
     known: defaultdict[str, list[KnownIncident]] = defaultdict(list)
+    late = _Late(found.judged_before)
     for row in incidents.of_fingerprints(connection, list(by_fingerprint), since=since):
         known[row.fingerprint].append(_known(row))
+        late.know(row)
     for print_, series in by_fingerprint.items():
         decisions = reconcile(
             series.episodes,
@@ -111,8 +117,26 @@ def _bring_in_line(
         )
         opened: dict[datetime, int] = {}
         for decision in decisions:
-            incident_id = _apply(connection, decision, series, print_, opened)
+            incident_id = _apply(connection, decision, series, print_, opened, late)
             changes[incident_id][decision.transition] = decision
+
+
+@dataclass
+class _Late:
+    """Which incidents only late documents raised, and by how many minutes."""
+
+    judged_before: datetime | None
+    known: dict[int, int] = field(default_factory=dict)
+
+    def know(self, row: IncidentRow) -> None:
+        minutes = lateness.mark_of(row.annotations)
+        if minutes is not None:
+            self.known[row.id] = minutes
+
+    def of(self, episode: Episode, incident_id: int | None) -> int | None:
+        if incident_id is not None:
+            return self.known.get(incident_id)
+        return lateness.late_by(episode.detected_at, self.judged_before)
 
 
 def _known(row: IncidentRow) -> KnownIncident:
@@ -134,14 +158,16 @@ def _apply(
     series: SeriesFinding,
     print_: str,
     opened: dict[datetime, int],
+    late: _Late,
 ) -> int:
     """Write one decision; returns the incident's id."""
     episode, transition = decision.episode, decision.transition
+    minutes = late.of(episode, decision.incident_id) if episode else None
     if episode is None:
         incident_id = _existing(decision)
         incidents.end(connection, incident_id)
     elif transition == "opened":
-        columns = _figures(series.labels, episode) | {"status": "firing", "notified_score": episode.score}
+        columns = _figures(series.labels, episode, minutes) | {"status": "firing", "notified_score": episode.score}
         incident_id = opened[episode.detected_at] = incidents.open_incident(
             connection,
             fingerprint=print_,
@@ -151,7 +177,7 @@ def _apply(
         )
     else:
         incident_id = decision.incident_id or opened[episode.detected_at]
-        columns = _figures(series.labels, episode)
+        columns = _figures(series.labels, episode, minutes)
         if transition == "escalated":
             columns["notified_score"] = episode.score
         if transition == "resolved":
@@ -162,7 +188,10 @@ def _apply(
     if episode and transition in ("opened", "escalated"):
         incidents.freeze_evidence(connection, incident_id, evidence.gather(connection, series.labels, episode))
     if transition != "updated":
-        incidents.add_event(connection, incident_id, transition, actor=ACTOR, detail={"reason": decision.reason})
+        detail: dict[str, Any] = {"reason": decision.reason}
+        if transition == "opened" and minutes is not None:
+            detail[lateness.LATE] = minutes
+        incidents.add_event(connection, incident_id, transition, actor=ACTOR, detail=detail)
     return incident_id
 
 
@@ -172,7 +201,7 @@ def _existing(decision: Decision) -> int:
     return decision.incident_id
 
 
-def _figures(labels: dict[str, str], episode: Episode) -> dict[str, Any]:
+def _figures(labels: dict[str, str], episode: Episode, late_minutes: int | None) -> dict[str, Any]:
     return {
         "severity": episode.severity,
         "starts_at": episode.starts_at,
@@ -182,5 +211,5 @@ def _figures(labels: dict[str, str], episode: Episode) -> dict[str, Any]:
         "observed": episode.observed,
         "expected": episode.expected,
         "score": episode.score,
-        "annotations": messages.annotations(labels, episode),
+        "annotations": lateness.marked(messages.annotations(labels, episode), late_minutes),
     }

@@ -65,11 +65,13 @@ class ClockRun:
     Attributes:
         judged_to: end of the last bucket judged.
         is_behind: closed buckets are left for the next run.
+        judged_before: how far earlier runs had judged; what is detected before it was found late.
     """
 
     findings: list[SeriesFinding]
     judged_to: datetime
     is_behind: bool
+    judged_before: datetime | None = None
 
 
 @dataclass
@@ -136,7 +138,7 @@ class Clock:
         found = self._fold(connection, kept, steps, active)
         if judged_to != before:
             detector_states.save(connection, judged_to, {self._judged_name: self._own_state()})
-        return ClockRun(found, judged_to, is_behind or (judged_to < closed and len(active) == MOST_ACTIVE_BUCKETS))
+        return ClockRun(found, judged_to, is_behind or (judged_to < closed and len(active) == MOST_ACTIVE_BUCKETS), before)
 
     def _steps(
         self, active: list[datetime], kept: dict[str, Any] | None, closed: datetime
