@@ -232,6 +232,23 @@ class SpikeDetector:
     def _negatives_of_last_hour(self) -> int:
         return sum(x for x, _ in self._state.recent[-self._options.hour_buckets :])
 
+    def without_negatives(self) -> dict[str, Any]:
+        """The state of a detector that has seen the same documents and no negative one among them."""
+        state = self._state
+        share = ShareBaseline.of(len(self._windows))
+        share.others = state.share.negatives + state.share.others
+        twin = _State(
+            [CountBaseline(seen=baseline.seen, factor=baseline.factor) for baseline in state.counts],
+            share,
+            recent=[(0, total) for _, total in state.recent],
+            seen_buckets=state.seen_buckets,
+            seen_documents=state.seen_documents,
+            empty_run=state.empty_run,
+        )
+        share.factors = list(state.share.factors)
+        found: dict[str, Any] = msgspec.to_builtins(twin)
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Everything learned, as JSON values."""
         state: dict[str, Any] = msgspec.to_builtins(self._state)

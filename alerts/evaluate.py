@@ -9,14 +9,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from alerts import evidence, lateness, messages, platform_watch
+from alerts import campaign_watch, evidence, lateness, messages, platform_watch
+from alerts.campaign_watch import Campaign
+from alerts.drift_watch import DriftWatch
 from alerts.judging import Clock, ClockOptions, ClockRun, SeriesFinding
 from alerts.lifecycle import SAME_EPISODE, Decision, Episode, KnownIncident, Transition, reconcile
 from alerts.platform_guard import GuardOptions
-from alerts.rules import Rule, fingerprint
+from alerts.rules import CAMPAIGN_ALERT, Rule, fingerprint
 from alerts.telling import Receiver, tell
 from core.metrics import INCIDENTS
 from storage import detector_states, incidents, sources
@@ -34,6 +37,7 @@ class EvaluateOptions:
     receivers: Sequence[Receiver]
     console_url: str
     platform: GuardOptions = GuardOptions()
+    zone: ZoneInfo = ZoneInfo("UTC")
 
 
 class RunCutOff(Exception):  # noqa: N818 - control flow, not a failure
@@ -75,6 +79,7 @@ def evaluate(
     run = Run()
     silences = sources.silences(connection)
     changes: defaultdict[int, dict[Transition, Decision]] = defaultdict(dict)
+    told: dict[int, Collection[Transition]] = {}
     for source in [None, *sorted(newest)] if newest else []:
         if should_stop():
             raise RunCutOff
@@ -83,7 +88,10 @@ def evaluate(
         if found is not None:
             run.is_behind |= found.is_behind
             _bring_in_line(connection, found, options, changes)
-    told: dict[int, Collection[Transition]] = {incident_id: set(of_one) for incident_id, of_one in changes.items()}
+            if source is None:
+                settled = found.judged_to - options.clock.correction
+                told.update(DriftWatch(options.rules, options.zone).run(connection, settled))
+    told.update({incident_id: set(of_one) for incident_id, of_one in changes.items()})
     told.update(platform_watch.watch(connection, changes, options.rules, options.platform))
     for of_incident in told.values():
         for transition in of_incident:
@@ -163,11 +171,13 @@ def _apply(
     """Write one decision; returns the incident's id."""
     episode, transition = decision.episode, decision.transition
     minutes = late.of(episode, decision.incident_id) if episode else None
+    is_campaign = series.labels["alertname"] == CAMPAIGN_ALERT
+    campaign = campaign_watch.look(connection, series.labels, episode) if episode and is_campaign else None
     if episode is None:
         incident_id = _existing(decision)
         incidents.end(connection, incident_id)
     elif transition == "opened":
-        columns = _figures(series.labels, episode, minutes) | {"status": "firing", "notified_score": episode.score}
+        columns = _figures(series.labels, episode, minutes, campaign) | {"status": "firing", "notified_score": episode.score}
         incident_id = opened[episode.detected_at] = incidents.open_incident(
             connection,
             fingerprint=print_,
@@ -177,7 +187,7 @@ def _apply(
         )
     else:
         incident_id = decision.incident_id or opened[episode.detected_at]
-        columns = _figures(series.labels, episode, minutes)
+        columns = _figures(series.labels, episode, minutes, campaign)
         if transition == "escalated":
             columns["notified_score"] = episode.score
         if transition == "resolved":
@@ -186,7 +196,8 @@ def _apply(
             columns["status"] = "firing"
         incidents.change(connection, incident_id, **columns)
     if episode and transition in ("opened", "escalated"):
-        incidents.freeze_evidence(connection, incident_id, evidence.gather(connection, series.labels, episode))
+        body = evidence.gather(connection, series.labels, episode)
+        incidents.freeze_evidence(connection, incident_id, body | (campaign.evidence() if campaign else {}))
     if transition != "updated":
         detail: dict[str, Any] = {"reason": decision.reason}
         if transition == "opened" and minutes is not None:
@@ -201,9 +212,12 @@ def _existing(decision: Decision) -> int:
     return decision.incident_id
 
 
-def _figures(labels: dict[str, str], episode: Episode, late_minutes: int | None) -> dict[str, Any]:
+def _figures(
+    labels: dict[str, str], episode: Episode, late_minutes: int | None, campaign: Campaign | None
+) -> dict[str, Any]:
+    annotations = campaign.annotations() if campaign else messages.annotations(labels, episode)
     return {
-        "severity": episode.severity,
+        "severity": campaign.severity if campaign else episode.severity,
         "starts_at": episode.starts_at,
         "detected_at": episode.detected_at,
         "last_fired_at": episode.last_fired_at,
@@ -211,5 +225,5 @@ def _figures(labels: dict[str, str], episode: Episode, late_minutes: int | None)
         "observed": episode.observed,
         "expected": episode.expected,
         "score": episode.score,
-        "annotations": lateness.marked(messages.annotations(labels, episode), late_minutes),
+        "annotations": lateness.marked(annotations, late_minutes),
     }

@@ -9,7 +9,7 @@ incidents back to where they stood then.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,11 +17,12 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts.budget import ScorePool
+from alerts.campaigns import CampaignTimeline
 from alerts.clock_guards import ClockGuards
 from alerts.clock_models import ClockModels
 from alerts.detectors import THRESHOLDS, DetectorOptions
 from alerts.lifecycle import Episode
-from alerts.rules import Rule
+from alerts.rules import CAMPAIGN_ALERT, Rule
 from alerts.timeline import SeriesTimeline, walk
 from alerts.watermark import closed_until
 from core.windows import EPOCH, floor_to
@@ -79,14 +80,48 @@ class _Series:
     rule: Rule
     key: tuple[str, ...]
     timeline: SeriesTimeline
-
-    @property
-    def is_in_episode(self) -> bool:
-        return bool(self.timeline.episodes) and self.timeline.episodes[-1].ends_at is None
+    campaign: CampaignTimeline | None = None  # from the first copy on
 
     def adjust(self, guards: ClockGuards) -> None:
         """Expect what the models of the time find, and as much more as the alert budget asks for."""
-        self.timeline.adjust(guards.factors(self.rule.labels(self.key)), guards.extra)
+        for timeline in (self.timeline, self.campaign):
+            if timeline is not None:
+                timeline.adjust(guards.factors(self.rule.labels(self.key)), guards.extra)
+
+    def advance(self, at: datetime, counts: "_Counts", guards: ClockGuards, *, is_after_gap: bool) -> None:
+        """Judge and learn one bucket."""
+        if counts.copies and self.campaign is None:
+            self.campaign = CampaignTimeline(self.timeline.options, twin=self.timeline.detector)
+            self.adjust(guards)
+        verdict = self.timeline.advance(at, counts.negative, counts.total, is_after_gap=is_after_gap)
+        guards.learn(verdict, is_in_episode=self.timeline.is_in_episode)
+        if self.campaign is not None:
+            self.campaign.follow(at, counts.copies, counts.documents, verdict, is_after_gap=is_after_gap)
+
+    def findings(self) -> Iterator[SeriesFinding]:
+        """What was seen of it, and of its copies."""
+        labels = self.rule.labels(self.key)
+        yield SeriesFinding(self.rule, labels, self.timeline.episodes)
+        if self.campaign is not None:
+            yield SeriesFinding(self.rule, labels | {"alertname": CAMPAIGN_ALERT}, self.campaign.episodes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """One series in one bucket.
+
+    Attributes:
+        negative, total: what is judged.
+        copies: negative documents that are copies, out of all `documents`.
+    """
+
+    negative: int = 0
+    total: int = 0
+    copies: int = 0
+    documents: int = 0
+
+
+NOTHING = _Counts()
 
 
 class Clock:
@@ -177,7 +212,7 @@ class Clock:
                 is_kept = True
             self._advance(series, counts[at], at, is_after_gap, guards)
         guards.models.note(self._name)
-        return [SeriesFinding(s.rule, s.rule.labels(s.key), s.timeline.episodes) for s in series.values()]
+        return [finding for one in series.values() for finding in one.findings()]
 
     def _guards(
         self, connection: Connection, kept: dict[str, Any] | None, start: datetime, end: datetime
@@ -204,33 +239,38 @@ class Clock:
     def _advance(
         self,
         series: dict[str, _Series],
-        counts: dict[str, tuple[Rule, tuple[str, ...], int, int]],
+        counts: dict[str, tuple[Rule, tuple[str, ...], _Counts]],
         at: datetime,
         is_after_gap: bool,
         guards: ClockGuards,
     ) -> None:
         is_changed = guards.advance(at)
-        for name, (rule, key, _, _) in counts.items():
+        for name, (rule, key, _) in counts.items():
             if name not in series:
                 series[name] = _Series(rule, key, SeriesTimeline(self._options.detector))
                 series[name].adjust(guards)
         for name, one in series.items():
             if is_changed:
                 one.adjust(guards)
-            _, _, negative, total = counts.get(name, (None, None, 0, 0))
-            verdict = one.timeline.advance(at, negative, total, is_after_gap=is_after_gap)
-            guards.learn(verdict, is_in_episode=one.is_in_episode)
+            of_one = counts[name][2] if name in counts else NOTHING
+            one.advance(at, of_one, guards, is_after_gap=is_after_gap)
 
     def _counts(
         self, connection: Connection, start: datetime, end: datetime
-    ) -> defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], int, int]]]:
-        found: defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], int, int]]] = defaultdict(dict)
+    ) -> defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], _Counts]]]:
+        found: defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], _Counts]]] = defaultdict(dict)
         for rule in self._rules:
             rows = bucket_counts.counts(
                 connection, by=rule.group_by, source=self._source, bucket=self._bucket, start=start, end=end
             )
             for row in rows:
-                found[row.bucket_at][self._series_name(rule, row.key)] = (rule, row.key, row.negative, row.total)
+                found[row.bucket_at][self._series_name(rule, row.key)] = (
+                    rule,
+                    row.key,
+                    _Counts(
+                        row.negative - row.negative_copies, row.total - row.copies, row.negative_copies, row.total
+                    ),
+                )
         return found
 
     def _series_name(self, rule: Rule, key: tuple[str, ...]) -> str:
@@ -269,9 +309,15 @@ class Clock:
             for rule, key in kept["series"]
             if rule in rules
         }
-        states = detector_states.load(connection, list(names))
+        states = detector_states.load(connection, [*names, *map(_of_copies, names)])
+        detector = self._options.detector
         return {
-            name: _Series(rule, key, SeriesTimeline(self._options.detector, states[name].state))
+            name: _Series(
+                rule,
+                key,
+                SeriesTimeline(detector, states[name].state),
+                CampaignTimeline(detector, states[_of_copies(name)].state) if _of_copies(name) in states else None,
+            )
             for name, (rule, key) in names.items()
             if name in states
         }
@@ -294,4 +340,10 @@ class Clock:
             "guards": guards.to_dict(),
         }
         states = {name: one.timeline.to_dict() for name, one in series.items()}
+        states |= {_of_copies(name): one.campaign.to_dict() for name, one in series.items() if one.campaign}
         detector_states.save(connection, learn_to, {**states, self._name: clock})
+
+
+def _of_copies(name: str) -> str:
+    """Where what was learned of a series' copies is kept."""
+    return f"copies|{name}"

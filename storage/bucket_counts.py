@@ -31,6 +31,8 @@ class BucketCount:
     key: tuple[str, ...]
     negative: int
     total: int
+    negative_copies: int
+    copies: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,9 @@ def counts(
     at = _bucket(bucket).label("at")
     columns = [COLUMNS[name] for name in by]
     negative, total = func.sum(opinion_minute.c.negative), func.sum(opinion_minute.c.total)
+    of_copies = func.sum(opinion_minute.c.negative_copies), func.sum(opinion_minute.c.copies)
     query = (
-        select(at, *columns, negative, total)
+        select(at, *columns, negative, total, *of_copies)
         .where(opinion_minute.c.bucket_at >= start, opinion_minute.c.bucket_at < end)
         .group_by(at, *columns)
         .having(total > 0)
@@ -112,8 +115,8 @@ def counts(
     if source is not None:
         query = query.where(opinion_minute.c.source == source)
     return [
-        BucketCount(bucket_at, tuple(key), int(negatives), int(documents))
-        for bucket_at, *key, negatives, documents in connection.execute(query)
+        BucketCount(bucket_at, tuple(key), int(negatives), int(documents), int(bad), int(copies))
+        for bucket_at, *key, negatives, documents, bad, copies in connection.execute(query)
     ]
 
 
