@@ -49,7 +49,9 @@ class Tail:
 
     def threshold(self, bucket: timedelta, per_thousand: float) -> float:
         """Where chance stays within the budget of firing buckets a day for a thousand series."""
-        return self.quantile + self.excess * log(max(1.0, self.part * 1000 * (timedelta(days=1) / bucket) / per_thousand))
+        return self.quantile + self.excess * log(
+            max(1.0, self.part * 1000 * (timedelta(days=1) / bucket) / per_thousand)
+        )
 
 
 class ScorePool:
@@ -113,7 +115,9 @@ class ScorePool:
             excess += bins[lower] * (lower + 0.5) * BIN
             if above >= wanted:
                 quantile = lower * BIN
-                return Tail(quantile, excess / above - quantile, above / scores) if above >= FEWEST_TAIL_SCORES else None
+                return (
+                    Tail(quantile, excess / above - quantile, above / scores) if above >= FEWEST_TAIL_SCORES else None
+                )
         return None
 
     def to_dict(self) -> dict[str, Any]:

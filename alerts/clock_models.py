@@ -85,6 +85,4 @@ class ClockModels:
         )
 
     def _usual(self, version: str, at: datetime) -> Groups:
-        return model_switches.usual_groups(
-            self._connection, version, source=self._source, start=at - USUAL, end=at
-        )
+        return model_switches.usual_groups(self._connection, version, source=self._source, start=at - USUAL, end=at)

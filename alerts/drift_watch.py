@@ -127,9 +127,7 @@ class _Series:
     def _event(self, transition: Transition, reason: str) -> None:
         if self.firing is not None:
             self.changes.setdefault(self.firing.id, set()).add(transition)
-            incidents.add_event(
-                self.connection, self.firing.id, transition, actor=ACTOR, detail={"reason": reason}
-            )
+            incidents.add_event(self.connection, self.firing.id, transition, actor=ACTOR, detail={"reason": reason})
 
     def _figures(self, found: Drift) -> dict[str, Any]:
         zh, en = messages.subject(self.labels)

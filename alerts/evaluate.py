@@ -177,7 +177,10 @@ def _apply(
         incident_id = _existing(decision)
         incidents.end(connection, incident_id)
     elif transition == "opened":
-        columns = _figures(series.labels, episode, minutes, campaign) | {"status": "firing", "notified_score": episode.score}
+        columns = _figures(series.labels, episode, minutes, campaign) | {
+            "status": "firing",
+            "notified_score": episode.score,
+        }
         incident_id = opened[episode.detected_at] = incidents.open_incident(
             connection,
             fingerprint=print_,

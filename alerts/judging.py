@@ -173,7 +173,9 @@ class Clock:
         found = self._fold(connection, kept, steps, active)
         if judged_to != before:
             detector_states.save(connection, judged_to, {self._judged_name: self._own_state()})
-        return ClockRun(found, judged_to, is_behind or (judged_to < closed and len(active) == MOST_ACTIVE_BUCKETS), before)
+        return ClockRun(
+            found, judged_to, is_behind or (judged_to < closed and len(active) == MOST_ACTIVE_BUCKETS), before
+        )
 
     def _steps(
         self, active: list[datetime], kept: dict[str, Any] | None, closed: datetime

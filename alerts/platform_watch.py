@@ -31,9 +31,7 @@ SHOWN_CHARS: Final = 60
 Changes = dict[int, set[Transition]]
 
 
-def watch(
-    connection: Connection, changed: Iterable[int], rules: Sequence[Rule], options: GuardOptions
-) -> Changes:
+def watch(connection: Connection, changed: Iterable[int], rules: Sequence[Rule], options: GuardOptions) -> Changes:
     """Open, extend and resolve platform-wide incidents after these have changed; what happened to each."""
     rows = [row for row in incidents.by_ids(connection, sorted(changed)) if row.labels["alertname"] == ALERT_NAME]
     changes: defaultdict[int, set[Transition]] = defaultdict(set)
@@ -41,7 +39,9 @@ def watch(
         return changes
     start = min(row.detected_at for row in rows) - AROUND
     end = max(row.detected_at for row in rows) + AROUND
-    near = [row for row in incidents.detected_between(connection, start, end) if row.labels["alertname"] == ALERT_NAME]
+    near = [
+        row for row in incidents.detected_between(connection, start, end) if row.labels["alertname"] == ALERT_NAME
+    ]
     known = incidents.of_fingerprints(connection, [fingerprint(LABELS)], since=start - SAME_EPISODE)
     matched: list[IncidentRow] = []
     if len(near) >= options.fewest:
@@ -52,7 +52,9 @@ def watch(
             else:
                 matched.append(match)
                 _extend(connection, match, surge)
-    wholes = {row.id for row in (*matched, *known) if row.status == "firing"} | {row.id for row in matched} | set(changes)
+    wholes = (
+        {row.id for row in (*matched, *known) if row.status == "firing"} | {row.id for row in matched} | set(changes)
+    )
     members = incident_members.of(connection, sorted(wholes))
     for row in incidents.by_ids(connection, sorted(wholes)):
         if _settle(connection, row, members.get(row.id, [])):

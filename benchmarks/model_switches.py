@@ -60,7 +60,11 @@ def series(seed: list[int], more: float, unlike: float, mixed: int, has_surge: b
     factor = (1 + more) * np.exp(models.normal(0, unlike))
     flip = np.clip((factor - 1) * drawn / (1 - drawn), 0, 0.97)
     part = np.clip((index - SWITCH + 1) / max(mixed, 1), 0, 1)
-    by_new = models.binomial(negatives, part), models.binomial(everything - negatives, part), models.binomial(extra, part)
+    by_new = (
+        models.binomial(negatives, part),
+        models.binomial(everything - negatives, part),
+        models.binomial(extra, part),
+    )
     negative_new = by_new[0] + models.binomial(by_new[1], flip) + by_new[2]
     totals_new = sum(by_new)
     return Counts(
@@ -78,7 +82,10 @@ def alarms(all_series: list[Counts], way: str, more: float) -> list[bool]:
     timelines = [SeriesTimeline(options) for _ in all_series]
     fired = [False] * len(all_series)
     usual = {
-        str(n): (int(s.negatives[SWITCH - 2 * DAY : SWITCH, 0].sum()), int(s.totals[SWITCH - 2 * DAY : SWITCH, 0].sum()))
+        str(n): (
+            int(s.negatives[SWITCH - 2 * DAY : SWITCH, 0].sum()),
+            int(s.totals[SWITCH - 2 * DAY : SWITCH, 0].sum()),
+        )
         for n, s in enumerate(all_series)
     }
     whole = sum(s.totals for s in all_series)
@@ -117,10 +124,7 @@ def main() -> None:
         ("a tenth surges, new model", True, ("none", "unknown", "estimate", "overlap")),
     ):
         more, unlike = (0.0, 0.0) if "same" in name else (given.more, given.unlike)
-        made = [
-            series([given.seed, n], more, unlike, mixed, surging and n % 10 == 0)
-            for n in range(given.series)
-        ]
+        made = [series([given.seed, n], more, unlike, mixed, surging and n % 10 == 0) for n in range(given.series)]
         for way in ways:
             started = time.perf_counter()
             fired = alarms(made, way, given.more)

@@ -31,6 +31,7 @@ from opinion.commands import (
     labels,
     model_card,
     models,
+    overlap,
     privacy,
     registry,
     replay,
@@ -80,6 +81,7 @@ models.app.command("card")(model_card.card)
 models.app.command("list")(registry.list_models)
 models.app.command("promote")(registry.promote_model)
 models.app.command("rollback")(registry.rollback_model)
+models.app.command("overlap")(overlap.overlap)
 models.app.command("behaviour")(behaviour.behaviour)
 models.app.command("base")(base.base)
 app.add_typer(models.app, name="models")

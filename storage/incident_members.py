@@ -34,9 +34,7 @@ def of(connection: Connection, incident_ids: Sequence[int]) -> dict[int, list[In
     return {whole: [row for row in rows if row.id in members] for whole, members in whole_of.items()}
 
 
-def inside(
-    connection: Connection, incident_ids: Sequence[int], *, rule: str, changed: Collection[int]
-) -> set[int]:
+def inside(connection: Connection, incident_ids: Sequence[int], *, rule: str, changed: Collection[int]) -> set[int]:
     """Those of these incidents that are parts of one of this rule which fires, or is among the changed ones."""
     return set(
         connection.scalars(

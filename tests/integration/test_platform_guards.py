@@ -69,9 +69,7 @@ def test_a_surge_of_most_topics_is_one_incident_with_members(engine: Engine) -> 
     with engine.connect() as connection:
         assert {m.id for m in incident_members.of(connection, [platform.id])[platform.id]} == {m.id for m in members}
         inhibited = set(
-            connection.scalars(
-                select(incident_event.c.incident_id).where(incident_event.c.transition == "inhibited")
-            )
+            connection.scalars(select(incident_event.c.incident_id).where(incident_event.c.transition == "inhibited"))
         )
     assert inhibited == {m.id for m in members}
     hooks = sent(engine, "webhook")
