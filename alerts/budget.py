@@ -2,8 +2,8 @@
 
 A threshold that suits one series gives ten thousand of them many alarms by chance, and real series scatter more than
 any model of them. So the scores of all series of a clock that do not fire are pooled over a week; above their 99.9 %
-quantile `u` they fall off exponentially, by `e` on average. The threshold at which `per_thousand` of a thousand series'
-buckets a day would pass by chance is u + e * ln(0.001 * buckets a day * 1000 / per_thousand). It only ever raises
+quantile `u` they fall off exponentially, by `e` on average. The threshold at which `per_thousand` buckets a day of a
+thousand series would pass by chance is u + e * ln(0.001 * buckets a day * 1000 / per_thousand). It only ever raises
 what the sensitivity asks for.
 """
 

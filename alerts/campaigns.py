@@ -1,8 +1,8 @@
 """A copy-paste campaign: copies of negative texts surge while other voices do not. Pure.
 
-The copies of a series (negative documents that are not the first of their cluster) are judged as a series of their own,
-against its documents. A surge of them begins a campaign only while the independent voices of the same series are calm:
-where people are angry by themselves, their story is carried further, too, and the surge is told as what it is.
+The copies of a series (negative documents that are not the first of their cluster) are judged as a series of their
+own, against its documents. A surge of them begins a campaign only while the independent voices of the same series are
+calm: where people are angry by themselves, their story is carried further, too, and the surge is told as what it is.
 """
 
 from collections.abc import Sequence

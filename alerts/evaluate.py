@@ -30,14 +30,18 @@ ACTOR = "detector"
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """What the job is given."""
+    """What the job is given.
+
+    Attributes:
+        zone: whose midnights end the days that slow drifts are judged by.
+    """
 
     rules: Sequence[Rule]
     clock: ClockOptions
     receivers: Sequence[Receiver]
     console_url: str
-    platform: GuardOptions = GuardOptions()
-    zone: ZoneInfo = ZoneInfo("UTC")
+    platform: GuardOptions = field(default_factory=GuardOptions)
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
 
 class RunCutOff(Exception):  # noqa: N818 - control flow, not a failure

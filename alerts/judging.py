@@ -41,7 +41,7 @@ class ClockOptions:
     """How event time is cut and when it closes.
 
     Attributes:
-        false_buckets_per_thousand: buckets that may fire by chance, a day and for a thousand series (`alerts.budget`).
+        false_buckets_per_thousand: buckets that may fire by chance, a day and for a thousand series; `alerts.budget`.
     """
 
     detector: DetectorOptions

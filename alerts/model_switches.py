@@ -2,17 +2,19 @@
 
 Each series goes on with the baseline that it learned from the first model, its reference. What a window is expected
 to hold is multiplied by a factor: how many negatives the models that judged the window find where the reference finds
-one. Minutes in which workers ran different models count with the share of each, so a slow roll-out is nothing special,
-and a model that comes back is known already.
+one. Minutes in which workers ran different models count with the share of each, so a slow roll-out is nothing
+special, and a model that comes back is known already.
 
 The factor of a new model comes from texts that both models judged (the overlap). Where there are none it is estimated
 from the counts: the median, over groups of documents, of the share after the switch against the share before it. A
 surge is in few groups, a model in all. Where that is impossible the threshold rises for a day.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any, Final, Literal
 
 import msgspec
@@ -236,7 +238,7 @@ class ModelSwitches:
                     sums[version] = sums.get(version, 0) + total
             whole = sum(sums.values())
             parts.append({version: n / whole for version, n in sorted(sums.items())} if whole else {})
-        known = next((part for part in parts if part), None) or {v: 1.0 for v in list(self._state.models)[-1:]}
+        known = next((part for part in parts if part), None) or dict.fromkeys(list(self._state.models)[-1:], 1.0)
         return [part or known for part in parts]
 
 
@@ -251,12 +253,9 @@ def estimate(usual: GroupCounts, seen: GroupCounts) -> float | None:
     whole = sum(weight for _, weight in ratios)
     if len(ratios) < FEWEST_GROUPS or whole < FEWEST_IN_ALL:
         return None
-    reached = 0.0
-    for ratio, weight in sorted(ratios):
-        reached += weight
-        if reached >= whole / 2:
-            break
-    return clamped(ratio)
+    ordered = sorted(ratios)
+    reached = list(accumulate(weight for _, weight in ordered))
+    return clamped(ordered[bisect_left(reached, whole / 2)][0])
 
 
 def clamped(ratio: float) -> float:

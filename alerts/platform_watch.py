@@ -135,10 +135,13 @@ def _event(connection: Connection, incident_id: int, transition: Transition, rea
 
 def _figures(surge: PlatformSurge) -> dict[str, Any]:
     fired = len({row.fingerprint for row in surge.members})
-    share = fired / max(surge.series, fired)
-    in_zh = f"{surge.series} 个序列中有 {fired} 个在 {minutes_between(surge)} 分钟内同时报警（{share:.0%}）：请查分类器、采集，或确有大事"
+    share, minutes = fired / max(surge.series, fired), minutes_between(surge)
+    in_zh = (
+        f"{surge.series} 个序列中有 {fired} 个在 {minutes} 分钟内同时报警（{share:.0%}）："
+        "请查分类器、采集，或确有大事"
+    )
     in_en = (
-        f"{fired} of {surge.series} series fired within {minutes_between(surge)} min ({share:.0%}): look at the "
+        f"{fired} of {surge.series} series fired within {minutes} min ({share:.0%}): look at the "
         "classifier and the crawlers; or something truly general happened"
     )
     return {

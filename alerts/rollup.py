@@ -1,4 +1,4 @@
-"""Which of several incidents speaks for the others: parents for their children, or the one child that explains it all.
+"""Which of several incidents speaks for the others: a parent for its children, or the child that explains it all.
 
 Pure; takes anything that has labels, figures and a severity. How to ask:
 

@@ -4,8 +4,8 @@
 
 Series as in `benchmarks.spikes`, 11 days each and without its events. At the end of day 9 a model takes over that
 finds `--more` as many negatives again (of series by series, up to a scatter of `--unlike`), over `--mixed-hours` in
-which two workers run different models. Every tenth of a second set of series gets a surge (x5 for two hours) half an hour
-after the switch. Counted are series that alarm within a day of the switch, for each way to the factor.
+which two workers run different models. Every tenth of a second set of series gets a surge (x5 for two hours) half an
+hour after the switch. Counted are series that alarm within a day of the switch, for each way to the factor.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def alarms(all_series: list[Counts], way: str, more: float) -> list[bool]:
         )
         for n, s in enumerate(all_series)
     }
-    whole = sum(s.totals for s in all_series)
+    whole = np.sum([s.totals for s in all_series], axis=0)
     for i in range(SWITCH + DAY):
         at = START + i * BUCKET
         if way != "none":

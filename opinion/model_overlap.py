@@ -82,7 +82,7 @@ def overlap_rows(sample: Sequence[JudgedText], answers: Sequence[str]) -> list[O
 
 
 class OverlapJob:
-    """After a promotion has the new champion judge a sample, in a process of its own; once for each pair of models."""
+    """After a promotion has the new champion judge a sample, in a process of its own; once for two models."""
 
     def __init__(self, engine: Engine, home: Path) -> None:
         self._engine = engine

@@ -610,8 +610,8 @@ model_switch = Table(
     _time("updated_at", is_now=True),
     CheckConstraint("basis IN ('overlap', 'estimate', 'unknown')", name="basis"),
     Index(None, "at"),
-    comment="When the documents of a clock (all sources, or one) were first judged by another model, by published_at, "
-    "and what the detector made of it.",
+    comment="When the documents of a clock (all sources, or one) were first judged by another model, by "
+    "published_at, and what the detector made of it.",
 )
 
 incident_member = Table(

@@ -48,7 +48,8 @@ def load(engine: Engine, *, model_from: int = DAYS) -> None:
     with engine.begin() as connection:
         connection.execute(
             text("""
-                INSERT INTO opinion_minute (bucket_at, source, kind, lang, topic_label, model_version, total, negative)
+                INSERT INTO opinion_minute
+                    (bucket_at, source, kind, lang, topic_label, model_version, total, negative)
                 VALUES (:at, 'weibo', 'post', 'zh', :topic, :model, 20, :negative)
             """),
             rows,

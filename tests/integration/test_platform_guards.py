@@ -8,12 +8,23 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, text
 
+from alerts.evaluate import evaluate
 from alerts.model_switches import KNOWN_EXTRA
-from storage import incident_members, incidents, model_switches
+from storage import bucket_counts, incident_members, incidents, model_switches
 from storage.engine import connect
 from storage.model_switches import OverlapRow
 from storage.tables import incident, incident_event, notification
-from tests.integration.test_alerts_evaluate import END, START, SURGE_AT, found, judge, load, story
+from tests.integration.test_alerts_evaluate import (
+    END,
+    NOW,
+    OPTIONS,
+    START,
+    SURGE_AT,
+    found,
+    judge,
+    load,
+    story,
+)
 from tests.support.minutes import MINUTE, Minute, surge, usual_day
 
 TOPICS = [f"topic-{n}" for n in range(12)]
@@ -81,7 +92,7 @@ def test_a_surge_of_most_topics_is_one_incident_with_members(engine: Engine) -> 
 
 def test_what_was_told_before_it_was_general_is_ended_for_everyone(engine: Engine) -> None:
     """Judged minute by minute the first topics are told before the whole; whoever was told hears of the end."""
-    judge_in_steps(engine, usual() + everywhere(TOPICS[:10]), timedelta(minutes=5))
+    judge_in_steps(engine, usual() + everywhere(TOPICS[:10]), timedelta(minutes=10))
     [platform] = rows(engine, "PlatformSurge")
     told: dict[int, list[str]] = {}
     with engine.connect() as connection:
@@ -155,7 +166,6 @@ def test_an_alert_in_time_is_not_marked(engine: Engine) -> None:
 
 
 SWITCH_AT = START + timedelta(hours=24)
-LOUD = 3
 
 
 def by_models(seed: int = 5, topics: int = 12) -> list[tuple[Any, ...]]:
@@ -175,7 +185,8 @@ def add(engine: Engine, counts: Sequence[tuple[Any, ...]]) -> None:
     with engine.begin() as connection:
         connection.execute(
             text("""
-                INSERT INTO opinion_minute (bucket_at, source, kind, lang, topic_label, model_version, total, negative)
+                INSERT INTO opinion_minute
+                    (bucket_at, source, kind, lang, topic_label, model_version, total, negative)
                 VALUES (:at, 'weibo', 'post', 'zh', :topic, :model, :total, :negative)
             """),
             [dict(zip(("at", "topic", "model", "negative", "total"), row, strict=True)) for row in counts],
@@ -209,20 +220,54 @@ def test_a_new_model_raises_nothing_and_is_marked(engine: Engine, is_overlap_kno
     assert KNOWN_EXTRA > 0
 
 
-def test_a_true_surge_after_the_switch_is_found(engine: Engine) -> None:
+def with_surge() -> list[tuple[Any, ...]]:
     """One topic quadruples an hour after the new model has taken over."""
-    counts = by_models()
-    add(
-        engine,
-        [
-            (at, topic, model, negative * 4, total + negative * 3)
-            if topic == "topic-3" and SWITCH_AT + timedelta(hours=1) <= at < SWITCH_AT + timedelta(hours=2)
-            else (at, topic, model, negative, total)
-            for at, topic, model, negative, total in counts
-        ],
-    )
+    return [
+        (at, topic, model, negative * 4, total + negative * 3)
+        if topic == "topic-3" and SWITCH_AT + timedelta(hours=1) <= at < SWITCH_AT + timedelta(hours=2)
+        else (at, topic, model, negative, total)
+        for at, topic, model, negative, total in by_models()
+    ]
+
+
+def test_a_true_surge_after_the_switch_is_found(engine: Engine) -> None:
+    """That topic alone is found."""
+    add(engine, with_surge())
     judge(engine)
     assert {row.labels.get("topic") for row in rows(engine, "NegativeSurge")} >= {"topic-3"}
     assert len([row for row in rows(engine, "NegativeSurge") if "topic" in row.labels]) == 1
     with engine.connect() as connection:
         assert connection.scalar(select(incident.c.id).where(incident.c.rule == "platform-guard")) is None
+
+
+@pytest.mark.parametrize(("seed", "partitions"), [(2, 7)])
+def test_stalled_partitions_and_restarts_change_nothing(engine: Engine, seed: int, partitions: int) -> None:
+    """Each partition brings its part in order, at its own pace, some hours behind: the incidents, what is made of the
+    new model and what was learned are those of one run at the end."""
+    counts = sorted(with_surge())
+    add(engine, counts)
+    judge(engine)
+    expected = (found(engine), seen_switches(engine))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE opinion_minute, detector_state, incident, model_switch CASCADE")
+    random = Random(seed)
+    left = [counts[n::partitions] for n in range(partitions)]
+    while any(left):
+        mine = random.choice([part for part in left if part])
+        add(engine, [mine.pop(0) for _ in range(min(len(mine), random.choice([20, 150, 600])))])
+        settled = min((part[0][0] - MINUTE for part in left if part), default=END)
+        with engine.begin() as connection:
+            newest = bucket_counts.newest_minutes(connection, not_after=settled)
+            evaluate(connection, newest, OPTIONS, now=NOW)
+    judge(engine)
+    assert (found(engine), seen_switches(engine)) == expected
+    assert expected[0]
+
+
+def seen_switches(engine: Engine) -> list[tuple[Any, ...]]:
+    with engine.connect() as connection:
+        return [
+            (clock, one.at, one.new_version, round(one.factor or 0, 5), one.basis)
+            for clock in ("all", "source=weibo")
+            for one in model_switches.switches(connection, START, END, clock=clock)
+        ]
