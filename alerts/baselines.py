@@ -25,6 +25,7 @@ SEASON_INERTIA = 10.0
 SEASON_MEMORY = timedelta(days=28)
 SEASON_RANGE = (0.05, 20.0)
 CORRELATION_RANGE = (0.002, 0.3)
+MOST_SHARE = 0.95  # a model that calls more texts negative never calls all of them so
 PRIOR_CORRELATION = (1.0, 50.0)  # excess of squares, pairs: starts at 0.02 and gives way within a busy hour
 HOURS = 24
 
@@ -61,16 +62,22 @@ class Pace:
 
 
 class CountBaseline(msgspec.Struct):
-    """Level x hour of day, and dispersion, of the sums over one window length."""
+    """Level x hour of day, and dispersion, of the sums over one window length.
+
+    Attributes:
+        factor: how many negatives the models that judged the window find where the model that the level was learned
+            from finds one (`alerts.model_switches`).
+    """
 
     level: float = 0.0
     dispersion: float = 1.0
     seen: int = 0
     season: list[float] = msgspec.field(default_factory=lambda: [1.0] * HOURS)
     visits: list[float] = msgspec.field(default_factory=lambda: [0.0] * HOURS)
+    factor: float = 1.0
 
     def expected(self, hour: int) -> float:
-        mean = self.level * self.season[hour]
+        mean = self.level * self.season[hour] * self.factor
         return mean if mean > MIN_MEAN else MIN_MEAN
 
     def surprise(self, x: float, hour: int) -> float:
@@ -80,7 +87,7 @@ class CountBaseline(msgspec.Struct):
     def learn(self, x: float, hour: int, pace: Pace) -> None:
         self.seen += 1
         if self.seen == 1:
-            self.level = x
+            self.level = x / self.factor
             return
         mean = self.expected(hour)
         error = x - mean
@@ -90,6 +97,7 @@ class CountBaseline(msgspec.Struct):
             error, x = clip, mean + clip
         early = 1.0 / (self.seen + pace.level_inertia)
         rate = pace.level if pace.level > early else early
+        x /= self.factor
         self.level += rate * (x / self.season[hour] - self.level)
         clip = DISPERSION_CLIP_DEVIATIONS * deviation + 1.0
         if error > clip:
@@ -114,12 +122,17 @@ class CountBaseline(msgspec.Struct):
 
 
 class ShareBaseline(msgspec.Struct):
-    """The usual share of negatives, and per window how much more it scatters than coin flips would."""
+    """The usual share of negatives, and per window how much more it scatters than coin flips would.
+
+    Attributes:
+        factors: per window, as `CountBaseline.factor`; empty: all 1.
+    """
 
     squares: list[float]
     pairs: list[float]
     negatives: float = 0.0
     others: float = 0.0
+    factors: list[float] = []
 
     @classmethod
     def of(cls, windows: int) -> "ShareBaseline":
@@ -130,19 +143,24 @@ class ShareBaseline(msgspec.Struct):
     def share(self) -> float:
         return (self.negatives + 1.0) / (self.negatives + self.others + 4.0)
 
+    def usual(self, window: int) -> float:
+        """The usual share of this window in the eyes of the models that judged it."""
+        share = self.share
+        return min(share * self.factors[window], max(share, MOST_SHARE)) if self.factors else share
+
     def correlation(self, window: int) -> float:
         low, high = CORRELATION_RANGE
         rho = self.squares[window] / self.pairs[window]
         return low if rho < low else high if rho > high else rho
 
     def surprise(self, x: int, n: int, window: int) -> float:
-        return beta_binomial_tail(x, n, self.share, self.correlation(window)) if x else 0.0
+        return beta_binomial_tail(x, n, self.usual(window), self.correlation(window)) if x else 0.0
 
     def learn_window(self, x: int, n: int, window: int, pace: Pace) -> None:
         """One window's scatter; call for every window before `learn_bucket`."""
         if n < 2:
             return
-        share = self.share
+        share = self.usual(window)
         spread = n * share * (1.0 - share)
         clipped = min(float(x), self._clip(n, window))
         error = clipped - n * share
@@ -151,10 +169,12 @@ class ShareBaseline(msgspec.Struct):
 
     def learn_bucket(self, x: int, n: int, pace: Pace) -> None:
         taken = min(float(x), self._clip(n, 0))
+        if self.factors:
+            taken = min(taken / self.factors[0], float(n))
         self.negatives = self.negatives * pace.share_keep + taken
         self.others = self.others * pace.share_keep + n - taken
 
     def _clip(self, n: int, window: int) -> float:
-        share = self.share
+        share = self.usual(window)
         deviation = sqrt(n * share * (1.0 - share) * (1.0 + (n - 1.0) * self.correlation(window)))
         return n * share + SHARE_CLIP_DEVIATIONS * deviation + 1.0

@@ -10,6 +10,7 @@ A surge needs both: more volume with the usual share is attention, not anger. Un
 where the usual share leaves no room to rise, an overwhelming count is enough.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -122,6 +123,7 @@ class SpikeDetector:
         self._windows = options.windows
         self._recent_windows = max(1, sum(w <= options.hour_buckets for w in self._windows))
         self._keep = max(self._windows[-1], options.hour_buckets)
+        self._extra = 0.0
         self._state = (
             _State([CountBaseline() for _ in self._windows], ShareBaseline.of(len(self._windows)))
             if state is None
@@ -145,6 +147,20 @@ class SpikeDetector:
             state.share.learn_window(x, n, index, self._pace)
         state.share.learn_bucket(negatives, total, self._pace)
         return verdict
+
+    def adjust(self, factors: Sequence[float], extra: float) -> None:
+        """From the next bucket on, expect what other models would find, and ask for more before firing.
+
+        Args:
+            factors: per window, how many negatives its models find where the model that was learned from finds one
+                (`alerts.model_switches`); kept with what was learned. One value stands for all windows.
+            extra: added to the threshold; not kept.
+        """
+        factors = [*factors, *[factors[-1]] * len(self._windows)][: len(self._windows)]
+        for baseline, factor in zip(self._state.counts, factors, strict=True):
+            baseline.factor = factor
+        self._state.share.factors = factors
+        self._extra = extra
 
     def skip_gap(self) -> None:
         """Nothing is known of the time since the last bucket: windows start anew, baselines stay."""
@@ -194,11 +210,11 @@ class SpikeDetector:
             self._state.seen_buckets <= options.learning or self._state.seen_documents < options.learning_documents
         )
         is_young = self._state.seen_buckets * options.bucket < YOUNG
-        threshold = options.fires_from + (YOUNG_EXTRA if is_young else 0.0)
+        threshold = options.fires_from + (YOUNG_EXTRA if is_young else 0.0) + self._extra
         observed, documents = sums[strongest]
         is_both = score_count + score_share >= threshold and score_share >= MIN_SCORE_SHARE
         is_mostly_negative = (
-            self._state.share.share >= HIGH_USUAL_SHARE
+            self._state.share.usual(strongest) >= HIGH_USUAL_SHARE
             and observed >= MAJORITY * documents
             and score_count >= threshold + MAJORITY_EXTRA
         )
@@ -209,7 +225,7 @@ class SpikeDetector:
             observed=float(observed),
             expected=self._state.counts[strongest].expected(hour),
             documents=documents,
-            expected_share=self._state.share.share,
+            expected_share=self._state.share.usual(strongest),
             window=self._windows[strongest] * options.bucket,
             recent_score=sum(by_count[:recent]) / recent + sum(by_share[:recent]) / recent,
             threshold=threshold,
@@ -222,6 +238,23 @@ class SpikeDetector:
 
     def _negatives_of_last_hour(self) -> int:
         return sum(x for x, _ in self._state.recent[-self._options.hour_buckets :])
+
+    def without_negatives(self) -> dict[str, Any]:
+        """The state of a detector that has seen the same documents and no negative one among them."""
+        state = self._state
+        share = ShareBaseline.of(len(self._windows))
+        share.others = state.share.negatives + state.share.others
+        twin = _State(
+            [CountBaseline(seen=baseline.seen, factor=baseline.factor) for baseline in state.counts],
+            share,
+            recent=[(0, total) for _, total in state.recent],
+            seen_buckets=state.seen_buckets,
+            seen_documents=state.seen_documents,
+            empty_run=state.empty_run,
+        )
+        share.factors = list(state.share.factors)
+        found: dict[str, Any] = msgspec.to_builtins(twin)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Everything learned, as JSON values."""

@@ -9,13 +9,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from alerts import evidence, messages
+from alerts import campaign_watch, evidence, lateness, messages, platform_watch
+from alerts.campaign_watch import Campaign
+from alerts.drift_watch import DriftWatch
 from alerts.judging import Clock, ClockOptions, ClockRun, SeriesFinding
 from alerts.lifecycle import SAME_EPISODE, Decision, Episode, KnownIncident, Transition, reconcile
-from alerts.rules import RULE_ALERTS, Rule, fingerprint
+from alerts.platform_guard import GuardOptions
+from alerts.rules import CAMPAIGN_ALERT, RULE_ALERTS, Rule, fingerprint
 from alerts.telling import Receiver, tell
 from core.metrics import INCIDENTS
 from storage import detector_states, incidents, sources
@@ -26,13 +30,19 @@ ACTOR = "detector"
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
-    """What the job is given."""
+    """What the job is given.
+
+    Attributes:
+        zone: whose midnights end the days that slow drifts are judged by.
+    """
 
     rules: Sequence[Rule]
     clock: ClockOptions
     receivers: Sequence[Receiver]
     console_url: str
     unusable: Collection[str] = ()  # rules that nobody can read now; what they say is left as it is
+    platform: GuardOptions = field(default_factory=GuardOptions)
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
 
 
 class RunCutOff(Exception):  # noqa: N818 - control flow, not a failure
@@ -74,6 +84,7 @@ def evaluate(
     run = Run()
     silences = sources.silences(connection)
     changes: defaultdict[int, dict[Transition, Decision]] = defaultdict(dict)
+    told: dict[int, Collection[Transition]] = {}
     for source in [None, *sorted(newest)] if newest else []:
         if should_stop():
             raise RunCutOff
@@ -82,12 +93,17 @@ def evaluate(
         if found is not None:
             run.is_behind |= found.is_behind
             _bring_in_line(connection, found, options, changes)
+            if source is None:
+                settled = found.judged_to - options.clock.correction
+                told.update(DriftWatch(options.rules, options.zone).run(connection, settled))
     _end_orphans(connection, options, changes)
-    for of_incident in changes.values():
+    told.update({incident_id: set(of_one) for incident_id, of_one in changes.items()})
+    told.update(platform_watch.watch(connection, changes, options.rules, options.platform))
+    for of_incident in told.values():
         for transition in of_incident:
             run.transitions[transition] += 1
             INCIDENTS.labels(transition).inc()
-    tell(connection, changes, options.receivers, console_url=options.console_url, actor=ACTOR, now=now)
+    tell(connection, told, options.receivers, console_url=options.console_url, actor=ACTOR, now=now)
     return run
 
 
@@ -102,8 +118,10 @@ def _bring_in_line(
     detected = [e.detected_at for series in found.findings for e in series.episodes]
     since = min([found.judged_to, *detected]) - SAME_EPISODE
     known: defaultdict[str, list[KnownIncident]] = defaultdict(list)
+    late = _Late(found.judged_before)
     for row in incidents.of_fingerprints(connection, list(by_fingerprint), since=since):
         known[row.fingerprint].append(_known(row))
+        late.know(row)
     for print_, series in by_fingerprint.items():
         decisions = reconcile(
             series.episodes,
@@ -113,8 +131,26 @@ def _bring_in_line(
         )
         opened: dict[datetime, int] = {}
         for decision in decisions:
-            incident_id = _apply(connection, decision, series, print_, opened)
+            incident_id = _apply(connection, decision, series, print_, opened, late)
             changes[incident_id][decision.transition] = decision
+
+
+@dataclass
+class _Late:
+    """Which incidents only late documents raised, and by how many minutes."""
+
+    judged_before: datetime | None
+    known: dict[int, int] = field(default_factory=dict)
+
+    def know(self, row: IncidentRow) -> None:
+        minutes = lateness.mark_of(row.annotations)
+        if minutes is not None:
+            self.known[row.id] = minutes
+
+    def of(self, episode: Episode, incident_id: int | None) -> int | None:
+        if incident_id is not None:
+            return self.known.get(incident_id)
+        return lateness.late_by(episode.detected_at, self.judged_before)
 
 
 def _end_orphans(
@@ -122,13 +158,19 @@ def _end_orphans(
 ) -> None:
     """Resolve what no rule watches any more; nobody else would."""
     rules = {rule.name: rule for rule in options.rules if rule.is_enabled}
-    for row in incidents.firing_alerts(connection, RULE_ALERTS):
+    for row in incidents.firing_alerts(connection, (*RULE_ALERTS, CAMPAIGN_ALERT)):
         rule = rules.get(row.rule)
-        if row.rule not in options.unusable and (rule is None or not rule.makes(row.labels)):
+        if row.rule not in options.unusable and (rule is None or not _makes(rule, row.labels)):
             reason = "its rule was removed, disabled or changed"
             incidents.end(connection, row.id)
             incidents.add_event(connection, row.id, "resolved", actor=ACTOR, detail={"reason": reason})
             changes[row.id]["resolved"] = Decision("resolved", reason, None, row.id)
+
+
+def _makes(rule: Rule, labels: Mapping[str, str]) -> bool:
+    """Whether a series of the rule has these labels, or its copies do."""
+    of_copies = labels.get("alertname") == CAMPAIGN_ALERT
+    return any(rule.makes({**labels, "alertname": name}) for name in RULE_ALERTS) if of_copies else rule.makes(labels)
 
 
 def _known(row: IncidentRow) -> KnownIncident:
@@ -150,14 +192,22 @@ def _apply(
     series: SeriesFinding,
     print_: str,
     opened: dict[datetime, int],
+    late: _Late,
 ) -> int:
     """Write one decision; returns the incident's id."""
     episode, transition = decision.episode, decision.transition
+    minutes = late.of(episode, decision.incident_id) if episode else None
+    is_campaign = series.labels["alertname"] == CAMPAIGN_ALERT
+    scope = series.rule.scope(series.labels)
+    campaign = campaign_watch.look(connection, series.labels, scope, episode) if episode and is_campaign else None
     if episode is None:
         incident_id = _existing(decision)
         incidents.end(connection, incident_id)
     elif transition == "opened":
-        columns = _figures(series, episode) | {"status": "firing", "notified_score": episode.score}
+        columns = _figures(series, episode, minutes, campaign) | {
+            "status": "firing",
+            "notified_score": episode.score,
+        }
         incident_id = opened[episode.detected_at] = incidents.open_incident(
             connection,
             fingerprint=print_,
@@ -167,7 +217,7 @@ def _apply(
         )
     else:
         incident_id = decision.incident_id or opened[episode.detected_at]
-        columns = _figures(series, episode)
+        columns = _figures(series, episode, minutes, campaign)
         if transition == "escalated":
             columns["notified_score"] = episode.score
         if transition == "resolved":
@@ -176,9 +226,13 @@ def _apply(
             columns["status"] = "firing"
         incidents.change(connection, incident_id, **columns)
     if episode and transition in ("opened", "escalated"):
-        incidents.freeze_evidence(connection, incident_id, _evidence(connection, series, episode))
+        body = _evidence(connection, series, episode)
+        incidents.freeze_evidence(connection, incident_id, body | (campaign.evidence() if campaign else {}))
     if transition != "updated":
-        incidents.add_event(connection, incident_id, transition, actor=ACTOR, detail={"reason": decision.reason})
+        detail: dict[str, Any] = {"reason": decision.reason}
+        if transition == "opened" and minutes is not None:
+            detail[lateness.LATE] = minutes
+        incidents.add_event(connection, incident_id, transition, actor=ACTOR, detail=detail)
     return incident_id
 
 
@@ -193,9 +247,12 @@ def _existing(decision: Decision) -> int:
     return decision.incident_id
 
 
-def _figures(series: SeriesFinding, episode: Episode) -> dict[str, Any]:
+def _figures(
+    series: SeriesFinding, episode: Episode, late_minutes: int | None, campaign: Campaign | None
+) -> dict[str, Any]:
+    annotations = campaign.annotations() if campaign else messages.annotations(series.labels, episode)
     return {
-        "severity": series.rule.severity(episode.severity),
+        "severity": campaign.severity if campaign else series.rule.severity(episode.severity),
         "starts_at": episode.starts_at,
         "detected_at": episode.detected_at,
         "last_fired_at": episode.last_fired_at,
@@ -203,5 +260,5 @@ def _figures(series: SeriesFinding, episode: Episode) -> dict[str, Any]:
         "observed": episode.observed,
         "expected": episode.expected,
         "score": episode.score,
-        "annotations": messages.annotations(series.labels, episode),
+        "annotations": lateness.marked(annotations, late_minutes),
     }

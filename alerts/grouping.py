@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from alerts.lifecycle import Transition
+from alerts.rollup import NOT_IDENTITY, RANK, identity, speaker
 from core.records import AlertStatus
 from storage.incidents import IncidentRow, SilenceRow
 
 TOGETHER = timedelta(hours=1)
-RANK = {"info": 0, "warning": 1, "critical": 2}
-NOT_IDENTITY = {"alertname", "rule"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +79,11 @@ def _is_loud(incident: IncidentRow, incidents: Sequence[IncidentRow], transition
 def _cluster(
     leads: Sequence[IncidentRow], incidents: Sequence[IncidentRow], changes: Mapping[int, set[Transition]]
 ) -> list[list[IncidentRow]]:
-    """Each lead with what is related to it and also changed; nobody appears twice."""
-    left = sorted(leads, key=importance, reverse=True)
+    """Each lead with what is related to it and also changed; nobody appears twice.
+
+    The most general begin, so that parts of one whole come together; who speaks for them, `alerts.rollup` says.
+    """
+    left = sorted(leads, key=lambda i: (-len(identity(i.labels)), importance(i)), reverse=True)
     taken: set[int] = set()
     clusters = []
     for lead in left:
@@ -93,11 +95,11 @@ def _cluster(
             if i.id not in taken and (i.id == lead.id or (are_related(lead, i) and (i in left or i.id in changes)))
         ]
         taken.update(member.id for member in members)
-        clusters.append([lead, *(m for m in members if m.id != lead.id)])
-    return clusters
+        first = speaker(members)
+        clusters.append([first, *(m for m in members if m.id != first.id)])
+    return sorted(clusters, key=lambda members: importance(members[0]), reverse=True)
 
 
 def importance(incident: IncidentRow) -> tuple[int, int, float]:
     """Severity first, then how specific, then how surprising."""
-    specific = len(incident.labels.keys() - NOT_IDENTITY)
-    return RANK[incident.severity], specific, incident.score
+    return RANK[incident.severity], len(identity(incident.labels)), incident.score

@@ -13,17 +13,21 @@ incidents back to where they stood then.
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
+from alerts.budget import ScorePool
+from alerts.campaigns import CampaignTimeline
+from alerts.clock_guards import ClockGuards
+from alerts.clock_models import ClockModels
 from alerts.detectors import DetectorOptions
 from alerts.lifecycle import Episode
 from alerts.rereading import judged, reread, rule_counts, rule_totals
-from alerts.rules import DEFAULT_RULES, Rule
+from alerts.rules import CAMPAIGN_ALERT, DEFAULT_RULES, Rule
 from alerts.timeline import SeriesTimeline, walk
 from alerts.watermark import closed_until
 from core.windows import EPOCH, floor_to
@@ -44,11 +48,16 @@ FIRST_RULES = [(rule.name, rule.counts_what) for rule in DEFAULT_RULES if rule.n
 
 @dataclass(frozen=True, slots=True)
 class ClockOptions:
-    """How event time is cut and when it closes."""
+    """How event time is cut and when it closes.
+
+    Attributes:
+        false_buckets_per_thousand: buckets that may fire by chance, a day and for a thousand series; `alerts.budget`.
+    """
 
     detector: DetectorOptions
     lateness: timedelta = timedelta(minutes=2)
     correction: timedelta = timedelta(minutes=60)
+    false_buckets_per_thousand: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +76,13 @@ class ClockRun:
     Attributes:
         judged_to: end of the last bucket judged.
         is_behind: closed buckets are left for the next run.
+        judged_before: how far earlier runs had judged; what is detected before it was found late.
     """
 
     findings: list[SeriesFinding]
     judged_to: datetime
     is_behind: bool
+    judged_before: datetime | None = None
 
 
 @dataclass
@@ -79,6 +90,48 @@ class _Series:
     rule: Rule
     key: tuple[str, ...]
     timeline: SeriesTimeline
+    campaign: CampaignTimeline | None = None  # from the first copy on
+
+    def adjust(self, guards: ClockGuards) -> None:
+        """Expect what the models of the time find, and as much more as the alert budget asks for."""
+        for timeline in (self.timeline, self.campaign):
+            if timeline is not None:
+                timeline.adjust(guards.factors(self.rule.labels(self.key)), guards.extra)
+
+    def advance(self, at: datetime, counts: "_Counts", guards: ClockGuards, *, is_after_gap: bool) -> None:
+        """Judge and learn one bucket."""
+        if counts.copies and self.campaign is None:
+            self.campaign = CampaignTimeline(self.timeline.options, twin=self.timeline.detector)
+            self.adjust(guards)
+        verdict = self.timeline.advance(at, counts.negative, counts.total, is_after_gap=is_after_gap)
+        guards.learn(verdict, is_in_episode=self.timeline.is_in_episode)
+        if self.campaign is not None:
+            self.campaign.follow(at, counts.copies, counts.documents, verdict, is_after_gap=is_after_gap)
+
+    def findings(self) -> Iterator[SeriesFinding]:
+        """What was seen of it, and of its copies."""
+        labels = self.rule.labels(self.key)
+        yield SeriesFinding(self.rule, labels, self.timeline.episodes)
+        if self.campaign is not None:
+            yield SeriesFinding(self.rule, labels | {"alertname": CAMPAIGN_ALERT}, self.campaign.episodes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """One series in one bucket.
+
+    Attributes:
+        negative, total: what is judged.
+        copies: negative documents that are copies, out of all `documents`.
+    """
+
+    negative: int = 0
+    total: int = 0
+    copies: int = 0
+    documents: int = 0
+
+
+NOTHING = _Counts()
 
 
 class Clock:
@@ -131,7 +184,9 @@ class Clock:
         found = self._fold(connection, kept, steps, active, newest)
         if judged_to != before:
             detector_states.save(connection, judged_to, {self._judged_name: self._own_state()})
-        return ClockRun(found, judged_to, is_behind or (judged_to < closed and len(active) == MOST_ACTIVE_BUCKETS))
+        return ClockRun(
+            found, judged_to, is_behind or (judged_to < closed and len(active) == MOST_ACTIVE_BUCKETS), before
+        )
 
     def _steps(
         self, active: list[datetime], kept: dict[str, Any] | None, closed: datetime
@@ -163,17 +218,41 @@ class Clock:
         learn_to = floor_to(judged_to - self._options.correction, self._bucket)
         counts = self._counts(connection, steps[0][0], judged_to)
         series = self._load_series(connection, kept)
+        guards = self._guards(connection, kept, steps[0][0], judged_to)
         new = [r for r in self._rules if kept and (r.name, r.counts_what) not in kept["rules"]]
         if kept and new:
             series |= self._learn(connection, new, kept["cursor_at"], newest)
-            self._save(connection, series, kept["cursor_at"], [], kept)
+            self._save(connection, series, kept["cursor_at"], [], kept, guards)
         is_kept = steps[0][0] + self._bucket > learn_to  # nothing new to keep
         for at, is_after_gap in steps:
             if not is_kept and at + self._bucket > learn_to:
-                self._save(connection, series, learn_to, active, kept)
+                self._save(connection, series, learn_to, active, kept, guards)
                 is_kept = True
-            self._advance(series, counts[at], at, is_after_gap)
-        return [SeriesFinding(s.rule, s.rule.labels(s.key), s.timeline.episodes) for s in series.values()]
+            self._advance(series, counts[at], at, is_after_gap, guards)
+        guards.models.note(self._name)
+        return [finding for one in series.values() for finding in one.findings()]
+
+    def _guards(
+        self, connection: Connection, kept: dict[str, Any] | None, start: datetime, end: datetime
+    ) -> ClockGuards:
+        state = kept["guards"] if kept else {}
+        detector = self._options.detector
+        models = ClockModels(
+            connection,
+            source=self._source,
+            bucket=self._bucket,
+            windows=detector.windows,
+            state=state.get("models"),
+            start=start,
+            end=end,
+        )
+        pool = ScorePool(
+            self._bucket,
+            per_thousand=self._options.false_buckets_per_thousand,
+            base=detector.fires_from,
+            state=state.get("pool"),
+        )
+        return ClockGuards(models, pool)
 
     def _learn(
         self, connection: Connection, new: Sequence[Rule], cursor: datetime, newest: datetime
@@ -204,24 +283,30 @@ class Clock:
     def _advance(
         self,
         series: dict[str, _Series],
-        counts: dict[str, tuple[Rule, tuple[str, ...], int, int]],
+        counts: dict[str, tuple[Rule, tuple[str, ...], _Counts]],
         at: datetime,
         is_after_gap: bool,
+        guards: ClockGuards,
     ) -> None:
-        for name, (rule, key, _, _) in counts.items():
+        is_changed = guards.advance(at)
+        for name, (rule, key, _) in counts.items():
             if name not in series:
                 series[name] = _Series(rule, key, SeriesTimeline(self._detectors[rule.name]))
+                series[name].adjust(guards)
         for name, one in series.items():
-            _, _, negative, total = counts.get(name, (None, None, 0, 0))
-            one.timeline.advance(at, negative, total, is_after_gap=is_after_gap)
+            if is_changed:
+                one.adjust(guards)
+            of_one = counts[name][2] if name in counts else NOTHING
+            one.advance(at, of_one, guards, is_after_gap=is_after_gap)
 
     def _counts(
         self, connection: Connection, start: datetime, end: datetime
-    ) -> defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], int, int]]]:
-        found: defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], int, int]]] = defaultdict(dict)
+    ) -> defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], _Counts]]]:
+        found: defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], _Counts]]] = defaultdict(dict)
         for rule in self._rules:
             for row in rule_counts(connection, rule, self._source, self._bucket, start, end):
-                found[row.bucket_at][self._series_name(rule, row.key)] = (rule, row.key, *judged(rule, row))
+                counted = _Counts(*judged(rule, row), row.negative_copies, row.total)
+                found[row.bucket_at][self._series_name(rule, row.key)] = (rule, row.key, counted)
         return found
 
     def _series_name(self, rule: Rule, key: tuple[str, ...]) -> str:
@@ -251,6 +336,7 @@ class Clock:
             "last_active_at": datetime.fromisoformat(last_active) if last_active else None,
             "series": stored.state["series"],
             "rules": [tuple(rule) for rule in stored.state.get("rules", FIRST_RULES)],
+            "guards": stored.state.get("guards", {}),
         }
 
     def _load_series(self, connection: Connection, kept: dict[str, Any] | None) -> dict[str, _Series]:
@@ -262,9 +348,16 @@ class Clock:
             for rule, key in kept["series"]
             if rule in rules and len(key) == len(rules[rule].group_by)
         }
-        states = detector_states.load(connection, list(names))
+        states = detector_states.load(connection, [*names, *map(_of_copies, names)])
         return {
-            name: _Series(rule, key, SeriesTimeline(self._detectors[rule.name], states[name].state))
+            name: _Series(
+                rule,
+                key,
+                SeriesTimeline(self._detectors[rule.name], states[name].state),
+                CampaignTimeline(self._detectors[rule.name], states[_of_copies(name)].state)
+                if _of_copies(name) in states
+                else None,
+            )
             for name, (rule, key) in names.items()
             if name in states and states[name].cursor_at == kept["cursor_at"]  # not from before the rule was changed
         }
@@ -276,6 +369,7 @@ class Clock:
         learn_to: datetime,
         active: list[datetime],
         kept: dict[str, Any] | None,
+        guards: ClockGuards,
     ) -> None:
         learned = [at for at in active if at < learn_to]
         last_active = learned[-1] if learned else kept["last_active_at"] if kept else None
@@ -284,6 +378,13 @@ class Clock:
             "last_active_at": last_active.isoformat() if last_active else None,
             "series": [[one.rule.name, list(one.key)] for one in series.values()],
             "rules": [[rule.name, rule.counts_what] for rule in self._rules],
+            "guards": guards.to_dict(),
         }
         states = {name: one.timeline.to_dict() for name, one in series.items()}
+        states |= {_of_copies(name): one.campaign.to_dict() for name, one in series.items() if one.campaign}
         detector_states.save(connection, learn_to, {**states, self._name: clock})
+
+
+def _of_copies(name: str) -> str:
+    """Where what was learned of a series' copies is kept."""
+    return f"copies|{name}"

@@ -9,7 +9,16 @@ import msgspec
 from alerts.evidence import excerpt
 from alerts.lifecycle import Episode
 from alerts.rendering.escapes import plain
-from alerts.rules import ALERT_NAME, DEAD_LETTER_ALERT, SOURCE_ALERT, SOURCE_OUTAGE_ALERT, VOLUME_ALERT
+from alerts.rules import (
+    ALERT_NAME,
+    CAMPAIGN_ALERT,
+    DEAD_LETTER_ALERT,
+    DRIFT_ALERT,
+    PLATFORM_ALERT,
+    SOURCE_ALERT,
+    SOURCE_OUTAGE_ALERT,
+    VOLUME_ALERT,
+)
 from core.records import AlertEvent, AlertStatus
 from core.taxonomy import TOPIC_NAMES_ZH
 from storage.incidents import IncidentRow
@@ -28,6 +37,9 @@ TITLES = {  # firing and over, each in Chinese and in English
     VOLUME_ALERT: (("声量激增", "surge of documents"), ("声量回落", "surge of documents over")),
     SOURCE_ALERT: (("来源沉默", "source is silent"), ("来源恢复", "source is back")),
     SOURCE_OUTAGE_ALERT: (("来源大面积中断", "sources are silent"), ("来源恢复", "sources are back")),
+    PLATFORM_ALERT: (("全平台同时报警", "many series fire at once"), ("全平台报警结束", "platform-wide surge over")),
+    CAMPAIGN_ALERT: (("疑似刷屏：大量复制同一文本", "copies of one text surge"), ("刷屏结束", "copies subside")),
+    DRIFT_ALERT: (("负面占比缓慢上升", "share of negatives drifts up"), ("占比恢复", "share is back to usual")),
     DEAD_LETTER_ALERT: (("死信过多", "too many dead letters"), ("死信恢复正常", "dead letters back to usual")),
     TEST_ALERT: (("测试消息，不是告警", "a test, not an alert"), ("测试结束", "end of the test")),
 }

@@ -26,6 +26,15 @@ SOURCE_ALERT = "SourceSilence"
 SOURCE_OUTAGE_ALERT = "SourceOutage"
 """Of one source, and of all or most of them at once: `alerts.source_watch`."""
 
+PLATFORM_ALERT = "PlatformSurge"
+"""A good part of all series at once: `alerts.platform_watch`."""
+
+CAMPAIGN_ALERT = "CopyCampaign"
+"""Copies of one text surge while other voices do not: `alerts.campaign_watch`."""
+
+DRIFT_ALERT = "SlowDrift"
+"""The share of a week against the four before it, for digests: `alerts.drift_watch`."""
+
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from alerts import messages
+from alerts import membership, messages
 from alerts.grouping import TOGETHER, Message, is_silenced, plan_messages
 from alerts.lifecycle import Transition
 from alerts.rendering.contract import Language, RenderOptions
@@ -73,12 +73,13 @@ def tell(
                 if transition in loud.get(row.id, ())
             ]
     silences = incidents.active_silences(connection, now)
-    audible = [row for row in rows if not is_silenced(row.labels, silences)]
-    for message in plan_messages(audible, {row.id: set(changes.get(row.id, {})) for row in audible}):
+    audible = [row for row in membership.audible(connection, rows, loud) if not is_silenced(row.labels, silences)]
+    for planned in plan_messages(audible, {row.id: set(changes.get(row.id, {})) for row in audible}):
+        message = membership.attached(connection, planned)
         outbox += [
             _message(message, bodies, receiver, console_url) for receiver in receivers if receiver.channel != "kafka"
         ]
-        for member in message.members:
+        for member in planned.members:
             incidents.add_event(connection, member.id, incidents.TOLD, actor=actor, detail={"status": message.status})
     notifications.enqueue(connection, outbox, due_at=now)
 

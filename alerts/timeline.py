@@ -60,7 +60,7 @@ class SeriesTimeline:
         """Args:
         state: what `to_dict` gave, under the same bucket length; None for a new series.
         """
-        self._options = options
+        self.options = options
         kept = state or {"detector": None, "episode": None}
         self._detector = SpikeDetector(options, kept["detector"])
         episode = msgspec.convert(kept["episode"], Episode | None)
@@ -71,15 +71,33 @@ class SeriesTimeline:
         if is_after_gap:
             self._detector.skip_gap()
             self._end_episode()
-        verdict = self._detector.observe(bucket_at, negatives, total)
+        verdict = self.judged(self._detector.observe(bucket_at, negatives, total))
         current = self.episodes[-1] if self.episodes else None
-        result = fold(current, verdict, self._options.bucket)
+        result = fold(current, verdict, self.options.bucket)
         if result is not None and result is not current:
             if current is None or result.detected_at != current.detected_at:
                 self.episodes.append(result)
             else:
                 self.episodes[-1] = result
         return verdict
+
+    @property
+    def detector(self) -> SpikeDetector:
+        """What has been learned."""
+        return self._detector
+
+    @property
+    def is_in_episode(self) -> bool:
+        """Whether something is going on."""
+        return bool(self.episodes) and self.episodes[-1].ends_at is None
+
+    def judged(self, verdict: Verdict) -> Verdict:
+        """The verdict that counts; a place for those who know more than the series."""
+        return verdict
+
+    def adjust(self, factors: Sequence[float], extra: float) -> None:
+        """See `SpikeDetector.adjust`."""
+        self._detector.adjust(factors, extra)
 
     def _end_episode(self) -> None:
         if self.episodes and self.episodes[-1].ends_at is None:

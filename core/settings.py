@@ -121,6 +121,18 @@ class DetectSettings(_Section):
     )
 
 
+class GuardSettings(_Section):
+    """What keeps many series from alarming together by chance, or for one reason."""
+
+    false_buckets_per_thousand: float = Field(
+        5.0, gt=0, description="Buckets that may fire by chance, a day and for a thousand series."
+    )
+    platform_share: float = Field(
+        0.05, gt=0, le=1, description="If more of all series fire within an hour, it is one incident."
+    )
+    platform_series: int = Field(8, ge=2, description="Fewer series that fire together never are.")
+
+
 class DeadLetterSettings(_Section):
     """The built-in alert on dead letters."""
 
@@ -327,6 +339,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     models: ModelSettings = ModelSettings()
     detect: DetectSettings = DetectSettings()
+    guards: GuardSettings = GuardSettings()
     alerts: AlertSettings = AlertSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     retrain: RetrainSettings = RetrainSettings()

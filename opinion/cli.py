@@ -34,6 +34,7 @@ from opinion.commands import (
     model_card,
     models,
     outbox,
+    overlap,
     privacy,
     registry,
     replay,
@@ -90,6 +91,7 @@ models.app.command("card")(model_card.card)
 models.app.command("list")(registry.list_models)
 models.app.command("promote")(registry.promote_model)
 models.app.command("rollback")(registry.rollback_model)
+models.app.command("overlap")(overlap.overlap)
 models.app.command("behaviour")(behaviour.behaviour)
 models.app.command("base")(base.base)
 app.add_typer(models.app, name="models")

@@ -13,6 +13,7 @@ from alerts.detectors import DetectorOptions
 from alerts.evaluate import EvaluateOptions, Run, RunCutOff, evaluate
 from alerts.judging import ClockOptions
 from alerts.pipeline import Deliverer
+from alerts.platform_guard import GuardOptions
 from alerts.receivers import ReceiverOptions, notifiers, receivers
 from alerts.rule_entries import read_rules
 from alerts.rulebook import rulebook
@@ -163,9 +164,16 @@ def detect_job(settings: Settings, engine: Engine, kafka_bootstrap: str, clock: 
     raw_topic = settings.kafka.topic_prefix + topics.RAW
     options = EvaluateOptions(
         rules=DEFAULT_RULES,
-        clock=ClockOptions(detector_options(settings.detect), settings.detect.lateness, settings.detect.correction),
+        clock=ClockOptions(
+            detector_options(settings.detect),
+            settings.detect.lateness,
+            settings.detect.correction,
+            settings.guards.false_buckets_per_thousand,
+        ),
         receivers=receivers(receiver_options(settings, kafka_bootstrap)),
         console_url=settings.alerts.console_url,
+        platform=GuardOptions(settings.guards.platform_share, settings.guards.platform_series),
+        zone=settings.zone,
     )
     reader = OffsetReader(kafka_bootstrap, settings.group, raw_topic)
     return DetectJob(engine, reader, raw_topic, options, clock, rules_file)

@@ -645,3 +645,43 @@ receiver_state = Table(
     comment="How each receiver of notifications is doing: messages it may get now (tokens), failures in a row, "
     "until when it is left alone, its last error and last delivery.",
 )
+
+model_overlap = Table(
+    "model_overlap",
+    metadata,
+    Column("old_version", Text, primary_key=True),
+    Column("new_version", Text, primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("documents", Integer, nullable=False),
+    Column("negative_old", Integer, nullable=False),
+    Column("negative_new", Integer, nullable=False),
+    _time("scored_at", is_now=True),
+    comment="Documents that two models judged, in all (empty label) and by topic, source and lang: what translates "
+    "baselines when the one takes over from the other.",
+)
+
+model_switch = Table(
+    "model_switch",
+    metadata,
+    Column("clock", Text, primary_key=True),
+    Column("new_version", Text, primary_key=True),
+    _time("at"),
+    Column("old_version", Text, nullable=False),
+    Column("factor", REAL),
+    Column("basis", Text, nullable=False),
+    _time("updated_at", is_now=True),
+    CheckConstraint("basis IN ('overlap', 'estimate', 'unknown')", name="basis"),
+    Index(None, "at"),
+    comment="When the documents of a clock (all sources, or one) were first judged by another model, by "
+    "published_at, and what the detector made of it.",
+)
+
+incident_member = Table(
+    "incident_member",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
+    Column("member_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
+    Index(None, "member_id"),
+    comment="Which incidents are told as parts of another one, instead of by themselves.",
+)

@@ -14,6 +14,7 @@ from opinion.dead_letter_alarm import dead_letter_job
 from opinion.detection import deliver_job, detect_job
 from opinion.feeds import FEEDS_EVERY, FeedsJob
 from opinion.learning import learning_jobs
+from opinion.model_overlap import OverlapJob
 from opinion.retention import retention_job
 from opinion.scheduler import Job, Scheduler
 from opinion.search_index import search_index_job
@@ -24,7 +25,8 @@ from storage.engine import connect
 log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
-POOL_SIZE = 14  # the lease, one per job, and one for a query of the probes
+OVERLAP_EVERY = timedelta(seconds=30)
+POOL_SIZE = 15  # the lease, one per job, and one for a query of the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
@@ -35,6 +37,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("deliver", DELIVER_EVERY, deliver_job(settings, engine, kafka_bootstrap, clock)),
         Job("dead_letters", settings.detect.every, dead_letter_job(settings, engine, kafka_bootstrap, clock)),
         Job("sources", settings.source_health.every, source_job(settings, engine, kafka_bootstrap, clock)),
+        Job("overlap", OVERLAP_EVERY, OverlapJob(engine, settings.home)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
         Job("retention", settings.retention.every, retention_job(settings, engine, clock)),
         Job("search_index", settings.search.every, search_index_job(settings, engine, clock)),

@@ -107,3 +107,13 @@ def test_silences_need_every_matcher() -> None:
     silence = SilenceRow(1, {"topic": "sports", "source": "weibo"}, NOON, NOON, "me", "")
     assert is_silenced({"topic": "sports", "source": "weibo", "rule": "x"}, [silence])
     assert not is_silenced({"topic": "sports"}, [silence])
+
+
+def test_a_whole_with_two_parts_is_one_message() -> None:
+    """Two topics surge and everything with them: it speaks for both, though they share no document."""
+    three = [
+        incident(1, observed=80.0),
+        incident(2, {"topic": "automobile"}, score=9.0),
+        incident(3, {"topic": "sports"}),
+    ]
+    assert plan(three, of_1={"opened"}, of_2={"opened"}, of_3={"opened"}) == [("firing", [1, 2, 3])]
