@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,6 +18,9 @@ from alerts.rules import ALERT_NAME, DEAD_LETTER_ALERT, SOURCE_ALERT, SOURCE_OUT
 from core.records import AlertEvent, AlertStatus
 from core.taxonomy import TOPIC_NAMES_ZH
 from storage.incidents import IncidentRow
+
+if TYPE_CHECKING:
+    from alerts.digests import Digest
 
 MOST_TEXT_CHARS = 3500  # the shortest limit of the big chat services is about 4,000
 QUOTE_CHARS = 120
@@ -138,10 +141,12 @@ def alert_event(row: IncidentRow, status: AlertStatus, evidence: dict[str, Any],
 
 def webhook_body(message: Message, *, receiver: str, console_url: str) -> dict[str, Any]:
     """Alertmanager's webhook body, version 4 (prometheus.io/docs/alerting/latest/configuration/#webhook_config)."""
-    alerts = [_webhook_alert(row, message.status, console_url) for row in message.members]
-    common = dict(set.intersection(*(set(alert["labels"].items()) for alert in alerts)))
+    alerts = [_webhook_alert(row, _status(row, message), console_url) for row in message.members]
+    common = dict(set.intersection(*(set(alert["labels"].items()) for alert in alerts))) if alerts else {}
     group = {"alertname": common["alertname"]} if "alertname" in common else {}
+    digest = {"digest": digest_body(message.digest)} if message.digest else {}
     return {
+        **digest,
         "version": "4",
         "groupKey": "{}:" + json.dumps(group, sort_keys=True),
         "truncatedAlerts": 0,
@@ -153,6 +158,26 @@ def webhook_body(message: Message, *, receiver: str, console_url: str) -> dict[s
         "externalURL": console_url,
         "alerts": alerts,
     }
+
+
+def digest_body(digest: "Digest") -> dict[str, Any]:
+    """The figures of a digest; its incidents are the body's alerts."""
+    return {
+        "kind": digest.why,
+        "subscription": digest.subscription,
+        "since": digest.since.isoformat(),
+        "until": digest.until.isoformat(),
+        "began": dict(digest.began),
+        "ended": dict(digest.ended),
+        "stillOpen": len(digest.still_open),
+    }
+
+
+def _status(row: IncidentRow, message: Message) -> AlertStatus:
+    """In a digest each has its own."""
+    if message.digest is None:
+        return message.status
+    return "resolved" if row.state == "resolved" else "firing"
 
 
 def _webhook_alert(row: IncidentRow, status: AlertStatus, console_url: str) -> dict[str, Any]:

@@ -70,9 +70,9 @@ class _Part(BaseModel):
 class Quiet(_Part):
     """When messages are held back, to be told as one at the end."""
 
-    hours: Annotated[str, StringConstraints(strict=True, pattern=rf"^(?:{HOUR}-{HOUR})?$"), AfterValidator(_hours)] = (
-        Field("", description="Of every day, as `22:30-07:00`; empty: none.")
-    )
+    hours: Annotated[
+        str, StringConstraints(strict=True, pattern=rf"^(?:{HOUR}-{HOUR})?$"), AfterValidator(_hours)
+    ] = Field("", description="Of every day, as `22:30-07:00`; empty: none.")
     weekends: bool = Field(False, description="The whole of Saturday and Sunday, too.")
     zone: Annotated[str, StringConstraints(strict=True, max_length=100), AfterValidator(_zone)] = Field(
         "Asia/Shanghai", description="Whose hours and weekends these are; digests go by it, too."
@@ -93,9 +93,9 @@ class Digest(_Part):
     daily: Annotated[str, StringConstraints(strict=True, pattern=rf"^(?:{HOUR})?$")] = Field(
         "", description="Every day, as `09:00`; empty: none."
     )
-    weekly: Annotated[
-        str, StringConstraints(strict=True, pattern=rf"^(?:(?:{'|'.join(WEEKDAYS)}) {HOUR})?$")
-    ] = Field("", description="Once a week, as `mon 09:00`; empty: none.")
+    weekly: Annotated[str, StringConstraints(strict=True, pattern=rf"^(?:(?:{'|'.join(WEEKDAYS)}) {HOUR})?$")] = (
+        Field("", description="Once a week, as `mon 09:00`; empty: none.")
+    )
 
 
 class Definition(_Part):

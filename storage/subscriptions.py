@@ -60,6 +60,7 @@ def remove(connection: Connection, name: str) -> None:
     """
     if not connection.execute(delete(subscription).where(subscription.c.name == name)).rowcount:
         raise NotFoundError(f"no subscription {name!r}", remedy="opinion subscriptions list")
+    connection.execute(delete(digest).where(digest.c.subscription == name))
 
 
 def digested(connection: Connection) -> dict[tuple[str, str], datetime]:

@@ -26,7 +26,7 @@ class Telling:
 
     Attributes:
         status: what it was last told; None: nothing yet.
-        told_at: when.
+        first_told_at, told_at: when it first heard of it as firing, and when it last heard of it.
         told_score: the incident's `notified_score` then.
         news_at: since when there is something to tell for the first time.
         held_by: what keeps it back.
@@ -38,6 +38,7 @@ class Telling:
     channel: Channel
     receiver: str
     status: AlertStatus | None = None
+    first_told_at: datetime | None = None
     told_at: datetime | None = None
     told_score: float | None = None
     news_at: datetime | None = None
@@ -62,8 +63,10 @@ def of_incidents(connection: Connection, incident_ids: Sequence[int]) -> Known:
 
 def unfinished(connection: Connection) -> list[int]:
     """Incidents of which somebody has still to hear the beginning or the end."""
-    query = select(telling.c.incident_id.distinct()).where(
-        or_(telling.c.status == "firing", telling.c.news_at.is_not(None))
+    query = (
+        select(telling.c.incident_id)
+        .distinct()
+        .where(or_(telling.c.status == "firing", telling.c.news_at.is_not(None)))
     )
     return list(connection.scalars(query))
 

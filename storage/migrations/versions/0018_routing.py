@@ -51,6 +51,8 @@ def upgrade() -> None:
     op.add_column("incident", sa.Column("closed_at", sa.DateTime(timezone=True)))
     op.add_column("incident", sa.Column("closed_by", sa.Text()))
     op.add_column("incident", sa.Column("closed_score", sa.REAL()))
+    op.add_column("incident", sa.Column("opened_at", sa.DateTime(timezone=True)))
+    op.add_column("incident", sa.Column("over_at", sa.DateTime(timezone=True)))
     op.add_column("incident", sa.Column("state", sa.Text(), sa.Computed(STATE, persisted=True), nullable=False))
     op.add_column("silence", sa.Column("conditions", postgresql.ARRAY(sa.Text())))
     op.add_column(
@@ -73,6 +75,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("receiver", sa.Text(), nullable=False),
         sa.Column("status", sa.Text()),
+        sa.Column("first_told_at", sa.DateTime(timezone=True)),
         sa.Column("told_at", sa.DateTime(timezone=True)),
         sa.Column("told_score", sa.REAL()),
         sa.Column("news_at", sa.DateTime(timezone=True)),
@@ -142,7 +145,7 @@ def downgrade() -> None:
     )
     for column in ("conditions", "created_at", "expired_by"):
         op.drop_column("silence", column)
-    for column in ("state", "is_pending", "owner", "closed_at", "closed_by", "closed_score"):
+    for column in ("state", "is_pending", "owner", "closed_at", "closed_by", "closed_score", "opened_at", "over_at"):
         op.drop_column("incident", column)
 
 
