@@ -1,4 +1,4 @@
-"""Digests as text for people: Chinese, English, or side by side. Labels hold crawled text, so they are made harmless."""
+"""Digests as text for people: Chinese, English, or side by side. Crawled labels are made harmless."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

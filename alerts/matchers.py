@@ -1,4 +1,4 @@
-"""Matchers over labels, written as in Alertmanager: `topic="sports"`, `source!=a`, `source=~"weibo|news"`, `lang!~"en.*"`.
+"""Matchers over labels, as in Alertmanager: `topic="sports"`, `source!=a`, `source=~"weibo|news"`, `lang!~"en.*"`.
 
 A regular expression has to match the whole value. It is run by Rust's `regex` crate (through pydantic), whose time
 grows with the length of the text and not beyond: no pattern that a person writes can hold up the scheduler. A label

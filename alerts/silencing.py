@@ -1,4 +1,4 @@
-"""Silences, checked before they are stored, and which of them mutes an incident. Detection and the alert topic go on."""
+"""Silences, checked before they are stored, and which of them mutes an incident. Detection goes on."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ def labels_of(incident: IncidentRow) -> dict[str, str]:
 
 
 def muting(labels: Mapping[str, str], known: Sequence[SilenceRow]) -> SilenceRow | None:
-    """The first silence all of whose conditions hold; one that cannot be read (SQL may hold anything) mutes nothing."""
+    """The first silence all of whose conditions hold; one that cannot be read mutes nothing."""
     return next((one for one in known if _mutes(one, labels)), None)
 
 

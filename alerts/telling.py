@@ -96,7 +96,7 @@ def tell_people(
         opened: ids of those that began just now, even if they are over already.
     """
     people = [receiver for receiver in receivers if receiver.channel != "kafka"]
-    rows = _rows(connection, changed) if people else []
+    rows = related_rows(connection, changed) if people else []
     if not rows:
         return 0
     situation = Situation(
@@ -127,7 +127,7 @@ def in_force(connection: Connection) -> list[Subscription]:
     return found or [EVERYTHING]
 
 
-def _rows(connection: Connection, changed: Sequence[IncidentRow]) -> list[IncidentRow]:
+def related_rows(connection: Connection, changed: Sequence[IncidentRow]) -> list[IncidentRow]:
     """All that is open or has still to be told, and what may be related to it."""
     found = {row.id: row for row in (*incidents.firing(connection), *changed)}
     left = [number for number in tellings.unfinished(connection) if number not in found]

@@ -41,9 +41,7 @@ def _findable(word: str) -> str:
     return word
 
 
-_Text = Annotated[
-    str, StringConstraints(strict=True, strip_whitespace=True, min_length=1), AfterValidator(speakable)
-]
+_Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1), AfterValidator(speakable)]
 _Word = Annotated[_Text, Field(max_length=MAX_WORD_CHARS), AfterValidator(_findable)]
 _Words = Annotated[list[_Word], Field(max_length=MAX_WORDS)]
 _Names = Annotated[list[Annotated[_Text, Field(max_length=MAX_NAME_CHARS)]], Field(max_length=MAX_WORDS)]

@@ -37,13 +37,16 @@ from opinion.commands import (
     retrain,
     scheduler,
     search,
+    silences,
     sources,
+    subscriptions,
     tokens,
     up,
     watch,
     watch_backfill,
     watch_test,
     web,
+    who,
     worker,
 )
 
@@ -68,7 +71,12 @@ app.command("scheduler")(scheduler.scheduler)
 app.command("detect")(detect.detect)
 app.command("search")(search.search)
 app.command("replay")(replay.replay)
+alerts.app.command("silence")(silences.silence)
+alerts.app.command("silences")(silences.list_silences)
+alerts.app.command("unsilence")(silences.unsilence)
+alerts.app.command("who")(who.ask)
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(subscriptions.app, name="subscriptions")
 app.add_typer(sources.app, name="sources")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(db.app, name="db")

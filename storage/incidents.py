@@ -1,6 +1,6 @@
 """Incidents, their history and their evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,10 @@ from core.errors import NotFoundError
 from core.records import AlertStatus, IncidentState, Severity
 from storage.tables import copy_cluster, copy_text, document, evidence, incident, incident_event
 
+STATES: Mapping[AlertStatus, tuple[IncidentState, ...]] = {
+    "firing": ("firing", "acknowledged"),
+    "resolved": ("resolved",),
+}
 TOLD = "told"  # the event that says what people were last told
 LONGEST_WINDOW = timedelta(days=7)
 MOST_COMPARED = 5000  # documents that are looked at for examples; a story that is carried further may hide others
@@ -117,10 +121,18 @@ def detected_between(connection: Connection, start: datetime, end: datetime) -> 
     )
 
 
-def newest(connection: Connection, *, status: IncidentState | None = None, limit: int = 50) -> list[IncidentRow]:
-    """Incidents, newest first."""
+def newest(
+    connection: Connection,
+    *,
+    status: AlertStatus | None = None,
+    state: IncidentState | None = None,
+    limit: int = 50,
+) -> list[IncidentRow]:
+    """Incidents, newest first; `status` firing takes acknowledged ones, too, and none that is pending."""
     query = _select().order_by(None).order_by(incident.c.starts_at.desc(), incident.c.id.desc()).limit(limit)
-    return _rows(connection, query.where(incident.c.state == status) if status else query)
+    if status is not None:
+        query = query.where(incident.c.state.in_(STATES[status]))
+    return _rows(connection, query if state is None else query.where(incident.c.state == state))
 
 
 def one(connection: Connection, incident_id: int) -> IncidentRow:

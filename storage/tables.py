@@ -324,8 +324,8 @@ notification = Table(
     CheckConstraint("status IN ('pending', 'delivered', 'dead')", name="status"),
     Index(None, "next_attempt_at", postgresql_where=text("status = 'pending'")),
     Index(None, "incident_id", "receiver", "number", postgresql_where=text("status = 'pending'")),
-    comment="The outbox: one row per message and receiver, numbered in the order in which they were made; a digest is "
-    "of no incident.",
+    comment="The outbox: one row per message and receiver, numbered in the order in which they were made; a digest "
+    "is of no incident.",
 )
 
 human_label = Table(
