@@ -21,7 +21,7 @@ CALM = timedelta(hours=1)  # so long calm ends an episode
 MIN_CALM_BUCKETS = 2
 SAME_EPISODE = timedelta(hours=24)  # a series that fires again so soon after it began has not found a new reason
 ESCALATION = 1.0  # ten times rarer than what people were told
-HOLDS_AT_ONCE = 8.0  # more negatives than expected; with fewer a surge has to fire again within an hour of calm
+HOLDS_AT_ONCE = 8.0  # more negatives than expected; with fewer it has to fire again: docs/why/detection.md
 SAME_SCORE = 2e-7  # SQL keeps REALs; any larger difference is written, so that figures follow the counts
 
 Transition = Literal["pending", "opened", "escalated", "updated", "resolved", "reopened", "lapsed"]

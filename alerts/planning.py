@@ -100,6 +100,7 @@ class _Planner:
         self._inhibiting = [row for row in self._audible if may_inhibit(row)]
         self._heard = [row for row in self._audible if self._told[row.id].status is not None]
         self._told_now: set[int] = set()  # as firing
+        self._soonest = min((one.remind for one in situation.subscriptions if one.remind), default=REMIND)
         self._plan = Plan()
 
     def _telling(self, row: IncidentRow) -> Telling:
@@ -129,6 +130,8 @@ class _Planner:
     def _due(self, row: IncidentRow) -> _Due | None:
         """What can be told now; what cannot is kept with the reason."""
         told = self._told[row.id]
+        if self._has_no_news(row, told):
+            return None
         goes_on = told.status is not None
         answer = reach(
             self._receiver,
@@ -161,6 +164,15 @@ class _Planner:
         if need == "new" and why_needless(row, self._inhibiting, self._heard) is not None:
             return None
         return _Due(row, told, need, answer)
+
+    def _has_no_news(self, row: IncidentRow, told: Telling) -> bool:
+        """What goes for nearly all that is open, told from the rest before any subscription is asked."""
+        if told.status is None or told.held_by is not None or told.told_at is None or told.told_score is None:
+            return False
+        if row.state == "resolved":
+            return told.status == "resolved"
+        is_too_early = self._at.now - told.told_at < self._soonest
+        return row.notified_score <= told.told_score and (row.acknowledged_at is not None or is_too_early)
 
     def _hold(self, told: Telling, by: Literal["quiet", "silence"], *, is_first: bool) -> None:
         self._keep(replace(told, held_by=by, news_at=(told.news_at or self._at.now) if is_first else told.news_at))

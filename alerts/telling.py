@@ -132,11 +132,22 @@ def related_rows(connection: Connection, changed: Sequence[IncidentRow]) -> list
     found = {row.id: row for row in (*incidents.firing(connection), *changed)}
     left = [number for number in tellings.unfinished(connection) if number not in found]
     found |= {row.id: row for row in incidents.by_ids(connection, left)}
-    if not found:
-        return []
-    start = min(row.detected_at for row in found.values()) - 2 * TOGETHER
-    end = max(row.detected_at for row in found.values()) + 2 * TOGETHER
-    return list(({row.id: row for row in incidents.detected_between(connection, start, end)} | found).values())
+    near: dict[int, IncidentRow] = {}
+    for start, end in stretches([row.detected_at for row in found.values()]):
+        near |= {row.id: row for row in incidents.detected_between(connection, start, end)}
+    return list((near | found).values())
+
+
+def stretches(moments: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """The times around these in which related incidents were detected; one that has fired for weeks adds its own
+    hours, and not the weeks."""
+    joined: list[tuple[datetime, datetime]] = []
+    for at in sorted(moments):
+        if joined and at - TOGETHER <= joined[-1][1]:
+            joined[-1] = joined[-1][0], at + TOGETHER
+        else:
+            joined.append((at - TOGETHER, at + TOGETHER))
+    return joined
 
 
 def _note(connection: Connection, planned: Sequence[tuple[Receiver, Message]], actor: str) -> None:

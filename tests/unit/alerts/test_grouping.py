@@ -7,6 +7,7 @@ from typing import Any
 from alerts import planning
 from alerts.planning import Situation
 from alerts.subscriptions import EVERYTHING, subscription_of
+from alerts.telling import stretches
 from storage.incidents import IncidentRow
 from storage.notifications import Channel
 from storage.tellings import Telling
@@ -152,3 +153,10 @@ def test_hundreds_of_incidents_at_once_are_planned_in_time() -> None:
     made = planning.plan(*KEY, Situation(many, {}, [EVERYTHING], [], range(400), NOON))
     assert len(made.messages) == 400
     assert time.process_time() - started < 20
+
+
+def test_neighbours_are_looked_for_around_each_incident() -> None:
+    """One that has fired for weeks adds two hours to what is read, and not the weeks."""
+    weeks = NOON - timedelta(days=30)
+    hour = timedelta(hours=1)
+    assert stretches([NOON, weeks, NOON + hour]) == [(weeks - hour, weeks + hour), (NOON - hour, NOON + 2 * hour)]
