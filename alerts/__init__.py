@@ -6,5 +6,6 @@ Out: `incident`, `incident_event`, `evidence` and the outbox `notification`, wri
 
 The same documents give the same incidents, whatever the order of arrival within the lateness, the number of
 workers or the schedule of runs. `detectors`, `baselines`, `tails`, `volume`, `timeline`, `lifecycle`, `watermark`,
-`rules`, `grouping`, `routing`, `planning`, `quiet_hours`, `digests` and `dry_run` are pure. May import `storage` and `core`.
+`rules`, `grouping`, `routing`, `planning`, `quiet_hours`, `digests` and `dry_run` are pure. May import `storage` and
+`core`.
 """
