@@ -183,6 +183,7 @@ def _known(row: IncidentRow) -> KnownIncident:
         row.status,
         row.score,
         row.notified_score,
+        row.is_pending,
     )
 
 
@@ -203,7 +204,7 @@ def _apply(
     if episode is None:
         incident_id = _existing(decision)
         incidents.end(connection, incident_id)
-    elif transition == "opened":
+    elif decision.incident_id is None and transition in ("opened", "pending"):
         columns = _figures(series, episode, minutes, campaign) | {
             "status": "firing",
             "notified_score": episode.score,
@@ -218,14 +219,14 @@ def _apply(
     else:
         incident_id = decision.incident_id or opened[episode.detected_at]
         columns = _figures(series, episode, minutes, campaign)
-        if transition == "escalated":
+        if transition in ("opened", "pending", "escalated"):
             columns["notified_score"] = episode.score
-        if transition == "resolved":
+        if transition in ("resolved", "lapsed"):
             columns["status"] = "resolved"
-        elif transition == "reopened":
+        elif transition in ("opened", "pending", "reopened"):
             columns["status"] = "firing"
         incidents.change(connection, incident_id, **columns)
-    if episode and transition in ("opened", "escalated"):
+    if episode and transition in ("pending", "opened", "escalated"):
         body = _evidence(connection, series, episode)
         incidents.freeze_evidence(connection, incident_id, body | (campaign.evidence() if campaign else {}))
     if transition != "updated":
@@ -257,6 +258,7 @@ def _figures(
         "detected_at": episode.detected_at,
         "last_fired_at": episode.last_fired_at,
         "ends_at": episode.ends_at,
+        "is_pending": episode.is_pending,
         "observed": episode.observed,
         "expected": episode.expected,
         "score": episode.score,

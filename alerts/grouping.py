@@ -1,4 +1,4 @@
-"""One surge, one message: which incident changes people hear of, and together with which others. Pure.
+"""One surge, one message: which incidents belong together, and which need no message of their own. Pure.
 
 The overall series, a topic and a source all surge from the same documents. Incidents are related when they were
 detected within `TOGETHER` of each other and could be about the same documents (no label says otherwise). An
@@ -6,29 +6,66 @@ incident that opens beside a related one of at least the same severity that was 
 the end is told once, when the last related one has ended. Machines on the alert topic get every change.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
 
-from alerts.lifecycle import Transition
+from alerts.matchers import Matcher, all_match, matcher
 from alerts.rollup import NOT_IDENTITY, RANK, identity, speaker
 from core.records import AlertStatus
-from storage.incidents import IncidentRow, SilenceRow
+from storage.incidents import IncidentRow
+
+if TYPE_CHECKING:
+    from alerts.digests import Digest
 
 TOGETHER = timedelta(hours=1)
+
+Kind = Literal["new", "grew", "reminder", "escalation", "over", "held", "daily", "weekly"]
+"""`new` and `grew` are told as they happen; `held` is what quiet hours kept back, as one message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one receiver is told at once; `members` lead with the most specific, strongest incident."""
+    """What one receiver is told at once; `members` lead with the most specific, strongest incident.
+
+    Attributes:
+        thread: the same for everything this receiver hears of one incident.
+        key: tells this message from any other to the same receiver; delivery ids are made of it.
+        language: None: the receiver's own.
+        digest: what a digest says; then there may be no members.
+    """
 
     status: AlertStatus
     members: list[IncidentRow]
+    kind: Kind = "new"
+    thread: str = ""
+    key: str = ""
+    language: Literal["zh", "en"] | None = None
+    digest: "Digest | None" = None
 
 
-def is_silenced(labels: Mapping[str, str], silences: Sequence[SilenceRow]) -> bool:
-    """Whether any silence's matchers all equal the labels."""
-    return any(all(labels.get(name) == value for name, value in s.matchers.items()) for s in silences)
+@dataclass(frozen=True, slots=True)
+class Inhibition:
+    """While an incident of `source` fires, nobody hears of new ones of `target` with the same `equal` labels."""
+
+    source: tuple[Matcher, ...]
+    target: tuple[Matcher, ...]
+    equal: tuple[str, ...] = ()
+
+    def inhibits(self, source: IncidentRow, target: IncidentRow) -> bool:
+        """Whether `source` keeps `target` quiet."""
+        return (
+            source.id != target.id
+            and all_match(self.source, source.labels)
+            and all_match(self.target, target.labels)
+            and all(source.labels.get(name) == target.labels.get(name) for name in self.equal)
+        )
+
+
+INHIBITIONS: tuple[Inhibition, ...] = (
+    Inhibition((matcher("alertname=SourceOutage"),), (matcher("alertname=SourceSilence"),)),
+)
 
 
 def are_related(one: IncidentRow, other: IncidentRow) -> bool:
@@ -41,63 +78,70 @@ def are_related(one: IncidentRow, other: IncidentRow) -> bool:
     return all(one.labels[name] == other.labels[name] for name in shared)
 
 
-def plan_messages(incidents: Sequence[IncidentRow], changes: Mapping[int, set[Transition]]) -> list[Message]:
-    """The messages for people after one run.
-
-    Args:
-        incidents: as they stand after the run; the changed ones and all that may be related, none silenced.
-        changes: by incident id, what happened to it in this run.
-    """
-    loud = [i for i in incidents if _is_loud(i, incidents, changes.get(i.id, set()))]
-    messages = [Message("firing", members) for members in _cluster(loud, incidents, changes)]
-    told_now = {member.id for message in messages for member in message.members}
-    over = [
-        i
-        for i in incidents
-        if i.status == "resolved"
-        and (i.told == "firing" or i.id in told_now)
-        and not any(o.status == "firing" and are_related(i, o) for o in incidents)
-    ]
-    messages += [Message("resolved", members) for members in _cluster(over, over, {})]
-    return messages
-
-
-def _is_loud(incident: IncidentRow, incidents: Sequence[IncidentRow], transitions: set[Transition]) -> bool:
-    if "escalated" in transitions:
-        return True
-    if "opened" not in transitions:
-        return False
-    return not any(
-        other.id != incident.id
-        and other.told is not None
-        and are_related(incident, other)
-        and RANK[other.severity] >= RANK[incident.severity]
-        for other in incidents
+def may_inhibit(incident: IncidentRow) -> bool:
+    """Whether it keeps others quiet while it fires."""
+    return incident.state in ("firing", "acknowledged") and any(
+        all_match(one.source, incident.labels) for one in INHIBITIONS
     )
 
 
-def _cluster(
-    leads: Sequence[IncidentRow], incidents: Sequence[IncidentRow], changes: Mapping[int, set[Transition]]
+def why_needless(
+    incident: IncidentRow, inhibiting: Sequence[IncidentRow], heard: Sequence[IncidentRow]
+) -> str | None:
+    """Why a message about a new incident is not needed; None: it is.
+
+    Args:
+        inhibiting: those that `may_inhibit`.
+        heard: those that the receiver has been told of.
+    """
+    for other in inhibiting:
+        if any(one.inhibits(other, incident) for one in INHIBITIONS):
+            return f"incident {other.id} ({other.labels.get('alertname', '')}) explains it"
+    for other in heard:
+        if (
+            other.id != incident.id
+            and are_related(incident, other)
+            and RANK[other.severity] >= RANK[incident.severity]
+        ):
+            return f"it joins incident {other.id}, which was told"
+    return None
+
+
+def same_group(labels: Sequence[str]) -> Callable[[IncidentRow, IncidentRow], bool]:
+    """Whether two incidents come as one message: related ones, and those with the same values of these labels."""
+
+    def belong(one: IncidentRow, other: IncidentRow) -> bool:
+        if are_related(one, other):
+            return True
+        return bool(labels) and _values(one.labels, labels) == _values(other.labels, labels)
+
+    return belong
+
+
+def _values(labels: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    return [labels.get(name, "") for name in names]
+
+
+def clusters(
+    leads: Sequence[IncidentRow],
+    others: Sequence[IncidentRow] = (),
+    belong: Callable[[IncidentRow, IncidentRow], bool] = are_related,
 ) -> list[list[IncidentRow]]:
-    """Each lead with what is related to it and also changed; nobody appears twice.
+    """Each lead with what belongs to it, leads and others; nobody appears twice.
 
     The most general begin, so that parts of one whole come together; who speaks for them, `alerts.rollup` says.
     """
-    left = sorted(leads, key=lambda i: (-len(identity(i.labels)), importance(i)), reverse=True)
+    left = sorted({one.id: one for one in (*leads, *others)}.values(), key=importance, reverse=True)
     taken: set[int] = set()
-    clusters = []
-    for lead in left:
+    found = []
+    for lead in sorted(leads, key=lambda one: (-len(identity(one.labels)), importance(one)), reverse=True):
         if lead.id in taken:
             continue
-        members = [
-            i
-            for i in sorted(incidents, key=importance, reverse=True)
-            if i.id not in taken and (i.id == lead.id or (are_related(lead, i) and (i in left or i.id in changes)))
-        ]
-        taken.update(member.id for member in members)
+        members = [one for one in left if one.id not in taken and (one.id == lead.id or belong(lead, one))]
+        taken.update(one.id for one in members)
         first = speaker(members)
-        clusters.append([first, *(m for m in members if m.id != first.id)])
-    return sorted(clusters, key=lambda members: importance(members[0]), reverse=True)
+        found.append([first, *(one for one in members if one.id != first.id)])
+    return sorted(found, key=lambda members: importance(members[0]), reverse=True)
 
 
 def importance(incident: IncidentRow) -> tuple[int, int, float]:

@@ -94,9 +94,12 @@ class _Series:
 
     def adjust(self, guards: ClockGuards) -> None:
         """Expect what the models of the time find, and as much more as the alert budget asks for."""
+        factors = guards.factors(self.rule.labels(self.key))
+        if self.rule.counted == "total":
+            factors = [1.0] * len(factors)  # no model decides how many documents there are
         for timeline in (self.timeline, self.campaign):
             if timeline is not None:
-                timeline.adjust(guards.factors(self.rule.labels(self.key)), guards.extra)
+                timeline.adjust(factors, guards.extra)
 
     def advance(self, at: datetime, counts: "_Counts", guards: ClockGuards, *, is_after_gap: bool) -> None:
         """Judge and learn one bucket."""

@@ -21,9 +21,11 @@ CALM = timedelta(hours=1)  # so long calm ends an episode
 MIN_CALM_BUCKETS = 2
 SAME_EPISODE = timedelta(hours=24)  # a series that fires again so soon after it began has not found a new reason
 ESCALATION = 1.0  # ten times rarer than what people were told
+HOLDS_AT_ONCE = 8.0  # more negatives than expected; with fewer it has to fire again: docs/why/detection.md
 SAME_SCORE = 2e-7  # SQL keeps REALs; any larger difference is written, so that figures follow the counts
 
-Transition = Literal["opened", "escalated", "updated", "resolved", "reopened"]
+Transition = Literal["pending", "opened", "escalated", "updated", "resolved", "reopened", "lapsed"]
+"""`pending` and `lapsed` are the beginning and the end of what does not hold (yet); nobody is told of them."""
 
 
 class Episode(msgspec.Struct, frozen=True):
@@ -34,6 +36,8 @@ class Episode(msgspec.Struct, frozen=True):
         detected_at: end of the first firing bucket.
         last_fired_at: end of the newest firing bucket.
         ends_at: end of its last bucket that was not calm; None while it goes on.
+        is_pending: it does not hold yet: a few negatives fired once.
+        held_at: end of the bucket from which on it held.
     """
 
     starts_at: datetime
@@ -49,6 +53,8 @@ class Episode(msgspec.Struct, frozen=True):
     window_seconds: float
     calm_buckets: int = 0
     ends_at: datetime | None = None
+    is_pending: bool = False
+    held_at: datetime | None = None
 
     @property
     def status(self) -> AlertStatus:
@@ -89,7 +95,13 @@ def fold(episode: Episode | None, verdict: Verdict, bucket: timedelta) -> Episod
     if not verdict.is_firing:
         return stirred
     fired = replace(stirred, last_fired_at=end)
+    if episode.is_pending and (_holds_at_once(verdict) or end - episode.last_fired_at <= max(CALM, 2 * bucket)):
+        fired = replace(fired, is_pending=False, held_at=end)
     return _peak(fired, verdict, end) if verdict.score > episode.score else fired
+
+
+def _holds_at_once(verdict: Verdict) -> bool:
+    return verdict.observed - verdict.expected >= HOLDS_AT_ONCE
 
 
 def _begin(verdict: Verdict, end: datetime) -> Episode:
@@ -105,6 +117,8 @@ def _begin(verdict: Verdict, end: datetime) -> Episode:
         expected_share=verdict.expected_share,
         window_ends_at=end,
         window_seconds=verdict.window.total_seconds(),
+        is_pending=not _holds_at_once(verdict),
+        held_at=end if _holds_at_once(verdict) else None,
     )
 
 
@@ -133,6 +147,7 @@ class KnownIncident:
     status: AlertStatus
     score: float
     notified_score: float
+    is_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,16 +176,29 @@ def reconcile(
     for episode in episodes:
         match = _match(episode, unmatched, slack, is_last=episode is episodes[-1])
         if match is None:
-            decisions.append(Decision("opened", "count and share rose above what is usual", episode, None))
+            decisions.append(_beginning(episode, None))
             if episode.ends_at is not None:
-                decisions.append(Decision("resolved", "calm again when it was found", episode, None))
+                decisions.append(_end(episode, None, "calm again when it was found"))
             continue
         unmatched.remove(match)
         decisions.extend(_changes(episode, match))
     for incident in unmatched:
         if incident.status == "firing" and judged_to - incident.last_fired_at >= CALM:
-            decisions.append(Decision("resolved", "late data no longer support it", None, incident.id))
+            transition: Transition = "lapsed" if incident.is_pending else "resolved"
+            decisions.append(Decision(transition, "late data no longer support it", None, incident.id))
     return decisions
+
+
+def _beginning(episode: Episode, incident_id: int | None) -> Decision:
+    if episode.is_pending:
+        return Decision("pending", "a few negatives more than usual, once", episode, incident_id)
+    return Decision("opened", "count and share rose above what is usual", episode, incident_id)
+
+
+def _end(episode: Episode, incident_id: int | None, reason: str) -> Decision:
+    if episode.is_pending:
+        return Decision("lapsed", "it did not fire again", episode, incident_id)
+    return Decision("resolved", reason, episode, incident_id)
 
 
 def _match(episode: Episode, known: list[KnownIncident], slack: timedelta, *, is_last: bool) -> KnownIncident | None:
@@ -183,6 +211,10 @@ def _match(episode: Episode, known: list[KnownIncident], slack: timedelta, *, is
 
 
 def _changes(episode: Episode, incident: KnownIncident) -> list[Decision]:
+    if incident.is_pending:
+        return _changes_of_pending(episode, incident)
+    if episode.is_pending:  # late data took away why it held; what was told is not taken back
+        episode = replace(episode, is_pending=False)
     decisions = []
     # A flare-up may begin and end between two runs: a backlog is judged in few of them.
     flared_up = incident.ends_at is not None and episode.last_fired_at > incident.ends_at
@@ -195,6 +227,18 @@ def _changes(episode: Episode, incident: KnownIncident) -> list[Decision]:
         decisions.append(Decision("updated", "goes on", episode, incident.id))
     if episode.status == "resolved" and (incident.status == "firing" or is_reopened):
         decisions.append(Decision("resolved", "calm for an hour", episode, incident.id))
+    return decisions
+
+
+def _changes_of_pending(episode: Episode, incident: KnownIncident) -> list[Decision]:
+    """Of an incident that nobody was told of: it holds now, or goes on waiting, or lapses."""
+    decisions = []
+    if not episode.is_pending or (incident.status == "resolved" and episode.status == "firing"):
+        decisions.append(_beginning(episode, incident.id))
+    elif not isclose(episode.score, incident.score, rel_tol=SAME_SCORE) or _times(episode) != _times(incident):
+        decisions.append(Decision("updated", "goes on", episode, incident.id))
+    if episode.status == "resolved" and (incident.status == "firing" or not episode.is_pending):
+        decisions.append(_end(episode, incident.id, "calm for an hour"))
     return decisions
 
 

@@ -32,6 +32,8 @@ def audible(connection: Connection, rows: Sequence[IncidentRow], changed: Collec
 
 def attached(connection: Connection, message: Message) -> Message:
     """The message with its members: those of a platform-wide surge are attached, the others are noted."""
+    if message.digest is not None:
+        return message
     lead = message.members[0]
     if lead.rule != RULE:
         incident_members.add(connection, lead.id, [row.id for row in message.members])

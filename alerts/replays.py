@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
+
 from alerts.detectors import DetectorOptions
 from alerts.lifecycle import Episode
 from alerts.rules import ALERT_NAME
@@ -50,9 +52,12 @@ def replay(counts: Counts, group_by: str | None, options: DetectorOptions) -> li
             negatives, total = groups.get(group, (0, 0))
             timeline.advance(at, negatives, total, is_after_gap=is_after_gap)
     found = [
-        ReplayedIncident(_labels(group_by, group), episode)
+        ReplayedIncident(
+            _labels(group_by, group), replace(episode, detected_at=episode.held_at or episode.detected_at)
+        )
         for group, timeline in series.items()
         for episode in timeline.episodes
+        if not episode.is_pending  # nobody would have been told
     ]
     return sorted(found, key=lambda one: (one.episode.starts_at, sorted(one.labels.items())))
 

@@ -1,5 +1,6 @@
-"""What receivers are told of changed incidents, into the outbox; whoever judged them."""
+"""What receivers are told of incidents, into the outbox; whoever judged them, and whenever it is time."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,14 +9,19 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts import membership, messages
-from alerts.grouping import TOGETHER, Message, is_silenced, plan_messages
+from alerts.grouping import TOGETHER, Message
 from alerts.lifecycle import Transition
+from alerts.planning import Situation, plan
+from alerts.rendering import renderers
 from alerts.rendering.contract import Language, RenderOptions
-from alerts.rendering.renderers import render
+from alerts.subscriptions import EVERYTHING, Subscription, usable
+from core.logs import get_logger
 from core.records import AlertStatus
-from storage import incidents, notifications
+from storage import incidents, notifications, silences, subscriptions, tellings
 from storage.incidents import IncidentRow
 from storage.notifications import Channel, NotificationRow
+
+log = get_logger(__name__)
 
 TOLD_TRANSITIONS: dict[Transition, AlertStatus] = {
     "opened": "firing",
@@ -52,6 +58,8 @@ def tell(
 ) -> None:
     """Fill the outbox, in the transaction of the changes: each for the alert topic, messages for people.
 
+    The caller holds `storage.detector_states.lock`.
+
     Args:
         changes: by incident id, what happened to it in this run.
         actor: who judged; stands in the incident's history.
@@ -61,36 +69,108 @@ def tell(
     loud = {i: transitions for i, transitions in loud.items() if transitions}
     if not loud:
         return
-    rows = _with_neighbours(connection, loud)
+    began = [i for i, transitions in loud.items() if transitions & {"opened", "reopened"}]
+    over = [i for i, transitions in loud.items() if "resolved" in transitions]
+    incidents.note_times(connection, began, over, now)
+    rows = incidents.by_ids(connection, list(loud))
     bodies = incidents.newest_evidence(connection, [row.id for row in rows])
-    outbox: list[NotificationRow] = []
-    for receiver in receivers:
-        if receiver.channel == "kafka":
-            outbox += [
-                _event(row, transition, bodies.get(row.id, {}), receiver)
-                for row in rows
-                for transition in TOLD_TRANSITIONS
-                if transition in loud.get(row.id, ())
-            ]
-    silences = incidents.active_silences(connection, now)
-    audible = [row for row in membership.audible(connection, rows, loud) if not is_silenced(row.labels, silences)]
-    for planned in plan_messages(audible, {row.id: set(changes.get(row.id, {})) for row in audible}):
-        message = membership.attached(connection, planned)
-        outbox += [
-            _message(message, bodies, receiver, console_url) for receiver in receivers if receiver.channel != "kafka"
-        ]
-        for member in planned.members:
-            incidents.add_event(connection, member.id, incidents.TOLD, actor=actor, detail={"status": message.status})
+    outbox = [
+        _event(row, transition, bodies.get(row.id, {}), receiver)
+        for receiver in receivers
+        if receiver.channel == "kafka"
+        for row in rows
+        for transition in TOLD_TRANSITIONS
+        if transition in loud[row.id]
+    ]
     notifications.enqueue(connection, outbox, due_at=now)
+    opened = [i for i, transitions in loud.items() if "opened" in transitions]
+    tell_people(connection, receivers, console_url=console_url, actor=actor, now=now, changed=rows, opened=opened)
 
 
-def _with_neighbours(connection: Connection, loud: Mapping[int, set[Transition]]) -> list[IncidentRow]:
-    """The changed incidents as they now stand, and those that may be related to them."""
-    changed = incidents.by_ids(connection, list(loud))
-    start = min(row.detected_at for row in changed) - 2 * TOGETHER
-    end = max(row.detected_at for row in changed) + 2 * TOGETHER
-    near = {row.id: row for row in incidents.detected_between(connection, start, end)}
-    return list((near | {row.id: row for row in changed}).values())
+def tell_people(
+    connection: Connection,
+    receivers: Sequence[Receiver],
+    *,
+    console_url: str,
+    actor: str,
+    now: datetime,
+    changed: Sequence[IncidentRow] = (),
+    opened: Collection[int] = (),
+) -> int:
+    """Put into the outbox whatever people have to hear by now; how many messages that is.
+
+    The caller holds `storage.detector_states.lock`.
+
+    Args:
+        changed: incidents that this run has changed.
+        opened: ids of those that began just now, even if they are over already.
+    """
+    people = [receiver for receiver in receivers if receiver.channel != "kafka"]
+    rows = related_rows(connection, changed) if people else []
+    rows = membership.audible(connection, rows, [row.id for row in changed])
+    if not rows:
+        return 0
+    situation = Situation(
+        rows=rows,
+        known=tellings.of_incidents(connection, [row.id for row in rows]),
+        subscriptions=in_force(connection),
+        silences=silences.active(connection, now),
+        opened=opened,
+        now=now,
+    )
+    plans = [(receiver, plan(receiver.channel, receiver.name, situation)) for receiver in people]
+    planned = [(receiver, message) for receiver, made in plans for message in made.messages]
+    bodies = incidents.newest_evidence(connection, [m.id for _, message in planned for m in message.members])
+    whole = [(receiver, membership.attached(connection, message)) for receiver, message in planned]
+    notifications.enqueue(
+        connection, [render(message, bodies, receiver, console_url) for receiver, message in whole], due_at=now
+    )
+    tellings.save(connection, [telling for _, made in plans for telling in made.tellings.values()])
+    _note(connection, planned, actor)
+    return len(planned)
+
+
+def in_force(connection: Connection) -> list[Subscription]:
+    """The subscriptions that hold: people's, or everything for everybody while there is none that can be used."""
+    stored = subscriptions.known(connection)
+    found, wrong = usable([(one.name, one.definition) for one in stored])
+    for name, why in wrong.items():
+        log.warning("subscription_not_usable", subscription=name, reason=why)
+    return found or [EVERYTHING]
+
+
+def related_rows(connection: Connection, changed: Sequence[IncidentRow]) -> list[IncidentRow]:
+    """All that is open or has still to be told, and what may be related to it."""
+    found = {row.id: row for row in (*incidents.firing(connection), *changed)}
+    left = [number for number in tellings.unfinished(connection) if number not in found]
+    found |= {row.id: row for row in incidents.by_ids(connection, left)}
+    near: dict[int, IncidentRow] = {}
+    for start, end in stretches([row.detected_at for row in found.values()]):
+        near |= {row.id: row for row in incidents.detected_between(connection, start, end)}
+    return list((near | found).values())
+
+
+def stretches(moments: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """The times around these in which related incidents were detected; one that has fired for weeks adds its own
+    hours, and not the weeks."""
+    joined: list[tuple[datetime, datetime]] = []
+    for at in sorted(moments):
+        if joined and at - TOGETHER <= joined[-1][1]:
+            joined[-1] = joined[-1][0], at + TOGETHER
+        else:
+            joined.append((at - TOGETHER, at + TOGETHER))
+    return joined
+
+
+def _note(connection: Connection, planned: Sequence[tuple[Receiver, Message]], actor: str) -> None:
+    """A line in the history of every incident that somebody was told of."""
+    told: defaultdict[tuple[int, AlertStatus, str], list[str]] = defaultdict(list)
+    for receiver, message in planned:
+        for member in message.members:
+            told[member.id, message.status, message.kind].append(receiver.name)
+    for (number, status, kind), names in told.items():
+        detail = {"status": status, "kind": kind, "receivers": names}
+        incidents.add_event(connection, number, incidents.TOLD, actor=actor, detail=detail)
 
 
 def _event(row: IncidentRow, transition: Transition, body: dict[str, Any], receiver: Receiver) -> NotificationRow:
@@ -101,13 +181,12 @@ def _event(row: IncidentRow, transition: Transition, body: dict[str, Any], recei
     return NotificationRow(delivery, row.id, receiver.channel, receiver.name, event)
 
 
-def _message(
+def render(
     message: Message, bodies: Mapping[int, dict[str, Any]], receiver: Receiver, console_url: str
 ) -> NotificationRow:
-    lead = message.members[0]
-    delivery = messages.delivery_id(
-        lead.fingerprint, lead.detected_at, message.status, lead.notified_score, lead.last_fired_at, receiver.name
-    )
-    options = RenderOptions(receiver.name, console_url, receiver.language, receiver.link_only)
-    payload = render(receiver.channel, message, bodies, options)
-    return NotificationRow(delivery, lead.id, receiver.channel, receiver.name, payload)
+    delivery = messages.delivery_id(message.key, receiver.channel, receiver.name)
+    language = message.language or receiver.language
+    options = RenderOptions(receiver.name, console_url, language, receiver.link_only)
+    payload = renderers.render(receiver.channel, message, bodies, options)
+    number = message.members[0].id if message.members and message.digest is None else None
+    return NotificationRow(delivery, number, receiver.channel, receiver.name, payload)

@@ -13,6 +13,7 @@ from core.taxonomy import Head, Sentiment
 Kind = Literal["news", "comment", "post"]
 Severity = Literal["info", "warning", "critical"]
 AlertStatus = Literal["firing", "resolved"]
+IncidentState = Literal["pending", "firing", "acknowledged", "resolved"]
 
 
 class Metrics(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -28,7 +28,8 @@ MAX_WORDS: Final = 1000  # of one field
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def _speakable(text: str) -> str:
+def speakable(text: str) -> str:
+    """The text, if it has no control characters; raises ValueError."""
     if _CONTROL.search(text):
         raise ValueError("control characters and line breaks are not taken")
     return text
@@ -40,9 +41,7 @@ def _findable(word: str) -> str:
     return word
 
 
-_Text = Annotated[
-    str, StringConstraints(strict=True, strip_whitespace=True, min_length=1), AfterValidator(_speakable)
-]
+_Text = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1), AfterValidator(speakable)]
 _Word = Annotated[_Text, Field(max_length=MAX_WORD_CHARS), AfterValidator(_findable)]
 _Words = Annotated[list[_Word], Field(max_length=MAX_WORDS)]
 _Names = Annotated[list[Annotated[_Text, Field(max_length=MAX_NAME_CHARS)]], Field(max_length=MAX_WORDS)]
@@ -56,7 +55,7 @@ class Definition(BaseModel):
     any: _Words = Field(default_factory=list, description="One of these has to occur.")
     must: _Words = Field(default_factory=list, description="All of these have to occur.")
     exclude: _Words = Field(default_factory=list, description="None of these may stand by itself.")
-    query: Annotated[str, StringConstraints(strict=True, strip_whitespace=True), AfterValidator(_speakable)] = Field(
+    query: Annotated[str, StringConstraints(strict=True, strip_whitespace=True), AfterValidator(speakable)] = Field(
         "", description="AND OR NOT, parentheses, phrases; 与 或 非 too."
     )
     sources: _Names = Field(default_factory=list, description="Only documents from these.")

@@ -43,13 +43,16 @@ from opinion.commands import (
     rules_test,
     scheduler,
     search,
+    silences,
     sources,
+    subscriptions,
     tokens,
     up,
     watch,
     watch_backfill,
     watch_test,
     web,
+    who,
     worker,
 )
 
@@ -75,9 +78,14 @@ app.command("detect")(detect.detect)
 app.command("search")(search.search)
 app.command("replay")(replay.replay)
 alerts.app.command("feedback")(feedback.give_feedback)
+alerts.app.command("silence")(silences.silence)
+alerts.app.command("silences")(silences.list_silences)
+alerts.app.command("unsilence")(silences.unsilence)
+alerts.app.command("who")(who.ask)
 alerts.app.add_typer(outbox.app, name="outbox")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(channels.app, name="channels")
+app.add_typer(subscriptions.app, name="subscriptions")
 rules.app.command("test")(rules_test.try_stored)
 app.add_typer(rules.app, name="rules")
 app.add_typer(sources.app, name="sources")

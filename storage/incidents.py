@@ -1,6 +1,6 @@
-"""Incidents, their history, their evidence, and silences."""
+"""Incidents, their history and their evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,9 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, insert, or_, select, update
 
 from core.errors import NotFoundError
-from core.records import AlertStatus, Severity
-from storage.tables import copy_cluster, copy_text, document, evidence, incident, incident_event, mention, silence
+from core.records import AlertStatus, IncidentState, Severity
+from storage.tables import copy_cluster, copy_text, document, evidence, incident, incident_event, mention
 
+STATES: Mapping[AlertStatus, tuple[IncidentState, ...]] = {
+    "firing": ("firing", "acknowledged"),
+    "resolved": ("resolved",),
+}
 TOLD = "told"  # the event that says what people were last told
 LONGEST_WINDOW = timedelta(days=7)
 MOST_COMPARED = 5000  # documents that are looked at for examples; a story that is carried further may hide others
@@ -22,6 +26,9 @@ class IncidentRow:
 
     Attributes:
         told: the status people last heard of it; None: nothing yet.
+        is_pending: it does not hold yet, and nobody is told.
+        closed_at, closed_score: somebody resolved it, when its `notified_score` was this.
+        opened_at, over_at: when it was found to hold, and to be over, by the wall clock.
     """
 
     id: int
@@ -42,6 +49,23 @@ class IncidentRow:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     told: AlertStatus | None
+    is_pending: bool = False
+    owner: str | None = None
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+    closed_score: float | None = None
+    opened_at: datetime | None = None
+    over_at: datetime | None = None
+
+    @property
+    def state(self) -> IncidentState:
+        """What people see; `storage.tables.INCIDENT_STATE` says the same in SQL."""
+        is_closed = self.closed_at is not None and self.notified_score <= (self.closed_score or 0.0)
+        if self.status == "resolved" or is_closed:
+            return "resolved"
+        if self.is_pending:
+            return "pending"
+        return "acknowledged" if self.acknowledged_at is not None else "firing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +85,6 @@ class ExampleDocument:
     text: str
     score_negative: float
     carriers: int
-
-
-@dataclass(frozen=True, slots=True)
-class SilenceRow:
-    """Mutes incidents whose labels equal all matchers."""
-
-    id: int
-    matchers: dict[str, str]
-    starts_at: datetime
-    ends_at: datetime
-    created_by: str
-    comment: str
 
 
 def of_fingerprints(connection: Connection, fingerprints: Sequence[str], *, since: datetime) -> list[IncidentRow]:
@@ -115,10 +127,47 @@ def detected_between(connection: Connection, start: datetime, end: datetime) -> 
     )
 
 
-def newest(connection: Connection, *, status: AlertStatus | None = None, limit: int = 50) -> list[IncidentRow]:
-    """Incidents, newest first."""
+def newest(
+    connection: Connection,
+    *,
+    status: AlertStatus | None = None,
+    state: IncidentState | None = None,
+    limit: int = 50,
+) -> list[IncidentRow]:
+    """Incidents, newest first; `status` firing takes acknowledged ones, too, and none that is pending."""
     query = _select().order_by(None).order_by(incident.c.starts_at.desc(), incident.c.id.desc()).limit(limit)
-    return _rows(connection, query.where(incident.c.status == status) if status else query)
+    if status is not None:
+        query = query.where(incident.c.state.in_(STATES[status]))
+    return _rows(connection, query if state is None else query.where(incident.c.state == state))
+
+
+def one(connection: Connection, incident_id: int) -> IncidentRow:
+    """Raises:
+    NotFoundError: there is no such incident.
+    """
+    found = by_ids(connection, [incident_id])
+    if not found:
+        raise NotFoundError(f"there is no incident {incident_id}", remedy="opinion alerts list")
+    return found[0]
+
+
+def firing(connection: Connection) -> list[IncidentRow]:
+    """All that fire by the counts, oldest first."""
+    return _rows(connection, _select().where(incident.c.status == "firing"))
+
+
+def alive_between(connection: Connection, start: datetime, end: datetime) -> list[IncidentRow]:
+    """Incidents that were open at some time of [start, end) of the wall clock, oldest first."""
+    began = func.coalesce(incident.c.opened_at, incident.c.created_at)
+    is_open = or_(incident.c.state != "resolved", incident.c.over_at >= start, incident.c.closed_at >= start)
+    return _rows(connection, _select().where(began < end, is_open))
+
+
+def note_times(connection: Connection, opened: Sequence[int], over: Sequence[int], now: datetime) -> None:
+    """These were found to hold, or to fire again, and those to be over, now by the wall clock."""
+    values = {"opened_at": func.coalesce(incident.c.opened_at, now), "over_at": None}
+    connection.execute(update(incident).where(incident.c.id.in_(opened)).values(**values))
+    connection.execute(update(incident).where(incident.c.id.in_(over)).values(over_at=now))
 
 
 def open_incident(connection: Connection, **values: Any) -> int:
@@ -224,51 +273,6 @@ def negative_documents(
 
 def _listed(values: str | Sequence[str]) -> Sequence[str]:
     return [values] if isinstance(values, str) else values
-
-
-def acknowledge(connection: Connection, incident_id: int, *, by: str) -> IncidentRow:
-    """Someone takes care of it; the first name stays.
-
-    Raises:
-        NotFoundError: there is no such incident.
-    """
-    done = connection.execute(
-        update(incident)
-        .where(incident.c.id == incident_id, incident.c.acknowledged_at.is_(None))
-        .values(acknowledged_at=func.now(), acknowledged_by=by, updated_at=func.now())
-    )
-    if done.rowcount:
-        add_event(connection, incident_id, "acknowledged", actor=by)
-    found = _rows(connection, _select().where(incident.c.id == incident_id))
-    if not found:
-        raise NotFoundError(f"there is no incident {incident_id}", remedy="opinion alerts list")
-    return found[0]
-
-
-def add_silence(
-    connection: Connection,
-    matchers: dict[str, str],
-    *,
-    starts_at: datetime,
-    ends_at: datetime,
-    by: str,
-    comment: str = "",
-) -> int:
-    """Mute from now on; returns the silence's id."""
-    made = connection.execute(
-        insert(silence)
-        .values(matchers=matchers, starts_at=starts_at, ends_at=ends_at, created_by=by, comment=comment)
-        .returning(silence.c.id)
-    )
-    return int(made.scalar_one())
-
-
-def active_silences(connection: Connection, now: datetime) -> list[SilenceRow]:
-    """Silences in force at `now` (the wall clock)."""
-    rows = connection.execute(
-        select(silence).where(silence.c.starts_at <= now, silence.c.ends_at > now).order_by(silence.c.id)
-    )
-    return [SilenceRow(**row._mapping) for row in rows]
 
 
 def _select() -> Select[Any]:

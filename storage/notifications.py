@@ -19,10 +19,10 @@ Status = Literal["pending", "delivered", "dead"]
 
 @dataclass(frozen=True, slots=True)
 class NotificationRow:
-    """One message for one receiver; `delivery_id` stays the same over retries."""
+    """One message for one receiver; `delivery_id` stays the same over retries. A digest is of no incident."""
 
     delivery_id: str
-    incident_id: int
+    incident_id: int | None
     channel: Channel
     receiver: str
     payload: dict[str, Any]

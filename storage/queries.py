@@ -10,8 +10,11 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, Subquery, case, func, or_, select, text, true, tuple_
 
+from core.errors import NotFoundError
+from core.records import AlertStatus
 from core.taxonomy import Sentiment
 from core.windows import MINUTE, floor_to
+from storage.incidents import STATES
 from storage.offset_ledger import totals
 from storage.series import COLUMNS, EVERYTHING, Filters, Group, Span
 from storage.tables import (
@@ -79,6 +82,10 @@ class Incident:
     annotations: dict[str, Any]
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    state: str
+    owner: str | None
+    closed_at: datetime | None
+    closed_by: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +188,12 @@ def fates(connection: Connection) -> Fates:
 
 
 def incidents(
-    connection: Connection, *, status: str | None = None, span: Span | None = None, limit: int = 50
+    connection: Connection, *, status: AlertStatus | None = None, span: Span | None = None, limit: int = 50
 ) -> list[Incident]:
     """Incidents, firing ones first, then the newest; with `span` only those that overlap it."""
     wanted: list[ColumnElement[bool]] = [true()]
     if status:
-        wanted.append(incident.c.status == status)
+        wanted.append(incident.c.state.in_(STATES[status]))
     if span:
         wanted.append(incident.c.starts_at < span.end)
         wanted.append(or_(incident.c.ends_at.is_(None), incident.c.ends_at >= span.start))
@@ -201,8 +208,19 @@ def incidents(
 
 
 def firing_count(connection: Connection) -> int:
-    """Incidents that are firing."""
-    return connection.scalar(select(func.count()).select_from(incident).where(incident.c.status == "firing")) or 0
+    """Incidents that are firing, acknowledged ones among them."""
+    query = select(func.count()).select_from(incident).where(incident.c.state.in_(STATES["firing"]))
+    return connection.scalar(query) or 0
+
+
+def one_incident(connection: Connection, incident_id: int) -> Incident:
+    """Raises:
+    NotFoundError: there is no such incident.
+    """
+    row = connection.execute(select(*_columns(Incident, incident.c)).where(incident.c.id == incident_id)).first()
+    if row is None:
+        raise NotFoundError(f"there is no incident {incident_id}", remedy="opinion alerts list")
+    return Incident(**row._mapping)
 
 
 def incident_file(connection: Connection, incident_id: int) -> IncidentFile | None:

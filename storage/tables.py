@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     DateTime,
     Double,
@@ -40,6 +41,14 @@ metadata = MetaData(
 def _time(name: str, *, nullable: bool = False, is_now: bool = False) -> Column[object]:
     """A `timestamptz` column; with `is_now` the database fills in the transaction's time."""
     return Column(name, DateTime(timezone=True), nullable=nullable, server_default=func.now() if is_now else None)
+
+
+INCIDENT_STATE = """CASE
+    WHEN status = 'resolved' OR (closed_at IS NOT NULL AND notified_score <= closed_score) THEN 'resolved'
+    WHEN is_pending THEN 'pending'
+    WHEN acknowledged_at IS NOT NULL THEN 'acknowledged'
+    ELSE 'firing'
+END"""
 
 
 def _json(name: str) -> Column[object]:
@@ -237,6 +246,14 @@ incident = Table(
     _json("annotations"),
     _time("acknowledged_at", nullable=True),
     Column("acknowledged_by", Text),
+    Column("is_pending", Boolean, nullable=False, server_default=text("false")),
+    Column("owner", Text),
+    _time("closed_at", nullable=True),
+    Column("closed_by", Text),
+    Column("closed_score", REAL),
+    _time("opened_at", nullable=True),
+    _time("over_at", nullable=True),
+    Column("state", Text, Computed(INCIDENT_STATE, persisted=True), nullable=False),
     _time("created_at", is_now=True),
     _time("updated_at", is_now=True),
     CheckConstraint("status IN ('firing', 'resolved')", name="status"),
@@ -283,7 +300,10 @@ silence = Table(
     _time("ends_at"),
     Column("created_by", Text, nullable=False),
     Column("comment", Text, nullable=False, server_default=text("''")),
-    comment="Mutes notifications of incidents whose labels equal all matchers; detection goes on.",
+    Column("conditions", ARRAY(Text)),
+    _time("created_at", is_now=True),
+    Column("expired_by", Text),
+    comment="Mutes notifications of incidents whose labels meet all conditions; detection goes on.",
 )
 
 notification = Table(
@@ -291,7 +311,7 @@ notification = Table(
     metadata,
     Column("delivery_id", Text, primary_key=True),
     Column("number", BigInteger, Identity(), nullable=False),
-    Column("incident_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("incident_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE")),
     Column("channel", Text, nullable=False),
     Column("receiver", Text, nullable=False),
     _json("payload"),
@@ -306,7 +326,8 @@ notification = Table(
     Index(None, "incident_id", "receiver", "number", postgresql_where=text("status = 'pending'")),
     Index(None, "receiver", "number", postgresql_where=text("channel = 'alertmanager' AND status = 'delivered'")),
     Index(None, "number", postgresql_where=text("status = 'dead'")),
-    comment="The outbox: one row per change of an incident and receiver, numbered in the order of the changes.",
+    comment="The outbox: one row per message and receiver, numbered in the order in which they were made; a digest "
+    "is of no incident.",
 )
 
 human_label = Table(
@@ -684,4 +705,48 @@ incident_member = Table(
     Column("member_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE"), primary_key=True),
     Index(None, "member_id"),
     comment="Which incidents are told as parts of another one, instead of by themselves.",
+)
+
+telling = Table(
+    "telling",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("receiver", Text, nullable=False),
+    Column("status", Text),
+    _time("first_told_at", nullable=True),
+    _time("told_at", nullable=True),
+    Column("told_score", REAL),
+    _time("news_at", nullable=True),
+    Column("held_by", Text),
+    _count("messages"),
+    Column("thread", Text, nullable=False, server_default=text("''")),
+    PrimaryKeyConstraint("incident_id", "channel", "receiver"),
+    CheckConstraint("status IN ('firing', 'resolved')", name="status"),
+    Index("telling_unfinished", "incident_id", postgresql_where=text("status = 'firing' OR news_at IS NOT NULL")),
+    comment="What each receiver has been told of each incident, and what it has still to hear.",
+)
+
+subscription = Table(
+    "subscription",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("definition", JSONB, nullable=False),
+    _time("created_at", is_now=True),
+    Column("created_by", Text, nullable=False, server_default=text("CURRENT_USER")),
+    _time("updated_at", is_now=True),
+    Column("updated_by", Text, nullable=False, server_default=text("CURRENT_USER")),
+    comment="Who hears of which incidents, when, and of what in digests. While it is empty, everybody hears of "
+    "everything.",
+)
+
+digest = Table(
+    "digest",
+    metadata,
+    Column("subscription", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    _time("made_to"),
+    PrimaryKeyConstraint("subscription", "period"),
+    CheckConstraint("period IN ('daily', 'weekly')", name="period"),
+    comment="Up to when the daily and weekly digests of each subscription have been made.",
 )

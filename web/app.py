@@ -1,6 +1,6 @@
 """Builds the console; nothing happens on import."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from zoneinfo import ZoneInfo
 
@@ -11,12 +11,25 @@ from starlette.staticfiles import StaticFiles
 
 from alerts.detectors import DetectorOptions
 from core.clock import Clock, SystemClock
+from storage.notifications import Channel
 from web import errors
 from web.i18n import LanguageSwitch
 from web.metrics import RequestTimer
 from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
-from web.routes import api, documents, incidents, intake, overview, probes, rules, watchlists
+from web.routes import (
+    api,
+    documents,
+    incident_care,
+    incidents,
+    intake,
+    overview,
+    probes,
+    rules,
+    silences,
+    subscriptions,
+    watchlists,
+)
 from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
 
 DEFAULT_PUSH_LIMITS = PushLimits(max_body_bytes=10_000_000, max_documents=10_000, in_flight_bytes=64_000_000)
@@ -31,6 +44,7 @@ def create_app(
     sink: DocumentSink | None = None,
     push_limits: PushLimits = DEFAULT_PUSH_LIMITS,
     detector: DetectorOptions | None = None,
+    receivers: Sequence[tuple[Channel, str]] = (),
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -42,6 +56,7 @@ def create_app(
         sink: where pushed documents go, closed when the app stops; None: this console takes none.
         push_limits: what a push may be at most.
         detector: how the scheduler judges, for trials of rules.
+        receivers: channels and names of people's receivers, to say who would hear of an incident.
     """
 
     @asynccontextmanager
@@ -60,7 +75,19 @@ def create_app(
     )
     app.state.console = Console(engine, ZoneInfo(timezone), clock or SystemClock(), environment())
     app.state.detector = detector or DetectorOptions()
-    for routes in (overview, incidents, documents, probes, api, rules, watchlists):
+    app.state.receivers = tuple(receivers)
+    for routes in (
+        overview,
+        incidents,
+        documents,
+        probes,
+        api,
+        rules,
+        watchlists,
+        incident_care,
+        silences,
+        subscriptions,
+    ):
         app.include_router(routes.router)
     if sink is not None:
         app.state.pushing = Pushing.to(sink, push_limits)

@@ -6,7 +6,7 @@ from typing import Any
 from alerts.evidence import excerpt
 from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
-from alerts.rendering.webhook import annotations_of, labels_of, time_text
+from alerts.rendering.webhook import annotations_of, is_over_in, labels_of, time_text
 from storage.incidents import IncidentRow
 
 LABEL_CHARS = 200
@@ -28,7 +28,7 @@ def _alert(row: IncidentRow, message: Message, options: RenderOptions) -> dict[s
         "startsAt": time_text(row.starts_at),
         "generatorURL": options.link(row.id),
     }
-    if message.status == "resolved":
+    if is_over_in(message, row):
         alert["endsAt"] = time_text(row.ends_at or row.last_fired_at)
     return alert
 

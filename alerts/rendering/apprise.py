@@ -5,7 +5,8 @@ from typing import Any
 from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import plain
-from alerts.rendering.story import Story, Tone, fit, lines_of, story_of
+from alerts.rendering.stories import story_of
+from alerts.rendering.story import Story, Tone, fit, lines_of
 
 MOST_BODY_CHARS = 3500  # the shortest limit of the big chat services is about 4,000
 KINDS: dict[Tone, str] = {

@@ -7,7 +7,8 @@ import msgspec
 from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import markdown
-from alerts.rendering.story import Story, fit, lines_of, story_of
+from alerts.rendering.stories import story_of
+from alerts.rendering.story import Story, fit, lines_of
 from alerts.rendering.words import OPEN
 
 MOST_BYTES = 20_000

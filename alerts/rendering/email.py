@@ -7,7 +7,8 @@ from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import html
 from alerts.rendering.pagerduty import thread_of
-from alerts.rendering.story import Story, Tone, lines_of, story_of
+from alerts.rendering.stories import story_of
+from alerts.rendering.story import Story, Tone, lines_of
 from alerts.rendering.words import OPEN
 
 COLOURS: dict[Tone, str] = {
@@ -28,7 +29,7 @@ def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict
         "subject": story.title,
         "text": "\n".join([story.title, "", *lines_of(story), "", *story.quotes, "", story.link, ""]),
         "html": _page(story.mapped(html), OPEN[options.language], has_picture=picture is not None),
-        "threads": [thread_of(row) for row in message.members],
+        "threads": [message.thread] if message.digest is not None else [thread_of(row) for row in message.members],
         "picture": b64encode(picture).decode() if picture else None,
     }
 

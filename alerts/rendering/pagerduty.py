@@ -7,8 +7,10 @@ import msgspec
 from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import plain
-from alerts.rendering.story import Story, fit, lines_of, story_of
-from alerts.rendering.webhook import time_text
+from alerts.rendering.stories import story_of
+from alerts.rendering.story import Story, fit, lines_of
+from alerts.rendering.webhook import is_over_in, time_text
+from core.records import AlertStatus
 from storage.incidents import IncidentRow
 
 MOST_BYTES = 512_000
@@ -17,7 +19,11 @@ ACTIONS = {"firing": "trigger", "acknowledged": "acknowledge", "resolved": "reso
 
 
 def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict[str, Any]:
-    """`events`: one that triggers; or one for each member that is over, since any of them may have led before."""
+    """`events`: one that triggers; or one for each member that is over, since any of them may have led before. Of a
+    digest, one for each of its incidents."""
+    if message.digest is not None:
+        parts = [_of_digest(message, row, evidence, options) for row in message.members]
+        return {"events": [event for part in parts for event in part["events"]]}
     action = ACTIONS.get(message.status, "trigger")
     if action != "trigger":
         events = [{"event_action": action, "dedup_key": thread_of(row)} for row in message.members]
@@ -29,6 +35,11 @@ def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict
 
     story = story_of(message, evidence, options).mapped(plain)
     return fit(story, build, lambda made: len(msgspec.json.encode(made)) <= MOST_BYTES)
+
+
+def _of_digest(message: Message, row: IncidentRow, evidence: Evidence, options: RenderOptions) -> dict[str, Any]:
+    status: AlertStatus = "resolved" if is_over_in(message, row) else "firing"
+    return render(Message(status, [row]), evidence, options)
 
 
 def thread_of(row: IncidentRow) -> str:

@@ -59,7 +59,7 @@ class Story:
         )
 
 
-def story_of(message: Message, evidence: Evidence, options: RenderOptions) -> Story:
+def incident_story(message: Message, evidence: Evidence, options: RenderOptions) -> Story:
     """Tell it in the receiver's language; with `link_only`, nothing but what kind of thing happened and where to
     look."""
     lead = message.members[0]
@@ -72,7 +72,7 @@ def story_of(message: Message, evidence: Evidence, options: RenderOptions) -> St
     members = sorted(message.members, key=importance, reverse=True)
     points = [_point(row, options.language) for row in members[:MOST_POINTS]]
     if more := len(members) - MOST_POINTS:
-        points += [_pick(options.language, f"另有 {more} 个", f"and {more} more")] if more > 0 else []
+        points += [pick(options.language, f"另有 {more} 个", f"and {more} more")] if more > 0 else []
     body = evidence.get(lead.id, {}) if message.status == "firing" else {}
     return Story(
         title=_title(lead, tone, options.language, with_subject=True),
@@ -102,7 +102,8 @@ def visible(text: str, most: int) -> str:
     return excerpt(text.replace("://", "：//"), most)
 
 
-def _pick(language: Language, zh: str, en: str) -> tuple[str, ...]:
+def pick(language: Language, zh: str, en: str) -> tuple[str, ...]:
+    """What a receiver reads of two languages."""
     return {"zh": (zh,), "en": (en,), "both": (zh, en)}[language]
 
 
@@ -119,12 +120,12 @@ def _title(lead: IncidentRow, tone: Tone, language: Language, *, with_subject: b
         of_zh, of_en = (visible(one, SUBJECT_CHARS) for one in subject(lead.labels))
         zh += f"：{of_zh}" if with_subject else f" #{lead.id}"
         en += f": {of_en}" if with_subject else f" #{lead.id}"
-    return " | ".join(_pick(language, zh, en))
+    return " | ".join(pick(language, zh, en))
 
 
 def _point(row: IncidentRow, language: Language) -> tuple[str, ...]:
     zh, en = (visible(row.annotations.get(name, ""), POINT_CHARS) for name in ("summary_zh", "summary_en"))
-    return tuple(line for line in _pick(language, zh, en) if line) or (visible(row.rule, POINT_CHARS),)
+    return tuple(line for line in pick(language, zh, en) if line) or (visible(row.rule, POINT_CHARS),)
 
 
 def _quote(document: Mapping[str, Any], language: Language) -> str:
@@ -133,7 +134,7 @@ def _quote(document: Mapping[str, Any], language: Language) -> str:
     if others < 1:
         return f"“{text}” — {source}"
     en = f"carried by {others} {'other' if others == 1 else 'others'}"
-    return f"“{text}” — {source}（{' / '.join(_pick(language, f'另有 {others} 篇转载', en))}）"
+    return f"“{text}” — {source}（{' / '.join(pick(language, f'另有 {others} 篇转载', en))}）"
 
 
 def _drivers(body: Mapping[str, Any], language: Language) -> Iterator[str]:
@@ -145,7 +146,7 @@ def _drivers(body: Mapping[str, Any], language: Language) -> Iterator[str]:
             told = " · ".join(
                 f"{visible(str(one['name']), NAME_CHARS)} +{one['excess']:g}" for one in named[:MOST_DRIVERS]
             )
-            names = _pick(language, DIMENSIONS_ZH.get(str(dimension), str(dimension)), str(dimension))
+            names = pick(language, DIMENSIONS_ZH.get(str(dimension), str(dimension)), str(dimension))
             yield f"{' '.join(dict.fromkeys(names))}: {told}"
     if (reasons := body.get("reasons")) and isinstance(reasons, Sequence):
         yield " · ".join(f"{visible(str(one['name']), NAME_CHARS)} {one['count']}" for one in reasons[:10])

@@ -9,6 +9,7 @@ import msgspec
 from alerts.grouping import Message
 from alerts.messages import harmless
 from alerts.rendering.contract import Evidence, RenderOptions
+from alerts.rendering.digest import digest_body
 from storage.incidents import IncidentRow
 
 MOST_BYTES = 256_000
@@ -18,7 +19,7 @@ NEVER = "0001-01-01T00:00:00Z"
 def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict[str, Any]:
     """As many alerts as fit, the leading one always; `truncatedAlerts` counts the others."""
     alerts = [_alert(row, message, options) for row in message.members]
-    common = dict(sorted(set.intersection(*(set(alert["labels"].items()) for alert in alerts))))
+    common = dict(sorted(set.intersection(*(set(alert["labels"].items()) for alert in alerts)))) if alerts else {}
     group = {"alertname": common["alertname"]} if "alertname" in common else {}
     kept, size = 0, 0
     for alert in alerts:
@@ -27,6 +28,7 @@ def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict
             break
         kept += 1
     return {
+        **({"digest": digest_body(message.digest)} if message.digest is not None and not options.link_only else {}),
         "version": "4",
         "groupKey": "{}:" + json.dumps(group, sort_keys=True),
         "truncatedAlerts": len(alerts) - kept,
@@ -41,7 +43,7 @@ def render(message: Message, evidence: Evidence, options: RenderOptions) -> dict
 
 
 def _alert(row: IncidentRow, message: Message, options: RenderOptions) -> dict[str, Any]:
-    is_over = message.status == "resolved"
+    is_over = is_over_in(message, row)
     return {
         "status": "resolved" if is_over else "firing",
         "labels": labels_of(row, options),
@@ -51,6 +53,11 @@ def _alert(row: IncidentRow, message: Message, options: RenderOptions) -> dict[s
         "generatorURL": options.link(row.id),
         "fingerprint": row.fingerprint,
     }
+
+
+def is_over_in(message: Message, row: IncidentRow) -> bool:
+    """Whether the message says that this incident is over; in a digest each has its own status."""
+    return row.state == "resolved" if message.digest is not None else message.status == "resolved"
 
 
 def labels_of(row: IncidentRow, options: RenderOptions) -> dict[str, str]:

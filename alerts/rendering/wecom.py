@@ -5,7 +5,8 @@ from typing import Any
 from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import markdown
-from alerts.rendering.story import Story, Tone, fit, lines_of, story_of
+from alerts.rendering.stories import story_of
+from alerts.rendering.story import Story, Tone, fit, lines_of
 from alerts.rendering.words import OPEN
 
 MOST_BYTES = 4096  # of `content`, in UTF-8

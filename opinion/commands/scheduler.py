@@ -16,6 +16,7 @@ from opinion.feeds import FEEDS_EVERY, FeedsJob
 from opinion.learning import learning_jobs
 from opinion.model_overlap import OverlapJob
 from opinion.retention import retention_job
+from opinion.routing import TELL_EVERY, tell_job
 from opinion.scheduler import Job, Scheduler
 from opinion.search_index import search_index_job
 from opinion.servers import servers
@@ -26,7 +27,7 @@ log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
 OVERLAP_EVERY = timedelta(seconds=30)
-POOL_SIZE = 15  # the lease, one per job, and one for a query of the probes
+POOL_SIZE = 16  # the lease, one per job, and one for a query of the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
@@ -34,6 +35,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
     clock = SystemClock()
     return [
         Job("detect", settings.detect.every, detect_job(settings, engine, kafka_bootstrap, clock)),
+        Job("tell", TELL_EVERY, tell_job(settings, engine, kafka_bootstrap, clock)),
         Job("deliver", DELIVER_EVERY, deliver_job(settings, engine, kafka_bootstrap, clock)),
         Job("dead_letters", settings.detect.every, dead_letter_job(settings, engine, kafka_bootstrap, clock)),
         Job("sources", settings.source_health.every, source_job(settings, engine, kafka_bootstrap, clock)),

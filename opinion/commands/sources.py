@@ -11,8 +11,8 @@ from rich.text import Text
 
 from alerts.evidence import excerpt
 from core.settings import Settings, load_settings
-from opinion.commands.alerts import duration_of
 from opinion.commands.json_rows import row_as_json
+from opinion.commands.silences import duration_of
 from opinion.servers import database
 from storage import queries, sources
 from storage.queries import SourceHealth

@@ -12,6 +12,7 @@ from alerts.detectors import DetectorOptions
 from alerts.evaluate import EvaluateOptions, Run, evaluate
 from alerts.judging import ClockOptions
 from alerts.rules import DEFAULT_RULES
+from alerts.silencing import silence
 from alerts.telling import Receiver
 from storage import bucket_counts, incidents
 from storage.engine import connect
@@ -186,8 +187,13 @@ def test_a_silence_mutes_people_and_not_the_topic(engine: Engine) -> None:
     """Who is not to be woken is not; the record of what happened stays whole."""
     load(engine, story())
     with engine.begin() as connection:
-        incidents.add_silence(
-            connection, {"alertname": "NegativeSurge"}, starts_at=NOW, ends_at=NOW + timedelta(hours=2), by="me"
+        silence(
+            connection,
+            ["alertname=NegativeSurge"],
+            starts_at=NOW,
+            ends_at=NOW + timedelta(hours=2),
+            by="me",
+            comment="",
         )
     judge(engine)
     with engine.connect() as connection:

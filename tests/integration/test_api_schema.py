@@ -35,7 +35,7 @@ CHECKS = [
     ignored_auth,
     unsupported_method,
 ]
-EXAMPLES = 40  # of each operation
+EXAMPLES = 25  # of each operation
 
 
 @pytest.fixture

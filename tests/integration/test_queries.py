@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, insert, text
 from storage import queries, series
 from storage.documents import DocumentRow
 from storage.engine import connect
-from storage.incidents import acknowledge
+from storage.incident_care import acknowledge
 from storage.series import Filters, Span
 from storage.tables import model_promotion, model_version, notification
 from tests.support.records import START, row

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from storage import queries
-from storage.incidents import acknowledge
+from storage.incident_care import acknowledge
 from storage.queries import Incident
 from web.database import Reading
 from web.readings import read_documents

@@ -185,3 +185,59 @@ def test_severity_needs_excess_and_ratio() -> None:
     assert severity(400, 300) == "info"
     assert severity(25, 5) == "warning"
     assert severity(6, 0.1) == "info"
+
+
+def few(nth: int, score: float) -> Verdict:
+    """The same verdict on few documents: five negatives more than expected."""
+    return replace(verdict(nth, score), observed=7.0, expected=2.0)
+
+
+def after_few(*scores: float) -> Episode:
+    episode: Episode | None = None
+    for nth, score in enumerate(scores):
+        episode = fold(episode, few(nth, score), BUCKET)
+    assert episode is not None
+    return episode
+
+
+def test_a_few_negatives_have_to_fire_again_within_an_hour() -> None:
+    """Until then it is pending; it holds from the second firing bucket on, and its beginning stays."""
+    assert after_few(6).is_pending
+    assert after_few(6, STIRRED, STIRRED).is_pending
+    held = after_few(6, STIRRED, 6)
+    assert (held.is_pending, held.detected_at, held.held_at) == (False, START + BUCKET, START + 3 * BUCKET)
+    assert after_few(6, *[STIRRED] * 12, 6).is_pending
+    assert not after_few(6, *[STIRRED] * 12, 6, 6).is_pending
+
+
+def test_many_negatives_hold_at_once() -> None:
+    """Also when they come after a few."""
+    [episode] = after(6)
+    assert (episode.is_pending, episode.held_at) == (False, START + BUCKET)
+    grown = fold(after_few(6), verdict(20, 6), BUCKET)
+    assert grown is not None
+    assert not grown.is_pending
+
+
+def test_pending_is_written_and_lapses() -> None:
+    """Found while it lasts or when it is over, it ends as one that never held."""
+    assert decide([after_few(6)], []) == ["pending"]
+    over = after_few(6, *[CALM] * 12)
+    assert decide([over], []) == ["pending", "lapsed"]
+    assert decide([over], [known(after_few(6), is_pending=True)]) == ["updated", "lapsed"]
+    assert decide([over], [known(over, is_pending=True)]) == []
+
+
+def test_pending_opens_when_it_holds() -> None:
+    """With its end, if that is known by then; one that had lapsed and flares up may still hold."""
+    pending = known(after_few(6), is_pending=True)
+    assert decide([after_few(6, 6)], [pending]) == ["opened"]
+    assert decide([after_few(6, 6, *[CALM] * 12)], [pending]) == ["opened", "resolved"]
+    lapsed = known(after_few(6, *[CALM] * 12), is_pending=True)
+    assert decide([after_few(6, *[CALM] * 12, 6)], [lapsed]) == ["pending"]
+    assert decide([after_few(6, *[CALM] * 12, 6, 6)], [lapsed]) == ["opened"]
+
+
+def test_what_was_told_does_not_become_pending_again() -> None:
+    """Late data that take away why it held leave it as it is."""
+    assert decide([after_few(6)], [known(after_few(6))]) == []
