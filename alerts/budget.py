@@ -22,7 +22,7 @@ TAIL: Final = 0.001
 FEWEST_SCORES: Final = 20_000  # in the pool; fewer have no tail to speak of
 FEWEST_TAIL_SCORES: Final = 20
 MIN_PART: Final = 1.0  # of count and of share; a lower score is none
-MOST_EXTRA: Final = 2.0  # a week full of true surges must not make the detector blind
+MOST_EXTRA: Final = 1.0  # a week full of true surges must not make the detector blind
 HOUR: Final = timedelta(hours=1)
 
 

@@ -57,7 +57,7 @@ class ClockOptions:
     detector: DetectorOptions
     lateness: timedelta = timedelta(minutes=2)
     correction: timedelta = timedelta(minutes=60)
-    false_buckets_per_thousand: float = 5.0
+    false_buckets_per_thousand: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What the alert budget costs and saves: the same series with and without the pooled threshold.
 
-    python -m benchmarks.alert_budget --series 60 --seed 1 [--burst 1.0] [--budget 5]
+    python -m benchmarks.alert_budget --series 60 --seed 1 [--burst 1.0] [--budget 30]
 
 Series as in `benchmarks.spikes`, with their surges, all on one clock. `--burst` multiplies the slow wander of their
 share of negatives: real series scatter more than simulated ones.
@@ -20,7 +20,7 @@ from benchmarks.spikes import BUCKET, DAY, DAYS, GRACE, JOIN, START, WARM_UP_DAY
 def run(made: list[spikes.Series], budget: float | None) -> dict[str, float]:
     """Recall, precision, false alarms and the threshold's rise."""
     options = DetectorOptions()
-    pool = ScorePool(BUCKET, per_thousand=budget or 5.0, base=4.5)
+    pool = ScorePool(BUCKET, per_thousand=budget or 30.0, base=4.5)
     timelines = [SeriesTimeline(options) for _ in made]
     last = [-JOIN] * len(made)
     alarms: list[list[int]] = [[] for _ in made]
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--burst", type=float, default=1.0)
-    parser.add_argument("--budget", type=float, default=5.0)
+    parser.add_argument("--budget", type=float, default=30.0)
     given = parser.parse_args()
     wander = spikes.autoregressive
 

@@ -125,7 +125,7 @@ class GuardSettings(_Section):
     """What keeps many series from alarming together by chance, or for one reason."""
 
     false_buckets_per_thousand: float = Field(
-        5.0, gt=0, description="Buckets that may fire by chance, a day and for a thousand series."
+        30.0, gt=0, description="Buckets that may fire by chance, a day and for a thousand series."
     )
     platform_share: float = Field(
         0.05, gt=0, le=1, description="If more of all series fire within an hour, it is one incident."

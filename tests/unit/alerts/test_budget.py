@@ -36,12 +36,12 @@ def test_calm_series_keep_the_threshold() -> None:
 
 def test_bursty_series_raise_it_to_where_the_budget_lies() -> None:
     """The threshold found is the one that five buckets a day and thousand series pass by chance."""
-    pool = scored(0.5)
+    pool = scored(0.4)
     tail = pool.tail()
     assert tail is not None
     threshold = tail.threshold(BUCKET, 5)
-    by_chance = 5 / (1000 * 288)  # of all scores; 0.05 * exp(-(threshold - 2) / 0.5) of them pass a threshold
-    assert threshold == pytest.approx(2 + 0.5 * log(0.05 / by_chance), abs=0.4)
+    by_chance = 5 / (1000 * 288)  # of all scores; 0.05 * exp(-(threshold - 2) / 0.4) of them pass a threshold
+    assert threshold == pytest.approx(2 + 0.4 * log(0.05 / by_chance), abs=0.4)
     pool.begin(START + timedelta(days=1))
     assert pool.extra == pytest.approx(threshold - BASE)
 
