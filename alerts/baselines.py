@@ -13,13 +13,17 @@ import msgspec
 from alerts.tails import beta_binomial_tail, negative_binomial_tail
 
 LEVEL_HALF_LIFE = timedelta(days=3)
+LEVEL_WINDOWS = 12  # the level of sums over a window forgets within so many windows: short ones follow the day's mood
 DISPERSION_HALF_LIFE = timedelta(days=4)
-SHARE_HALF_LIFE = timedelta(days=7)
+SHARE_HALF_LIFE = timedelta(days=14)  # of a quiet series; a busy one forgets by documents:
+SHARE_DOCUMENTS = 1000.0  # so many tell the usual share well enough, and what is older only holds it back
+SHARE_SHORTEST_HALF_LIFE = timedelta(hours=6)  # but a surge must not become usual while it lasts ...
+SHARE_MOST_FORGOTTEN = 0.01  # ... nor, where a bucket is an hour or a day, may a few of them be all the past
 CLIP_DEVIATIONS = 8.0  # a count may teach the level at most so many standard deviations
 DISPERSION_CLIP_DEVIATIONS = 6.0  # and the dispersion fewer: a long surge would else teach that surges are normal
 LEVEL_INERTIA = timedelta(hours=2)  # in early life, how long the first counts weigh against the next one
 DISPERSION_INERTIA = timedelta(days=1)
-SHARE_CLIP_DEVIATIONS = 4.0
+SHARE_CLIP_DEVIATIONS = 3.0
 MIN_MEAN = 0.01
 SEASON_INERTIA = 10.0
 SEASON_MEMORY = timedelta(days=28)
@@ -43,16 +47,22 @@ class Pace:
     dispersion: float
     dispersion_inertia: float
     share_keep: float
+    share_most_forgotten: float
     season_visits: float
 
     @classmethod
-    def of(cls, bucket: timedelta) -> "Pace":
+    def of(cls, bucket: timedelta, window: int | None = None) -> "Pace":
+        """Args:
+        window: how many buckets are summed up; None where all sums are to share the longest half-life.
+        """
+        own = LEVEL_HALF_LIFE if window is None else LEVEL_WINDOWS * window * bucket
         return cls(
-            level=weight(LEVEL_HALF_LIFE, bucket),
+            level=weight(min(own, LEVEL_HALF_LIFE), bucket),
             level_inertia=LEVEL_INERTIA / bucket,
             dispersion=weight(DISPERSION_HALF_LIFE, bucket),
             dispersion_inertia=DISPERSION_INERTIA / bucket,
             share_keep=1.0 - weight(SHARE_HALF_LIFE, bucket),
+            share_most_forgotten=min(SHARE_MOST_FORGOTTEN, weight(SHARE_SHORTEST_HALF_LIFE, bucket)),
             # A day-long bucket has no hour of the day: infinite inertia switches the season off.
             season_visits=SEASON_MEMORY / timedelta(days=1) * (timedelta(hours=1) / bucket)
             if bucket < timedelta(days=1)
@@ -114,12 +124,17 @@ class CountBaseline(msgspec.Struct):
 
 
 class ShareBaseline(msgspec.Struct):
-    """The usual share of negatives, and per window how much more it scatters than coin flips would."""
+    """The usual share of negatives, and per window how much more it scatters than coin flips would.
+
+    `active` of `buckets` (both forgetting) held a document at all.
+    """
 
     squares: list[float]
     pairs: list[float]
     negatives: float = 0.0
     others: float = 0.0
+    active: float = 0.0
+    buckets: float = 0.0
 
     @classmethod
     def of(cls, windows: int) -> "ShareBaseline":
@@ -129,6 +144,11 @@ class ShareBaseline(msgspec.Struct):
     @property
     def share(self) -> float:
         return (self.negatives + 1.0) / (self.negatives + self.others + 4.0)
+
+    @property
+    def occupancy(self) -> float:
+        """The part of the buckets that hold a document; 1 before anything was seen."""
+        return self.active / self.buckets if self.buckets else 1.0
 
     def correlation(self, window: int) -> float:
         low, high = CORRELATION_RANGE
@@ -151,8 +171,11 @@ class ShareBaseline(msgspec.Struct):
 
     def learn_bucket(self, x: int, n: int, pace: Pace) -> None:
         taken = min(float(x), self._clip(n, 0))
-        self.negatives = self.negatives * pace.share_keep + taken
-        self.others = self.others * pace.share_keep + n - taken
+        keep = pace.share_keep * (1.0 - min(n / SHARE_DOCUMENTS, pace.share_most_forgotten))
+        self.negatives = self.negatives * keep + taken
+        self.others = self.others * keep + n - taken
+        self.active = self.active * pace.share_keep + (1.0 if n else 0.0)
+        self.buckets = self.buckets * pace.share_keep + 1.0
 
     def _clip(self, n: int, window: int) -> float:
         share = self.share
