@@ -13,8 +13,9 @@ import msgspec
 from alerts.tails import beta_binomial_tail, negative_binomial_tail
 
 LEVEL_HALF_LIFE = timedelta(days=3)
-LEVEL_WINDOWS = 12  # the level of sums over a window forgets within so many windows: short ones follow the day's mood
-DISPERSION_HALF_LIFE = timedelta(days=4)
+LEVEL_WINDOWS = 24  # the level of sums over a window forgets within so many windows: short ones follow the day's mood
+DISPERSION_HALF_LIFE = timedelta(days=4)  # of a series of any numbers ...
+WINDOW_DISPERSION_HALF_LIFE = timedelta(days=14)  # ... and of negatives, which are calmer
 SHARE_HALF_LIFE = timedelta(days=14)  # of a quiet series; a busy one forgets by documents:
 SHARE_DOCUMENTS = 1000.0  # so many tell the usual share well enough, and what is older only holds it back
 SHARE_SHORTEST_HALF_LIFE = timedelta(hours=6)  # but a surge must not become usual while it lasts ...
@@ -56,10 +57,11 @@ class Pace:
         window: how many buckets are summed up; None where all sums are to share the longest half-life.
         """
         own = LEVEL_HALF_LIFE if window is None else LEVEL_WINDOWS * window * bucket
+        dispersion = DISPERSION_HALF_LIFE if window is None else WINDOW_DISPERSION_HALF_LIFE
         return cls(
             level=weight(min(own, LEVEL_HALF_LIFE), bucket),
             level_inertia=LEVEL_INERTIA / bucket,
-            dispersion=weight(DISPERSION_HALF_LIFE, bucket),
+            dispersion=weight(dispersion, bucket),
             dispersion_inertia=DISPERSION_INERTIA / bucket,
             share_keep=1.0 - weight(SHARE_HALF_LIFE, bucket),
             share_most_forgotten=min(SHARE_MOST_FORGOTTEN, weight(SHARE_SHORTEST_HALF_LIFE, bucket)),

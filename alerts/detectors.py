@@ -113,7 +113,7 @@ class Verdict:
 
 
 class SpikeDetector:
-    """One series. Not thread-safe; `to_dict` is everything it knows."""
+    """One series. Not thread-safe; `learned` is everything it knows."""
 
     def __init__(self, options: DetectorOptions, state: dict[str, Any] | None = None) -> None:
         """Args:
@@ -124,11 +124,11 @@ class SpikeDetector:
         self._paces = [Pace.of(options.bucket, window) for window in self._windows]
         self._weights = log_weights(self._windows)
         self._keep = options.kept_buckets
-        self._state = Learned.nothing(self._windows) if state is None else Learned.restored(state, self._windows)
+        self.learned = Learned.nothing(self._windows) if state is None else Learned.restored(state, self._windows)
 
     def observe(self, bucket_at: datetime, negatives: int, total: int) -> Verdict:
         """Judge the next bucket, then learn it. Buckets come in order and without holes; see `skip_gap`."""
-        hour, state = bucket_at.hour, self._state
+        hour, state = bucket_at.hour, self.learned
         state.recent.append((negatives, total))
         del state.recent[: -self._keep]
         state.seen_buckets += 1
@@ -146,15 +146,15 @@ class SpikeDetector:
 
     def skip_gap(self) -> None:
         """Nothing is known of the time since the last bucket: windows start anew, baselines stay."""
-        self._state.recent.clear()
-        self._state.empty_run = 0
+        self.learned.recent.clear()
+        self.learned.empty_run = 0
 
     def _observe_silence(self, bucket_at: datetime, hour: int) -> Verdict:
         """The cheap way through true zeros: nothing can fire, and only the levels fall."""
         verdict = self._calm(bucket_at, hour)
-        for baseline, pace in zip(self._state.counts, self._paces, strict=True):
+        for baseline, pace in zip(self.learned.counts, self._paces, strict=True):
             baseline.learn(0.0, hour, pace)
-        self._state.share.learn_bucket(0, 0, self._paces[0])
+        self.learned.share.learn_bucket(0, 0, self._paces[0])
         return verdict
 
     def _calm(self, bucket_at: datetime, hour: int) -> Verdict:
@@ -165,7 +165,7 @@ class SpikeDetector:
         """Negatives and documents of each window that `recent` fills."""
         sums = []
         x = n = 0
-        recent, start = self._state.recent, len(self._state.recent)
+        recent, start = self.learned.recent, len(self.learned.recent)
         for window in self._windows:
             if window > len(recent):
                 break
@@ -177,8 +177,8 @@ class SpikeDetector:
         return sums
 
     def _judge(self, bucket_at: datetime, hour: int, sums: list[tuple[int, int]]) -> Verdict:
-        by_count = [self._state.counts[i].surprise(x, hour) for i, (x, _) in enumerate(sums)]
-        by_share = [self._state.share.surprise(x, n, i) for i, (x, n) in enumerate(sums)]
+        by_count = [self.learned.counts[i].surprise(x, hour) for i, (x, _) in enumerate(sums)]
+        by_share = [self.learned.share.surprise(x, n, i) for i, (x, n) in enumerate(sums)]
         return self._verdict(bucket_at, hour, sums, by_count, by_share)
 
     def _verdict(
@@ -194,16 +194,16 @@ class SpikeDetector:
         recent = options.recent_windows
         strongest = max(range(len(sums)), key=lambda i: by_count[i] + by_share[i])
         is_learning = (
-            self._state.seen_buckets <= options.learning or self._state.seen_documents < options.learning_documents
+            self.learned.seen_buckets <= options.learning or self.learned.seen_documents < options.learning_documents
         )
-        is_young = self._state.seen_buckets * options.bucket < YOUNG
+        is_young = self.learned.seen_buckets * options.bucket < YOUNG
         full = THRESHOLDS[options.sensitivity] + (YOUNG_EXTRA if is_young else 0.0)
         relief = self._relief()
         threshold = full - relief
         observed, documents = sums[strongest]
         is_both = score_count + score_share >= threshold and score_share >= full * SHARE_PART - relief
         is_mostly_negative = (
-            self._state.share.share >= HIGH_USUAL_SHARE
+            self.learned.share.share >= HIGH_USUAL_SHARE
             and observed >= MAJORITY * documents
             and score_count >= threshold + MAJORITY_EXTRA
         )
@@ -212,9 +212,9 @@ class SpikeDetector:
             score_count=score_count,
             score_share=score_share,
             observed=float(observed),
-            expected=self._state.counts[strongest].expected(hour),
+            expected=self.learned.counts[strongest].expected(hour),
             documents=documents,
-            expected_share=self._state.share.share,
+            expected_share=self.learned.share.share,
             window=self._windows[strongest] * options.bucket,
             recent_score=pooled(by_count[:recent], self._weights) + pooled(by_share[:recent], self._weights),
             threshold=threshold,
@@ -227,12 +227,12 @@ class SpikeDetector:
 
     def _relief(self) -> float:
         """How much lower the thresholds of a quiet series are."""
-        occupancy = self._state.share.occupancy
+        occupancy = self.learned.share.occupancy
         return min(log10(BUSY / occupancy), MOST_RELIEF) if 0.0 < occupancy < BUSY else 0.0
 
     def _negatives_of_last_hour(self) -> int:
-        return sum(x for x, _ in self._state.recent[-self._options.hour_buckets :])
+        return sum(x for x, _ in self.learned.recent[-self._options.hour_buckets :])
 
     def to_dict(self) -> dict[str, Any]:
         """Everything learned, as JSON values."""
-        return self._state.to_dict()
+        return self.learned.to_dict()

@@ -20,6 +20,7 @@ from alerts.detectors import DetectorOptions
 from alerts.lifecycle import Episode
 from alerts.rules import Rule
 from alerts.timeline import SeriesTimeline, walk
+from alerts.together import Together
 from alerts.watermark import closed_until
 from core.windows import EPOCH, floor_to
 from storage import bucket_counts, detector_states
@@ -152,15 +153,18 @@ class Clock:
         counts = self._counts(connection, steps[0][0], judged_to)
         series = self._load_series(connection, kept)
         is_kept = steps[0][0] + self._bucket > learn_to  # nothing new to keep
+        together = Together(self._options.detector)
         for at, is_after_gap in steps:
             if not is_kept and at + self._bucket > learn_to:
+                together.part()
                 self._save(connection, series, learn_to, active, kept)
                 is_kept = True
-            self._advance(series, counts[at], at, is_after_gap)
+            self._advance(together, series, counts[at], at, is_after_gap)
         return [SeriesFinding(s.rule, s.rule.labels(s.key), s.timeline.episodes) for s in series.values()]
 
     def _advance(
         self,
+        together: Together,
         series: dict[str, _Series],
         counts: dict[str, tuple[Rule, tuple[str, ...], int, int]],
         at: datetime,
@@ -169,9 +173,8 @@ class Clock:
         for name, (rule, key, _, _) in counts.items():
             if name not in series:
                 series[name] = _Series(rule, key, SeriesTimeline(self._options.detector))
-        for name, one in series.items():
-            _, _, negative, total = counts.get(name, (None, None, 0, 0))
-            one.timeline.advance(at, negative, total, is_after_gap=is_after_gap)
+        pairs = [counts[name][2:] if name in counts else (0, 0) for name in series]
+        together.advance([one.timeline for one in series.values()], at, pairs, is_after_gap=is_after_gap)
 
     def _counts(
         self, connection: Connection, start: datetime, end: datetime

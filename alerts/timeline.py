@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from alerts.detectors import DetectorOptions, SpikeDetector, Verdict
+from alerts.learned import Learned
 from alerts.lifecycle import Episode, fold
 from storage.sources import Silence
 
@@ -70,8 +71,13 @@ class SeriesTimeline:
         """Judge and learn one bucket, and carry the newest episode through it."""
         if is_after_gap:
             self._detector.skip_gap()
-            self._end_episode()
+            self.end_episode()
         verdict = self._detector.observe(bucket_at, negatives, total)
+        self.take(verdict)
+        return verdict
+
+    def take(self, verdict: Verdict) -> None:
+        """Carry the newest episode through a bucket that was judged."""
         current = self.episodes[-1] if self.episodes else None
         result = fold(current, verdict, self._options.bucket)
         if result is not None and result is not current:
@@ -79,9 +85,23 @@ class SeriesTimeline:
                 self.episodes.append(result)
             else:
                 self.episodes[-1] = result
-        return verdict
 
-    def _end_episode(self) -> None:
+    @property
+    def is_in_episode(self) -> bool:
+        """Whether something is going on."""
+        return bool(self.episodes) and self.episodes[-1].ends_at is None
+
+    @property
+    def learned(self) -> Learned:
+        """What the detector knows; set it after others have judged in its place."""
+        return self._detector.learned
+
+    @learned.setter
+    def learned(self, learned: Learned) -> None:
+        self._detector.learned = learned
+
+    def end_episode(self) -> None:
+        """Before a gap: how it went on, nobody knows."""
         if self.episodes and self.episodes[-1].ends_at is None:
             self.episodes[-1] = replace(self.episodes[-1], ends_at=self.episodes[-1].last_stirred_at)
 

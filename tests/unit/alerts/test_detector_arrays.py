@@ -41,10 +41,10 @@ def many_series(draw: st.DrawFn) -> tuple[DetectorOptions, list[list[tuple[int, 
     return options, counts, draw(st.lists(st.integers(0, buckets), max_size=2))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(many_series())
 def test_each_column_is_the_series_alone(case: tuple[DetectorOptions, list[list[tuple[int, int]]], list[int]]) -> None:
-    """Decisions and learned state are equal to the last bit, scores to the last digits of a logarithm."""
+    """Decisions and learned state are equal to the last bit, scores to seven digits."""
     options, counts, gaps = case
     alone = [SpikeDetector(options) for _ in counts[0]]
     together = SpikeDetectors(options, [Learned.nothing(options.windows) for _ in counts[0]])
@@ -60,7 +60,7 @@ def test_each_column_is_the_series_alone(case: tuple[DetectorOptions, list[list[
             one, other = detector.observe(at, negatives, total), verdicts.of(index)
             assert (other.is_firing, other.is_learning, other.bucket_at) == (one.is_firing, one.is_learning, at)
             for name in FIGURES:
-                assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-9, abs=1e-9), name
+                assert getattr(other, name) == pytest.approx(getattr(one, name), rel=1e-7, abs=1e-7), name
     assert [learned.to_dict() for learned in together.learned()] == [detector.to_dict() for detector in alone]
 
 

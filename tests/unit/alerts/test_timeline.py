@@ -1,11 +1,13 @@
 """Buckets in order, zeros and gaps."""
 
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
 from alerts.detectors import DetectorOptions
 from alerts.timeline import GAP_BUCKETS, SeriesTimeline, walk
+from alerts.together import FEWEST, Together
 from storage.sources import Silence
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
@@ -76,3 +78,27 @@ def test_empty_buckets_of_a_silent_source_are_unknown(silence: Silence, is_gap: 
 def test_a_source_that_works_has_no_gaps_in_a_silence_of_others() -> None:
     """Active buckets side by side are taken as they are, whatever was noted."""
     assert all(not gap for _, gap in walk(at(0, 1, 2), BUCKET, after=None, silences=[Silence(at(0)[0], None)]))
+
+
+def test_timelines_judged_together_have_the_episodes_of_each_alone() -> None:
+    """Through a surge, a gap, series that join and a parting: the same incidents, the same state."""
+    random = Random(5)
+    options = DetectorOptions(learning_buckets=20, learning_documents=20)
+    together, alone = [[SeriesTimeline(options) for _ in range(FEWEST + 3)] for _ in range(2)]
+    many = Together(options)
+    for nth in range(200):
+        size = FEWEST - 1 if nth < 20 else FEWEST + 3
+        surge = 12 if 120 <= nth < 130 else 0
+        counts = [(random.randrange(2) + surge * (k % 7 == 0), 6 + surge) for k in range(size)]
+        if nth == 60:
+            many.part()
+        at_, gap = START + nth * BUCKET, nth == 126
+        many.advance(together[:size], at_, counts, is_after_gap=gap)
+        for timeline, (negatives, total) in zip(alone, counts, strict=False):
+            timeline.advance(at_, negatives, total, is_after_gap=gap)
+    many.part()
+    assert sum(len(timeline.episodes) for timeline in alone) >= 6
+    for one, other in zip(together, alone, strict=True):
+        assert [episode.detected_at for episode in one.episodes] == [e.detected_at for e in other.episodes]
+        assert [episode.ends_at for episode in one.episodes] == [e.ends_at for e in other.episodes]
+        assert one.to_dict()["detector"] == other.to_dict()["detector"]
