@@ -1,4 +1,4 @@
-"""`alerts.baselines` over many series at once: windows are rows, series columns; the same formulas in the same order."""
+"""`alerts.baselines` over many series at once, in the same order: windows are rows, series are columns."""
 
 from typing import TypeAlias
 
@@ -38,7 +38,8 @@ class CountBaselines:
 
     def expected(self, hour: int) -> Floats:
         """Of each window and series."""
-        return np.maximum(self._level * self._season[hour], baselines.MIN_MEAN)
+        mean: Floats = np.maximum(self._level * self._season[hour], baselines.MIN_MEAN)
+        return mean
 
     def surprise(self, x: Floats, hour: int) -> Floats:
         """-log10 of the chance of at least x; 0 before anything was learned."""
@@ -151,12 +152,14 @@ class ShareBaselines:
 
     def _correlation(self) -> Floats:
         low, high = baselines.CORRELATION_RANGE
-        return np.minimum(np.maximum(self._squares / self._pairs, low), high)
+        correlation: Floats = np.minimum(np.maximum(self._squares / self._pairs, low), high)
+        return correlation
 
     def _clip(self, n: Floats, correlation: Floats) -> Floats:
         share = self.share
         deviation = np.sqrt(n * share * (1.0 - share) * (1.0 + (n - 1.0) * correlation))
-        return n * share + baselines.SHARE_CLIP_DEVIATIONS * deviation + 1.0
+        clip: Floats = n * share + baselines.SHARE_CLIP_DEVIATIONS * deviation + 1.0
+        return clip
 
     def each(self) -> list[ShareBaseline]:
         """Per series."""

@@ -190,13 +190,15 @@ class SpikeDetectors:
         for one in weighed:  # in this order: a sum of floats depends on it
             total += 10.0 ** (one - most)
         with np.errstate(divide="ignore"):
-            return np.maximum(0.0, most + np.log10(total))
+            pooled: Floats = np.maximum(0.0, most + np.log10(total))
+        return pooled
 
     def _relief(self) -> Floats:
         occupancy = self._shares.occupancy
         is_quiet = (occupancy > 0.0) & (occupancy < detectors.BUSY)
         relief = np.log10(detectors.BUSY / np.where(is_quiet, occupancy, detectors.BUSY))
-        return np.minimum(relief, detectors.MOST_RELIEF)
+        bounded: Floats = np.minimum(relief, detectors.MOST_RELIEF)
+        return bounded
 
     def learned(self) -> list[Learned]:
         """What is known of each series."""
@@ -207,7 +209,7 @@ class SpikeDetectors:
                 windows=list(self._options.windows),
                 counts=counts[index],
                 share=shares[index],
-                recent=[tuple(pair) for pair in recent[index][len(recent[index]) - length :]],
+                recent=[(pair[0], pair[1]) for pair in recent[index][len(recent[index]) - length :]],
                 seen_buckets=buckets,
                 seen_documents=documents,
                 empty_run=empty_run,

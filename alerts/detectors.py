@@ -6,8 +6,8 @@ last `WINDOWS` buckets are judged against the baselines as they stood before, th
     score_count = pooled over windows: -log10 P(at least so many negatives | usual level x hour of day)
     score_share = pooled over windows: -log10 P(at least so many of these documents | usual share)
 
-`alerts.pooling` says how. A surge needs both: more volume with the usual share is attention, not anger. Unless most of
-it is negative anyway: where the usual share leaves no room to rise, an overwhelming count is enough.
+`alerts.pooling` says how. A surge needs both: more volume with the usual share is attention, not anger. Unless most
+of it is negative anyway: where the usual share leaves no room to rise, an overwhelming count is enough.
 
 `alerts.detector_arrays` is the same detector over many series at once.
 """

@@ -44,7 +44,7 @@ class Together:
         negatives_of, totals_of = np.array(counts, dtype=np.int64).T
         verdicts = detectors.observe(bucket_at, negatives_of, totals_of)
         goes_on = np.array([timeline.is_in_episode for timeline in timelines])
-        for index in np.nonzero(verdicts.is_firing | goes_on)[0]:  # `fold` changes no other
+        for index in np.flatnonzero(verdicts.is_firing | goes_on).tolist():  # `fold` changes no other
             timelines[index].take(verdicts.of(index))
 
     def part(self) -> None:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.nab [--data ../shared/data/nab]
 
-One threshold for all files: the shipped one, 0.5. Beside it the published detectors on the same files, whose threshold
-is the best for these files afterwards ("own") or for all 58 files of the benchmark ("corpus"). The volume part alone is
-judged: the files hold counts of mentions. Writes var/bench/nab.json.
+One threshold for all files: the shipped one, 0.5. Beside it the published detectors on the same files, whose
+threshold is the best for these files afterwards, or (last column) for all 58 files of the benchmark. The volume part
+alone is judged: the files hold counts of mentions. Writes var/bench/nab.json.
 """
 
 import argparse

@@ -34,7 +34,9 @@ def many_series(draw: st.DrawFn) -> tuple[DetectorOptions, list[list[tuple[int, 
     for _ in range(buckets):
         row = []
         for scale in scales:
-            total = int(random.expovariate(1 / scale) * (random.random() < 0.9) * (8 if random.random() < 0.05 else 1))
+            total = int(
+                random.expovariate(1 / scale) * (random.random() < 0.9) * (8 if random.random() < 0.05 else 1)
+            )
             share = random.choice([0.0, 0.1, 0.1, 0.2, 0.9, 1.0])
             row.append((round(total * share), total))
         counts.append(row)
@@ -43,7 +45,9 @@ def many_series(draw: st.DrawFn) -> tuple[DetectorOptions, list[list[tuple[int, 
 
 @settings(max_examples=12, deadline=None)
 @given(many_series())
-def test_each_column_is_the_series_alone(case: tuple[DetectorOptions, list[list[tuple[int, int]]], list[int]]) -> None:
+def test_each_column_is_the_series_alone(
+    case: tuple[DetectorOptions, list[list[tuple[int, int]]], list[int]],
+) -> None:
     """Decisions and learned state are equal to the last bit, scores to seven digits."""
     options, counts, gaps = case
     alone = [SpikeDetector(options) for _ in counts[0]]
