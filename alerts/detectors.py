@@ -23,8 +23,8 @@ from alerts.pooling import log_weights, pooled
 
 Sensitivity = Literal["high", "medium", "low"]
 
-THRESHOLDS: dict[Sensitivity, float] = {"high": 5.75, "medium": 6.25, "low": 6.75}
-SHARE_PART = 0.53  # so much of the threshold must come from the share; volume alone is attention
+THRESHOLDS: dict[Sensitivity, float] = {"high": 5.5, "medium": 6.0, "low": 6.5}
+SHARE_PART = 0.58  # so much of the threshold must come from the share; volume alone is attention
 MIN_SCORE_COUNT = 1.0
 BUSY = 0.6  # a series with a document in fewer buckets is judged on fewer occasions: chance has as many fewer ...
 MOST_RELIEF = 1.0  # ... and the thresholds are lower by log10 of that, at most by so much

@@ -9,7 +9,7 @@ down. A short window is tried more often a day than a long one, so chance finds 
 from collections.abc import Sequence
 from math import log10
 
-WEIGHT_POWER = 0.35  # of a window's length; measured, see docs/why/detection.md
+WEIGHT_POWER = 0.3  # of a window's length; measured, see docs/why/detection.md
 
 
 def log_weights(windows: Sequence[int]) -> tuple[float, ...]:

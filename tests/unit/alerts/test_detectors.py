@@ -1,11 +1,12 @@
 """The detector of one series."""
 
 from datetime import UTC, datetime, timedelta
+from math import log10
 from random import Random
 
 import pytest
 
-from alerts.detectors import DetectorOptions, SpikeDetector, Verdict
+from alerts.detectors import BUSY, MOST_RELIEF, DetectorOptions, SpikeDetector, Verdict
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)
@@ -124,3 +125,20 @@ def test_half_lives_are_durations() -> None:
     assert hourly.windows == (1, 2, 4, 8, 16)
     assert DetectorOptions(bucket=timedelta(days=1)).windows == (1, 2, 4)
     assert (fine.learning, hourly.learning, DetectorOptions(bucket=timedelta(days=1)).learning) == (144, 14, 14)
+
+
+def test_a_quiet_series_needs_less_and_a_busy_one_does_not() -> None:
+    """With documents in few buckets chance has fewer occasions, so the threshold is lower, within bounds."""
+    busy = run(SpikeDetector(OPTIONS), [(1, 5)] * 600)[-1]
+    quiet_ = run(SpikeDetector(OPTIONS), [(0, 1), *[(0, 0)] * 9] * 60)[-1]
+    silent = run(SpikeDetector(OPTIONS), [(0, 1), *[(0, 0)] * 299] * 3)[-1]
+    assert quiet_.threshold == pytest.approx(busy.threshold - log10(BUSY / 0.1), abs=0.02)
+    assert silent.threshold == busy.threshold - MOST_RELIEF
+
+
+def test_the_usual_share_of_a_busy_series_follows_within_a_day() -> None:
+    """A thousand documents tell the usual share; older ones do not hold it back."""
+    detector = SpikeDetector(OPTIONS)
+    run(detector, [(10, 50)] * (7 * DAY))
+    run(detector, [(20, 50)] * DAY, start=7 * DAY)
+    assert detector.learned.share.share == pytest.approx(0.4, abs=0.03)
