@@ -147,7 +147,8 @@ class SpikeDetectors:
         recent_score = self._pooled(by_count[:recent], filled[:recent]) + self._pooled(
             by_share[:recent], filled[:recent]
         )
-        strongest = np.argmax(np.where(filled, by_count + by_share, -1.0), axis=0)
+        strength = np.floor((by_count + by_share) * detectors.STRENGTH_STEPS)
+        strongest = np.argmax(np.where(filled, strength, -1.0), axis=0)
         column = np.arange(len(self))
         observed = np.where(filled[0], x[strongest, column], 0)
         documents = np.where(filled[0], n[strongest, column], 0)
@@ -196,7 +197,7 @@ class SpikeDetectors:
     def _relief(self) -> Floats:
         occupancy = self._shares.occupancy
         is_quiet = (occupancy > 0.0) & (occupancy < detectors.BUSY)
-        relief = np.log10(detectors.BUSY / np.where(is_quiet, occupancy, detectors.BUSY))
+        relief = detectors.RELIEF * np.log10(detectors.BUSY / np.where(is_quiet, occupancy, detectors.BUSY))
         bounded: Floats = np.minimum(relief, detectors.MOST_RELIEF)
         return bounded
 

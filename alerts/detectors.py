@@ -14,7 +14,7 @@ of it is negative anyway: where the usual share leaves no room to rise, an overw
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import log10
+from math import floor, log10
 from typing import Any, Literal
 
 from alerts.baselines import Pace
@@ -23,12 +23,13 @@ from alerts.pooling import log_weights, pooled
 
 Sensitivity = Literal["high", "medium", "low"]
 
-THRESHOLDS: dict[Sensitivity, float] = {"high": 5.5, "medium": 6.0, "low": 6.5}
+THRESHOLDS: dict[Sensitivity, float] = {"high": 5.6, "medium": 6.1, "low": 6.6}
 SHARE_PART = 0.58  # so much of the threshold must come from the share; volume alone is attention
 MIN_SCORE_COUNT = 1.0
 BUSY = 0.6  # a series with a document in fewer buckets is judged on fewer occasions: chance has as many fewer ...
-MOST_RELIEF = 1.0  # ... and the thresholds are lower by log10 of that, at most by so much
-HIGH_USUAL_SHARE = 0.4  # a series with so many negatives has little room for the share to rise: there ...
+RELIEF = 1.25  # ... and the thresholds are lower by so many times log10 of that ...
+MOST_RELIEF = 1.25  # ... at most by so much
+HIGH_USUAL_SHARE = 0.5  # a series with so many negatives has little room for the share to rise: there ...
 MAJORITY = 0.5  # ... volume itself is bad news from this share in the window on ...
 MAJORITY_EXTRA = 1.5  # ... if the count alone passes the threshold by so much
 YOUNG = timedelta(days=7)  # a younger series has seen no full week: its threshold is higher by YOUNG_EXTRA
@@ -36,6 +37,7 @@ YOUNG_EXTRA = 1.0
 WINDOW_STEPS = (1, 2, 4, 8, 16)  # times the shortest window: a quarter of an hour to four hours
 SHORTEST_WINDOW = timedelta(minutes=15)
 LONGEST_WINDOW = timedelta(days=7)  # where a bucket is a day, longer sums would drown every surge
+STRENGTH_STEPS = 1e6  # windows whose evidence differs by less are equally strong, and the shortest is named
 STANDARD_BUCKET = timedelta(minutes=5)
 MIN_LEARNING_BUCKETS = 14
 HOUR = timedelta(hours=1)
@@ -192,7 +194,7 @@ class SpikeDetector:
         options = self._options
         score_count, score_share = pooled(by_count, self._weights), pooled(by_share, self._weights)
         recent = options.recent_windows
-        strongest = max(range(len(sums)), key=lambda i: by_count[i] + by_share[i])
+        strongest = max(range(len(sums)), key=lambda i: floor((by_count[i] + by_share[i]) * STRENGTH_STEPS))
         is_learning = (
             self.learned.seen_buckets <= options.learning or self.learned.seen_documents < options.learning_documents
         )
@@ -228,7 +230,7 @@ class SpikeDetector:
     def _relief(self) -> float:
         """How much lower the thresholds of a quiet series are."""
         occupancy = self.learned.share.occupancy
-        return min(log10(BUSY / occupancy), MOST_RELIEF) if 0.0 < occupancy < BUSY else 0.0
+        return min(RELIEF * log10(BUSY / occupancy), MOST_RELIEF) if 0.0 < occupancy < BUSY else 0.0
 
     def _negatives_of_last_hour(self) -> int:
         return sum(x for x, _ in self.learned.recent[-self._options.hour_buckets :])

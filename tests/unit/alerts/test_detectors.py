@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from alerts.detectors import BUSY, MOST_RELIEF, DetectorOptions, SpikeDetector, Verdict
+from alerts.detectors import BUSY, MOST_RELIEF, RELIEF, DetectorOptions, SpikeDetector, Verdict
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)
@@ -132,7 +132,7 @@ def test_a_quiet_series_needs_less_and_a_busy_one_does_not() -> None:
     busy = run(SpikeDetector(OPTIONS), [(1, 5)] * 600)[-1]
     quiet_ = run(SpikeDetector(OPTIONS), [(0, 1), *[(0, 0)] * 9] * 60)[-1]
     silent = run(SpikeDetector(OPTIONS), [(0, 1), *[(0, 0)] * 299] * 3)[-1]
-    assert quiet_.threshold == pytest.approx(busy.threshold - log10(BUSY / 0.1), abs=0.02)
+    assert quiet_.threshold == pytest.approx(busy.threshold - RELIEF * log10(BUSY / 0.1), abs=0.02)
     assert silent.threshold == busy.threshold - MOST_RELIEF
 
 
