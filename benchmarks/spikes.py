@@ -55,13 +55,16 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=300)
     parser.add_argument("--seed", type=int, action="append", help="else the environment's SEED, else our own")
     parser.add_argument("--sensitivity", choices=["high", "medium", "low"], action="append")
+    parser.add_argument("--below", type=float, default=np.inf, help="only series with fewer comments a bucket")
     parser.add_argument("--no-faults", action="store_true", help="leave out outages, model change and the null run")
     arguments = parser.parse_args()
     seeds: list[int] = arguments.seed or [
         int(seed) for seed in os.environ.get("SEED", SEEDS).replace(",", " ").split()
     ]
     levels: list[Sensitivity] = arguments.sensitivity or ["medium"]
-    all_series = [series for seed in seeds for series in generator.many(seed, arguments.series)]
+    all_series = [
+        series for seed in seeds for series in generator.many(seed, arguments.series, below=arguments.below)
+    ]
     negatives = np.stack([series.negatives for series in all_series])
     totals = np.stack([series.totals for series in all_series])
     rules: dict[str, Rule] = {f"opinion, {level}": ours(level) for level in levels} | RIVALS
@@ -72,9 +75,8 @@ def main() -> None:
         if name == f"opinion, {levels[0]}":
             per_bucket = (time.perf_counter() - started) / negatives.size * 1e6
     print("\n".join(rows(results)))
-    print(
-        f"\nseeds {seeds}: {results[f'opinion, {levels[0]}']['surges']} surges; {per_bucket:.1f} us a bucket and series"
-    )
+    surges = results[f"opinion, {levels[0]}"]["surges"]
+    print(f"\nseeds {seeds}: {surges} surges; {per_bucket:.1f} us a bucket and series")
     found: dict[str, Any] = {"seeds": seeds, "results": results}
     if not arguments.no_faults:
         found |= {"faults": faults.measure(seeds[0]), "null": faults.null_run(seeds[0])}

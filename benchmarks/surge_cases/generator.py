@@ -35,16 +35,25 @@ class Series:
     events: list[Event] = field(default_factory=list)
 
 
-def many(seed: int, count: int, *, days: int = DAYS, has_events: bool = True) -> list[Series]:
-    """So many series of one seed; each depends on the seed and its number alone."""
-    return [generate(np.random.default_rng([seed, nth]), days=days, has_events=has_events) for nth in range(count)]
+def many(seed: int, count: int, *, days: int = DAYS, has_events: bool = True, below: float = np.inf) -> list[Series]:
+    """So many series of one seed, those of a base of `below` and more left out; each depends on seed and number."""
+    return [
+        generate(np.random.default_rng([seed, nth]), days=days, has_events=has_events)
+        for nth in range(count)
+        if base_volume(np.random.default_rng([seed, nth])) < below
+    ]
+
+
+def base_volume(rng: np.random.Generator) -> float:
+    """Comments a bucket; the first draw of a series."""
+    return float(np.exp(rng.uniform(np.log(0.05), np.log(63))))
 
 
 def generate(rng: np.random.Generator, *, days: int = DAYS, has_events: bool = True) -> Series:
     """One series with its events."""
     size = days * DAY
     index = np.arange(size)
-    base = float(np.exp(rng.uniform(np.log(0.05), np.log(63))))
+    base = base_volume(rng)
     day = 1 + rng.uniform(0.3, 0.9) * np.sin(2 * np.pi * (index / DAY + rng.uniform()))
     week = np.where((index // DAY) % 7 >= 5, rng.uniform(0.5, 1.2), 1.0)
     noise = autoregressive(rng, size, 0.98, rng.uniform(0.05, 0.25))
