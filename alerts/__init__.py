@@ -5,6 +5,6 @@ Out: `incident`, `incident_event`, `evidence` and the outbox `notification`, wri
 (`alerts.evaluate`), and deliveries from that outbox (`alerts.pipeline`, at least once, with a stable id).
 
 The same documents give the same incidents, whatever the order of arrival within the lateness, the number of
-workers or the schedule of runs. `detectors`, `baselines`, `tails`, `volume`, `timeline`, `lifecycle`, `watermark`,
-`rules` and `grouping` are pure. May import `storage` and `core`.
+workers or the schedule of runs. `detectors`, `detector_arrays`, `baselines`, `tails`, `pooling`, `volume`,
+`timeline`, `lifecycle`, `watermark`, `rules` and `grouping` are pure. May import `storage` and `core`.
 """
