@@ -6,7 +6,7 @@ Out: `incident`, `incident_event`, `evidence` and the outbox `notification`, wri
 that each kind of channel takes (`alerts.rendering`, `alerts.notifiers`).
 
 The same documents give the same incidents, whatever the order of arrival within the lateness, the number of
-workers or the schedule of runs. `detectors`, `baselines`, `tails`, `volume`, `timeline`, `lifecycle`, `watermark`,
-`rules`, `grouping`, `routing`, `planning`, `quiet_hours`, `digests`, `dry_run`, `admission` and `rendering` are pure.
-May import `storage` and `core`.
+workers or the schedule of runs. `detectors`, `baselines`, `tails`, `pooling`, `volume`, `timeline`, `lifecycle`,
+`watermark`, `rules`, `grouping`, `routing`, `planning`, `quiet_hours`, `digests`, `dry_run`, `admission` and
+`rendering` are pure. May import `storage` and `core`.
 """

@@ -13,13 +13,18 @@ import msgspec
 from alerts.tails import beta_binomial_tail, negative_binomial_tail
 
 LEVEL_HALF_LIFE = timedelta(days=3)
-DISPERSION_HALF_LIFE = timedelta(days=4)
-SHARE_HALF_LIFE = timedelta(days=7)
+LEVEL_WINDOWS = 24  # the level of sums over a window forgets within so many windows: short ones follow the day's mood
+DISPERSION_HALF_LIFE = timedelta(days=4)  # of a series of any numbers ...
+WINDOW_DISPERSION_HALF_LIFE = timedelta(days=14)  # ... and of negatives, which are calmer
+SHARE_HALF_LIFE = timedelta(days=14)  # of a quiet series; a busy one forgets by documents:
+SHARE_DOCUMENTS = 1000.0  # so many tell the usual share well enough, and what is older only holds it back
+SHARE_SHORTEST_HALF_LIFE = timedelta(hours=6)  # but a surge must not become usual while it lasts ...
+SHARE_MOST_FORGOTTEN = 0.01  # ... nor, where a bucket is an hour or a day, may a few of them be all the past
 CLIP_DEVIATIONS = 8.0  # a count may teach the level at most so many standard deviations
 DISPERSION_CLIP_DEVIATIONS = 6.0  # and the dispersion fewer: a long surge would else teach that surges are normal
 LEVEL_INERTIA = timedelta(hours=2)  # in early life, how long the first counts weigh against the next one
 DISPERSION_INERTIA = timedelta(days=1)
-SHARE_CLIP_DEVIATIONS = 4.0
+SHARE_CLIP_DEVIATIONS = 3.0
 MIN_MEAN = 0.01
 SEASON_INERTIA = 10.0
 SEASON_MEMORY = timedelta(days=28)
@@ -44,16 +49,23 @@ class Pace:
     dispersion: float
     dispersion_inertia: float
     share_keep: float
+    share_most_forgotten: float
     season_visits: float
 
     @classmethod
-    def of(cls, bucket: timedelta) -> "Pace":
+    def of(cls, bucket: timedelta, window: int | None = None) -> "Pace":
+        """Args:
+        window: how many buckets are summed up; None where all sums are to share the longest half-life.
+        """
+        own = LEVEL_HALF_LIFE if window is None else LEVEL_WINDOWS * window * bucket
+        dispersion = DISPERSION_HALF_LIFE if window is None else WINDOW_DISPERSION_HALF_LIFE
         return cls(
-            level=weight(LEVEL_HALF_LIFE, bucket),
+            level=weight(min(own, LEVEL_HALF_LIFE), bucket),
             level_inertia=LEVEL_INERTIA / bucket,
-            dispersion=weight(DISPERSION_HALF_LIFE, bucket),
+            dispersion=weight(dispersion, bucket),
             dispersion_inertia=DISPERSION_INERTIA / bucket,
             share_keep=1.0 - weight(SHARE_HALF_LIFE, bucket),
+            share_most_forgotten=min(SHARE_MOST_FORGOTTEN, weight(SHARE_SHORTEST_HALF_LIFE, bucket)),
             # A day-long bucket has no hour of the day: infinite inertia switches the season off.
             season_visits=SEASON_MEMORY / timedelta(days=1) * (timedelta(hours=1) / bucket)
             if bucket < timedelta(days=1)
@@ -124,6 +136,8 @@ class CountBaseline(msgspec.Struct):
 class ShareBaseline(msgspec.Struct):
     """The usual share of negatives, and per window how much more it scatters than coin flips would.
 
+    `active` of `buckets` (both forgetting) held a document at all.
+
     Attributes:
         factors: per window, as `CountBaseline.factor`; empty: all 1.
     """
@@ -133,6 +147,8 @@ class ShareBaseline(msgspec.Struct):
     negatives: float = 0.0
     others: float = 0.0
     factors: list[float] = []
+    active: float = 0.0
+    buckets: float = 0.0
 
     @classmethod
     def of(cls, windows: int) -> "ShareBaseline":
@@ -147,6 +163,11 @@ class ShareBaseline(msgspec.Struct):
         """The usual share of this window in the eyes of the models that judged it."""
         share = self.share
         return min(share * self.factors[window], max(share, MOST_SHARE)) if self.factors else share
+
+    @property
+    def occupancy(self) -> float:
+        """The part of the buckets that hold a document; 1 before anything was seen."""
+        return self.active / self.buckets if self.buckets else 1.0
 
     def correlation(self, window: int) -> float:
         low, high = CORRELATION_RANGE
@@ -171,8 +192,11 @@ class ShareBaseline(msgspec.Struct):
         taken = min(float(x), self._clip(n, 0))
         if self.factors:
             taken = min(taken / self.factors[0], float(n))
-        self.negatives = self.negatives * pace.share_keep + taken
-        self.others = self.others * pace.share_keep + n - taken
+        keep = pace.share_keep * (1.0 - min(n / SHARE_DOCUMENTS, pace.share_most_forgotten))
+        self.negatives = self.negatives * keep + taken
+        self.others = self.others * keep + n - taken
+        self.active = self.active * pace.share_keep + (1.0 if n else 0.0)
+        self.buckets = self.buckets * pace.share_keep + 1.0
 
     def _clip(self, n: int, window: int) -> float:
         share = self.usual(window)

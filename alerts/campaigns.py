@@ -15,7 +15,7 @@ from alerts.lifecycle import CALM_SCORE
 from alerts.timeline import SeriesTimeline
 from core.records import Severity
 
-FEWEST_COPIES: Final = 15  # in an hour; a story that a dozen outlets carry is no campaign
+FEWEST_COPIES: Final = 15  # in a window; a story that a dozen outlets carry is no campaign
 WARNING_CARRIERS: Final = 50
 MANY_CARRIERS: Final = 500
 INDEPENDENT: Final = 0.2  # of the negatives: with so many voices of their own among them, a campaign has an echo
@@ -57,7 +57,6 @@ class CampaignTimeline(SeriesTimeline):
         """Args:
         twin: of a new one: the detector of the series itself, which has seen as much and no copy in it.
         """
-        options = replace(options, min_negatives_per_hour=max(FEWEST_COPIES, options.min_negatives_per_hour))
         if state is None and twin is not None:
             state = {"detector": twin.without_negatives(), "episode": None}
         super().__init__(options, state)
@@ -76,9 +75,12 @@ class CampaignTimeline(SeriesTimeline):
         self.advance(bucket_at, copies, total, is_after_gap=is_after_gap)
 
     def judged(self, verdict: Verdict) -> Verdict:
-        """Not firing while independent voices stir, unless it has begun before."""
+        """Firing by the number of copies alone: where there were hardly any before, their share has no usual scatter
+        to be told from. Not while independent voices stir, unless it has begun before."""
         is_calm = self._voices is None or (self._voices.score < CALM_SCORE and not self._voices.is_firing)
-        return verdict if is_calm or self.is_in_episode else replace(verdict, is_firing=False)
+        is_surge = verdict.score_count >= verdict.threshold and verdict.observed >= FEWEST_COPIES
+        is_firing = not verdict.is_learning and is_surge and (is_calm or self.is_in_episode)
+        return replace(verdict, is_firing=is_firing)
 
 
 def annotations(

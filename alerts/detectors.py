@@ -3,34 +3,40 @@
 Pure and deterministic: values in, a `Verdict` out, constant-size state. For each closed bucket the sums over the
 last `WINDOWS` buckets are judged against the baselines as they stood before, then the baselines learn (clipped).
 
-    score_count = mean over windows of -log10 P(at least so many negatives | usual level x hour of day)
-    score_share = mean over windows of -log10 P(at least so many of these documents | usual share)
+    score_count = pooled over windows: -log10 P(at least so many negatives | usual level x hour of day)
+    score_share = pooled over windows: -log10 P(at least so many of these documents | usual share)
 
-A surge needs both: more volume with the usual share is attention, not anger. Unless most of it is negative anyway:
-where the usual share leaves no room to rise, an overwhelming count is enough.
+`alerts.pooling` says how. A surge needs both: more volume with the usual share is attention, not anger. Unless most
+of it is negative anyway: where the usual share leaves no room to rise, an overwhelming count is enough.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import floor, log10
 from typing import Any, Literal
 
-import msgspec
-
-from alerts.baselines import CountBaseline, Pace, ShareBaseline
+from alerts.baselines import Pace
+from alerts.learned import Learned
+from alerts.pooling import log_weights, pooled
 
 Sensitivity = Literal["high", "medium", "low"]
 
-THRESHOLDS: dict[Sensitivity, float] = {"high": 4.0, "medium": 4.5, "low": 5.0}
-MIN_SCORE_SHARE = 2.0
+THRESHOLDS: dict[Sensitivity, float] = {"high": 5.6, "medium": 6.1, "low": 6.6}
+SHARE_PART = 0.58  # so much of the threshold must come from the share; volume alone is attention
 MIN_SCORE_COUNT = 1.0
-HIGH_USUAL_SHARE = 0.4  # a series with so many negatives has little room for the share to rise: there ...
+BUSY = 0.6  # a series with a document in fewer buckets is judged on fewer occasions: chance has as many fewer ...
+RELIEF = 1.25  # ... and the thresholds are lower by so many times log10 of that ...
+MOST_RELIEF = 1.25  # ... at most by so much
+HIGH_USUAL_SHARE = 0.5  # a series with so many negatives has little room for the share to rise: there ...
 MAJORITY = 0.5  # ... volume itself is bad news from this share in the window on ...
 MAJORITY_EXTRA = 1.5  # ... if the count alone passes the threshold by so much
 YOUNG = timedelta(days=7)  # a younger series has seen no full week: its threshold is higher by YOUNG_EXTRA
 YOUNG_EXTRA = 1.0
-WINDOWS = (1, 3, 12, 48)
-LONGEST_WINDOW = timedelta(days=7)  # but a 48-day sum of daily buckets would drown every surge
+WINDOW_STEPS = (1, 2, 4, 8, 16)  # times the shortest window: a quarter of an hour to four hours
+SHORTEST_WINDOW = timedelta(minutes=15)
+LONGEST_WINDOW = timedelta(days=7)  # where a bucket is a day, longer sums would drown every surge
+STRENGTH_STEPS = 1e6  # windows whose evidence differs by less are equally strong, and the shortest is named
 STANDARD_BUCKET = timedelta(minutes=5)
 MIN_LEARNING_BUCKETS = 14
 HOUR = timedelta(hours=1)
@@ -55,12 +61,26 @@ class DetectorOptions:
 
     @property
     def windows(self) -> tuple[int, ...]:
-        return tuple(w for w in WINDOWS if w == 1 or w * self.bucket <= LONGEST_WINDOW)
+        """Window lengths in buckets, ascending."""
+        shortest = max(1, round(SHORTEST_WINDOW / self.bucket))
+        return tuple(
+            shortest * step for step in WINDOW_STEPS if step == 1 or shortest * step * self.bucket <= LONGEST_WINDOW
+        )
 
     @property
     def hour_buckets(self) -> int:
         """How many buckets make an hour; at least one."""
         return max(1, round(HOUR / self.bucket))
+
+    @property
+    def recent_windows(self) -> int:
+        """How many of the windows are at most an hour long; at least one."""
+        return max(1, sum(window <= self.hour_buckets for window in self.windows))
+
+    @property
+    def kept_buckets(self) -> int:
+        """How many of the newest buckets a detector remembers one by one."""
+        return max(self.windows[-1], self.hour_buckets)
 
     @property
     def learning(self) -> int:
@@ -100,39 +120,24 @@ class Verdict:
         return self.score_count + self.score_share
 
 
-class _State(msgspec.Struct):
-    """Everything a detector knows; `empty_run` counts the buckets without a document at the end of `recent`."""
-
-    counts: list[CountBaseline]
-    share: ShareBaseline
-    recent: list[tuple[int, int]] = []
-    seen_buckets: int = 0
-    seen_documents: int = 0
-    empty_run: int = 0
-
-
 class SpikeDetector:
-    """One series. Not thread-safe; `to_dict` is everything it knows."""
+    """One series. Not thread-safe; `learned` is everything it knows."""
 
     def __init__(self, options: DetectorOptions, state: dict[str, Any] | None = None) -> None:
         """Args:
         state: what `to_dict` gave, under the same bucket length; None for a new series.
         """
         self._options = options
-        self._pace = Pace.of(options.bucket)
         self._windows = options.windows
-        self._recent_windows = max(1, sum(w <= options.hour_buckets for w in self._windows))
-        self._keep = max(self._windows[-1], options.hour_buckets)
+        self._paces = [Pace.of(options.bucket, window) for window in self._windows]
+        self._weights = log_weights(self._windows)
+        self._keep = options.kept_buckets
         self._extra = 0.0
-        self._state = (
-            _State([CountBaseline() for _ in self._windows], ShareBaseline.of(len(self._windows)))
-            if state is None
-            else msgspec.convert(state, _State)
-        )
+        self.learned = Learned.nothing(self._windows) if state is None else Learned.restored(state, self._windows)
 
     def observe(self, bucket_at: datetime, negatives: int, total: int) -> Verdict:
         """Judge the next bucket, then learn it. Buckets come in order and without holes; see `skip_gap`."""
-        hour, state = bucket_at.hour, self._state
+        hour, state = bucket_at.hour, self.learned
         state.recent.append((negatives, total))
         del state.recent[: -self._keep]
         state.seen_buckets += 1
@@ -141,11 +146,11 @@ class SpikeDetector:
         if state.empty_run >= self._keep:
             return self._observe_silence(bucket_at, hour)
         sums = self._window_sums()
-        verdict = self._judge(bucket_at, hour, sums)
+        verdict = self._judge(bucket_at, hour, sums) if sums else self._calm(bucket_at, hour)
         for index, (x, n) in enumerate(sums):
-            state.counts[index].learn(x, hour, self._pace)
-            state.share.learn_window(x, n, index, self._pace)
-        state.share.learn_bucket(negatives, total, self._pace)
+            state.counts[index].learn(x, hour, self._paces[index])
+            state.share.learn_window(x, n, index, self._paces[index])
+        state.share.learn_bucket(negatives, total, self._paces[0])
         return verdict
 
     def adjust(self, factors: Sequence[float], extra: float) -> None:
@@ -157,28 +162,33 @@ class SpikeDetector:
             extra: added to the threshold; not kept.
         """
         factors = [*factors, *[factors[-1]] * len(self._windows)][: len(self._windows)]
-        for baseline, factor in zip(self._state.counts, factors, strict=True):
+        for baseline, factor in zip(self.learned.counts, factors, strict=True):
             baseline.factor = factor
-        self._state.share.factors = factors
+        self.learned.share.factors = factors
         self._extra = extra
 
     def skip_gap(self) -> None:
         """Nothing is known of the time since the last bucket: windows start anew, baselines stay."""
-        self._state.recent.clear()
-        self._state.empty_run = 0
+        self.learned.recent.clear()
+        self.learned.empty_run = 0
 
     def _observe_silence(self, bucket_at: datetime, hour: int) -> Verdict:
         """The cheap way through true zeros: nothing can fire, and only the levels fall."""
-        for baseline in self._state.counts:
-            baseline.learn(0.0, hour, self._pace)
-        self._state.share.learn_bucket(0, 0, self._pace)
+        verdict = self._calm(bucket_at, hour)
+        for baseline, pace in zip(self.learned.counts, self._paces, strict=True):
+            baseline.learn(0.0, hour, pace)
+        self.learned.share.learn_bucket(0, 0, self._paces[0])
+        return verdict
+
+    def _calm(self, bucket_at: datetime, hour: int) -> Verdict:
+        """Nothing to see: true zeros, or windows that do not reach back far enough yet."""
         return self._verdict(bucket_at, hour, [(0, 0)], [0.0], [0.0])
 
     def _window_sums(self) -> list[tuple[int, int]]:
         """Negatives and documents of each window that `recent` fills."""
         sums = []
         x = n = 0
-        recent, start = self._state.recent, len(self._state.recent)
+        recent, start = self.learned.recent, len(self.learned.recent)
         for window in self._windows:
             if window > len(recent):
                 break
@@ -190,8 +200,8 @@ class SpikeDetector:
         return sums
 
     def _judge(self, bucket_at: datetime, hour: int, sums: list[tuple[int, int]]) -> Verdict:
-        by_count = [self._state.counts[i].surprise(x, hour) for i, (x, _) in enumerate(sums)]
-        by_share = [self._state.share.surprise(x, n, i) for i, (x, n) in enumerate(sums)]
+        by_count = [self.learned.counts[i].surprise(x, hour) for i, (x, _) in enumerate(sums)]
+        by_share = [self.learned.share.surprise(x, n, i) for i, (x, n) in enumerate(sums)]
         return self._verdict(bucket_at, hour, sums, by_count, by_share)
 
     def _verdict(
@@ -203,18 +213,20 @@ class SpikeDetector:
         by_share: list[float],
     ) -> Verdict:
         options = self._options
-        score_count, score_share = sum(by_count) / len(by_count), sum(by_share) / len(by_share)
-        recent = min(len(sums), self._recent_windows)
-        strongest = max(range(len(sums)), key=lambda i: by_count[i] + by_share[i])
+        score_count, score_share = pooled(by_count, self._weights), pooled(by_share, self._weights)
+        recent = options.recent_windows
+        strongest = max(range(len(sums)), key=lambda i: floor((by_count[i] + by_share[i]) * STRENGTH_STEPS))
         is_learning = (
-            self._state.seen_buckets <= options.learning or self._state.seen_documents < options.learning_documents
+            self.learned.seen_buckets <= options.learning or self.learned.seen_documents < options.learning_documents
         )
-        is_young = self._state.seen_buckets * options.bucket < YOUNG
-        threshold = options.fires_from + (YOUNG_EXTRA if is_young else 0.0) + self._extra
+        is_young = self.learned.seen_buckets * options.bucket < YOUNG
+        full = options.fires_from + (YOUNG_EXTRA if is_young else 0.0) + self._extra
+        relief = self._relief()
+        threshold = full - relief
         observed, documents = sums[strongest]
-        is_both = score_count + score_share >= threshold and score_share >= MIN_SCORE_SHARE
+        is_both = score_count + score_share >= threshold and score_share >= full * SHARE_PART - relief
         is_mostly_negative = (
-            self._state.share.usual(strongest) >= HIGH_USUAL_SHARE
+            self.learned.share.usual(strongest) >= HIGH_USUAL_SHARE
             and observed >= MAJORITY * documents
             and score_count >= threshold + MAJORITY_EXTRA
         )
@@ -223,11 +235,11 @@ class SpikeDetector:
             score_count=score_count,
             score_share=score_share,
             observed=float(observed),
-            expected=self._state.counts[strongest].expected(hour),
+            expected=self.learned.counts[strongest].expected(hour),
             documents=documents,
-            expected_share=self._state.share.usual(strongest),
+            expected_share=self.learned.share.usual(strongest),
             window=self._windows[strongest] * options.bucket,
-            recent_score=sum(by_count[:recent]) / recent + sum(by_share[:recent]) / recent,
+            recent_score=pooled(by_count[:recent], self._weights) + pooled(by_share[:recent], self._weights),
             threshold=threshold,
             is_firing=not is_learning
             and (is_both or is_mostly_negative)
@@ -236,27 +248,18 @@ class SpikeDetector:
             is_learning=is_learning,
         )
 
+    def _relief(self) -> float:
+        """How much lower the thresholds of a quiet series are."""
+        occupancy = self.learned.share.occupancy
+        return min(RELIEF * log10(BUSY / occupancy), MOST_RELIEF) if 0.0 < occupancy < BUSY else 0.0
+
     def _negatives_of_last_hour(self) -> int:
-        return sum(x for x, _ in self._state.recent[-self._options.hour_buckets :])
+        return sum(x for x, _ in self.learned.recent[-self._options.hour_buckets :])
 
     def without_negatives(self) -> dict[str, Any]:
         """The state of a detector that has seen the same documents and no negative one among them."""
-        state = self._state
-        share = ShareBaseline.of(len(self._windows))
-        share.others = state.share.negatives + state.share.others
-        twin = _State(
-            [CountBaseline(seen=baseline.seen, factor=baseline.factor) for baseline in state.counts],
-            share,
-            recent=[(0, total) for _, total in state.recent],
-            seen_buckets=state.seen_buckets,
-            seen_documents=state.seen_documents,
-            empty_run=state.empty_run,
-        )
-        share.factors = list(state.share.factors)
-        found: dict[str, Any] = msgspec.to_builtins(twin)
-        return found
+        return self.learned.without_negatives().to_dict()
 
     def to_dict(self) -> dict[str, Any]:
         """Everything learned, as JSON values."""
-        state: dict[str, Any] = msgspec.to_builtins(self._state)
-        return state
+        return self.learned.to_dict()

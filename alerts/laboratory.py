@@ -25,7 +25,7 @@ from storage.sources import Silence
 
 LEARNS = timedelta(days=7)  # before the days that are tried, as a rule that is new learns
 NEAR = timedelta(hours=1)  # a surge found so long before or after an incident is the same one
-TRIED_THRESHOLDS = tuple(3.0 + step / 4 for step in range(49))  # 3 to 15
+TRIED_THRESHOLDS = tuple(3.0 + step / 4 for step in range(149))  # 3 to 40
 LADDER = (0, 4, 8, 16, 32, 48)  # steps of it: most rules end low, and each higher one replays fewer series
 WEEK = timedelta(days=7)
 NOT_IDENTITY = {"alertname", "rule"}

@@ -1,11 +1,12 @@
 """The detector of one series."""
 
 from datetime import UTC, datetime, timedelta
+from math import log10
 from random import Random
 
 import pytest
 
-from alerts.detectors import DetectorOptions, SpikeDetector, Verdict
+from alerts.detectors import BUSY, MOST_RELIEF, RELIEF, DetectorOptions, SpikeDetector, Verdict
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)
@@ -64,12 +65,12 @@ def test_few_negatives_never_fire() -> None:
 
 
 def test_a_surge_does_not_teach_that_surges_are_usual() -> None:
-    """Four hours at thirty a bucket leave the expectation far nearer to the usual one."""
+    """Four hours at thirty a bucket leave the four-hour expectation far nearer to the usual one."""
     detector = SpikeDetector(OPTIONS)
     run(detector, quiet(8 * DAY))
     hour = (START + 8 * DAY * BUCKET).hour
     run(detector, [(30, 35)] * 48, start=8 * DAY)
-    assert detector._state.counts[0].expected(hour) < 6
+    assert detector.learned.counts[-1].expected(hour) < 48 * 10
 
 
 @pytest.mark.parametrize("cut", [5, 300, 2000])
@@ -91,7 +92,7 @@ def test_state_does_not_grow() -> None:
     run(detector, quiet(3000), start=300)
     late = detector.to_dict()
     assert len(early["recent"]) == len(late["recent"]) == 48
-    assert [len(c["season"]) for c in late["counts"]] == [24] * 4
+    assert [len(c["season"]) for c in late["counts"]] == [24] * 5
 
 
 def test_the_short_way_through_silence_gives_the_same_scores() -> None:
@@ -120,6 +121,24 @@ def test_high_sensitivity_fires_where_low_does_not() -> None:
 def test_half_lives_are_durations() -> None:
     """A day of hourly buckets weighs as much as a day of five-minute buckets."""
     hourly, fine = DetectorOptions(bucket=timedelta(hours=1)), DetectorOptions()
-    assert hourly.windows == (1, 3, 12, 48)
-    assert DetectorOptions(bucket=timedelta(days=1)).windows == (1, 3)
+    assert fine.windows == (3, 6, 12, 24, 48)
+    assert hourly.windows == (1, 2, 4, 8, 16)
+    assert DetectorOptions(bucket=timedelta(days=1)).windows == (1, 2, 4)
     assert (fine.learning, hourly.learning, DetectorOptions(bucket=timedelta(days=1)).learning) == (144, 14, 14)
+
+
+def test_a_quiet_series_needs_less_and_a_busy_one_does_not() -> None:
+    """With documents in few buckets chance has fewer occasions, so the threshold is lower, within bounds."""
+    busy = run(SpikeDetector(OPTIONS), [(1, 5)] * 600)[-1]
+    quiet_ = run(SpikeDetector(OPTIONS), [(0, 1), *[(0, 0)] * 9] * 60)[-1]
+    silent = run(SpikeDetector(OPTIONS), [(0, 1), *[(0, 0)] * 299] * 3)[-1]
+    assert quiet_.threshold == pytest.approx(busy.threshold - RELIEF * log10(BUSY / 0.1), abs=0.02)
+    assert silent.threshold == busy.threshold - MOST_RELIEF
+
+
+def test_the_usual_share_of_a_busy_series_follows_within_a_day() -> None:
+    """A thousand documents tell the usual share; older ones do not hold it back."""
+    detector = SpikeDetector(OPTIONS)
+    run(detector, [(10, 50)] * (7 * DAY))
+    run(detector, [(20, 50)] * DAY, start=7 * DAY)
+    assert detector.learned.share.share == pytest.approx(0.4, abs=0.03)

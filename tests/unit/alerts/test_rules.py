@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from alerts.detectors import DetectorOptions
+from alerts.detectors import THRESHOLDS, DetectorOptions
 from alerts.rules import DEFAULT_RULES, Rule, fingerprint
 
 
@@ -80,7 +80,7 @@ def test_a_rules_own_settings_come_first() -> None:
     """What it does not say is the settings'; a threshold stands instead of a sensitivity."""
     usual = DetectorOptions(sensitivity="low", min_negatives_per_hour=9)
     assert Rule("x").detector(usual) == usual
-    assert Rule("x", sensitivity="high").detector(usual).fires_from == 4.0
+    assert Rule("x", sensitivity="high").detector(usual).fires_from == THRESHOLDS["high"]
     assert Rule("x", threshold=7.5).detector(usual).fires_from == 7.5
     assert Rule("x", min_per_hour=2).detector(usual).min_negatives_per_hour == 2
 
