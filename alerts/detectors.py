@@ -10,7 +10,7 @@ A surge needs both: more volume with the usual share is attention, not anger. Un
 where the usual share leaves no room to rise, an overwhelming count is enough.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -72,6 +72,8 @@ class Verdict:
         recent_score: the score over windows of at most an hour; low as soon as a surge is over, while `score`
             still sees it in its longest window.
         is_learning: too little has been seen; never fires.
+        state: all that the detector knew when it fired, the bucket counted but nothing learned of it, so that it can
+            be judged again; None where it does not fire.
     """
 
     bucket_at: datetime
@@ -86,6 +88,7 @@ class Verdict:
     threshold: float
     is_firing: bool
     is_learning: bool
+    state: dict[str, Any] | None = None
 
     @property
     def score(self) -> float:
@@ -133,11 +136,17 @@ class SpikeDetector:
             return self._observe_silence(bucket_at, hour)
         sums = self._window_sums()
         verdict = self._judge(bucket_at, hour, sums)
+        if verdict.is_firing:
+            verdict = replace(verdict, state=self.to_dict())
         for index, (x, n) in enumerate(sums):
             state.counts[index].learn(x, hour, self._pace)
             state.share.learn_window(x, n, index, self._pace)
         state.share.learn_bucket(negatives, total, self._pace)
         return verdict
+
+    def judge_again(self, bucket_at: datetime) -> Verdict:
+        """Judge the newest bucket that was counted once more, and learn nothing; the state is a `Verdict.state`."""
+        return self._judge(bucket_at, bucket_at.hour, self._window_sums())
 
     def skip_gap(self) -> None:
         """Nothing is known of the time since the last bucket: windows start anew, baselines stay."""

@@ -160,7 +160,7 @@ def _apply(
             columns["status"] = "firing"
         incidents.change(connection, incident_id, **columns)
     if episode and transition in ("opened", "escalated"):
-        incidents.freeze_evidence(connection, incident_id, evidence.gather(connection, series.labels, episode))
+        evidence.freeze(connection, incident_id, series.labels, episode, series.judgements.get(episode.detected_at))
     if transition != "updated":
         incidents.add_event(connection, incident_id, transition, actor=ACTOR, detail={"reason": decision.reason})
     return incident_id

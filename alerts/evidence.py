@@ -1,37 +1,67 @@
-"""What an incident was based on, frozen when it is told: figures, drivers, and documents that speak for it."""
+"""What an incident was based on, frozen when it is told: figures, what explains them, and documents that speak for it.
 
-import unicodedata
-from datetime import datetime, timedelta
-from typing import Any
+Every figure follows from three things that are kept: the incident's labels, what the detector knew
+(`alerts.judgement`), and the counts and documents in SQL; `alerts.verifying` works it all out again.
+"""
 
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
 from sqlalchemy import Connection
 
+from alerts import severity, terms
+from alerts.chart_series import chart_series, stretch
+from alerts.excerpts import excerpt
+from alerts.explaining import Excess, Explanation, explain, without_drivers
+from alerts.intervals import COVERAGE, predictive_interval
+from alerts.judgement import Judgement
 from alerts.lifecycle import Episode
-from core.scrubbing import scrub
-from storage.bucket_counts import Dimension, group_totals
-from storage.incidents import ExampleDocument, negative_documents
+from alerts.representatives import Candidate, Reason, choose
+from storage import excess_counts, incidents
+from storage.excess_counts import Scope
+from storage.excess_documents import MOST_CHARS
+from storage.incidents import ExampleDocument
 
-BEFORE = timedelta(days=7)  # drivers are compared with this long before the surge
-MOST_DRIVERS = 5
-EXAMPLES = 3
-CANDIDATES = 60
-EXCERPT_CHARS = 280
-SCRUBBED_FOR_EACH_SHOWN = 4  # of a long text only the beginning is shown; white space in it may be cut
-SAME_TEXT_CHARS = 60  # texts that begin alike, letters and digits only, say no more than one: "支持" by many people
+CANDIDATES: Final = 60
+SAME_TEXT_CHARS: Final = 60  # texts that begin alike, letters and digits only, say no more than one: "支持" by many
 
-DIMENSIONS: tuple[Dimension, ...] = ("source", "topic", "lang", "kind")
+__all__ = ["excerpt", "freeze", "gather"]
 
 
-def gather(connection: Connection, labels: dict[str, str], episode: Episode) -> dict[str, Any]:
+def freeze(
+    connection: Connection, incident_id: int, labels: dict[str, str], episode: Episode, judgement: Judgement | None
+) -> None:
+    """Keep the evidence of an episode as it stands."""
+    body = gather(connection, labels, episode, judgement)
+    incidents.freeze_evidence(connection, incident_id, body, msgspec.to_builtins(judgement))
+
+
+def gather(
+    connection: Connection, labels: dict[str, str], episode: Episode, judgement: Judgement | None
+) -> dict[str, Any]:
     """The evidence body, as JSON values.
 
     `observed`, `expected`, `documents_in_window` and the shares are those the detector judged at its highest score;
     drivers and documents are read from SQL now.
+
+    Args:
+        judgement: what that was judged from; None: interval, series and counterfactual are left out.
     """
     end = episode.window_ends_at
     start = end - timedelta(seconds=episode.window_seconds)
-    where: dict[Dimension, str] = {name: labels[name] for name in DIMENSIONS if name in labels}
-    examples = negative_documents(connection, start, end, **where, limit=CANDIDATES)
+    scope = Scope.of(labels)
+    explained = explain(connection, Excess(scope, start, end, round(episode.observed), round(episode.expected, 2)))
+    examples = incidents.negative_documents(
+        connection,
+        start,
+        end,
+        topic=scope.topic,
+        source=scope.source,
+        lang=scope.lang,
+        kind=scope.kind,
+        limit=CANDIDATES,
+    )
     return {
         "since": episode.starts_at.isoformat(),
         "window_starts_at": start.isoformat(),
@@ -42,49 +72,62 @@ def gather(connection: Connection, labels: dict[str, str], episode: Episode) -> 
         "share": round(episode.observed / episode.documents, 4) if episode.documents else None,
         "usual_share": round(episode.expected_share, 4),
         "score": round(episode.score, 2),
-        "drivers": {
-            name: drivers
-            for name in ("source", "topic")
-            if name not in where and (drivers := _drivers(connection, name, start, end, where))
-        },
-        "documents": [_example(document) for document in _distinct(examples)],
+        "severity": severity.explained(episode.observed, episode.expected),
+        **(_of_judgement(connection, scope, judgement, episode, explained) if judgement else {}),
+        "comparison": explained.comparison,
+        "drivers": explained.drivers,
+        "drivers_other": explained.other,
+        "documents": _representatives(examples, explained),
     }
 
 
-def _drivers(
-    connection: Connection, by: Dimension, start: datetime, end: datetime, where: dict[Dimension, str]
-) -> list[dict[str, Any]]:
-    """The groups with the most negatives above their own usual, largest excess first."""
-    scale = (end - start) / BEFORE
-    before = {g.name: g.negative * scale for g in group_totals(connection, by, start - BEFORE, start, where=where)}
-    found = []
-    for group in group_totals(connection, by, start, end, where=where):
-        usual = before.get(group.name, 0.0)
-        if group.negative > usual:
-            found.append((group.negative - usual, group, usual))
-    found.sort(key=lambda one: (-one[0], one[1].name))
-    return [
-        {
-            "name": group.name,
-            "negative": group.negative,
-            "total": group.total,
-            "usual": round(usual, 2),
-            "excess": round(excess, 2),
-        }
-        for excess, group, usual in found[:MOST_DRIVERS]
+def _of_judgement(
+    connection: Connection, scope: Scope, judgement: Judgement, episode: Episode, explained: Explanation
+) -> dict[str, Any]:
+    verdict = judgement.verdict()
+    usual = judgement.baseline(timedelta(seconds=episode.window_seconds))
+    lower, upper = predictive_interval(episode.expected, usual.dispersion)
+    counts = excess_counts.per_bucket(connection, scope, judgement.options.bucket, *stretch(judgement))
+    return {
+        "interval": {
+            "coverage": COVERAGE,
+            "lower": lower,
+            "upper": upper,
+            "dispersion": round(usual.dispersion, 4),
+        },
+        "scores": {
+            "count": round(verdict.score_count, 2),
+            "share": round(verdict.score_share, 2),
+            "threshold": verdict.threshold,
+        },
+        "counterfactual": without_drivers(connection, judgement, scope, explained),
+        "series": chart_series(judgement, counts),
+    }
+
+
+def _representatives(documents: list[ExampleDocument], explained: Explanation) -> list[dict[str, Any]]:
+    by_id = {document.id: document for document in documents}
+    candidates = [
+        Candidate(document.id, _beginning(document), _features(document, explained), document.score_negative)
+        for document in documents
     ]
+    names = {str(cluster): name for name, cluster in explained.clusters.items()}
+    found = []
+    for candidate, reason in choose(candidates, explained.weights):
+        name = names.get(reason["name"], "") if reason["by"] == "cluster" else reason["name"]
+        found.append({**_example(by_id[candidate.id]), "stands_for": reason | {"name": name}})
+    return found
 
 
-def _distinct(documents: list[ExampleDocument]) -> list[ExampleDocument]:
-    """The first few that do not begin alike; copies (`storage.copies`) are one already."""
-    seen: set[str] = set()
-    chosen = []
-    for document in documents:
-        key = "".join(c for c in document.text.casefold() if c.isalnum())[:SAME_TEXT_CHARS]
-        if key not in seen:
-            seen.add(key)
-            chosen.append(document)
-    return chosen[:EXAMPLES]
+def _features(document: ExampleDocument, explained: Explanation) -> list[tuple[Reason, str]]:
+    words = terms.words_of(f"{document.title or ''} {document.text}"[:MOST_CHARS]) if explained.words else frozenset()
+    found: list[tuple[Reason, str]] = [("cluster", str(document.cluster))] if document.cluster is not None else []
+    found += [("term", word) for word in explained.words if word in words][:1]
+    return [*found, ("topic", document.topic), ("source", document.source)]
+
+
+def _beginning(document: ExampleDocument) -> str:
+    return "".join(c for c in document.text.casefold() if c.isalnum())[:SAME_TEXT_CHARS]
 
 
 def _example(document: ExampleDocument) -> dict[str, Any]:
@@ -98,12 +141,3 @@ def _example(document: ExampleDocument) -> dict[str, Any]:
         "score_negative": round(document.score_negative, 4),
         "carriers": document.carriers,
     }
-
-
-def excerpt(text: str, most: int = EXCERPT_CHARS) -> str:
-    """Crawled text made harmless for a line of a message: no personal details (`core.scrubbing`), no control or
-    direction characters, one line, cut."""
-    text = scrub(text[: most * SCRUBBED_FOR_EACH_SHOWN])
-    visible = "".join(c if unicodedata.category(c) not in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"} else " " for c in text)
-    line = " ".join(visible.split())
-    return line if len(line) <= most else line[: most - 1].rstrip() + "…"

@@ -9,7 +9,7 @@ incidents back to where they stood then.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts.detectors import DetectorOptions
+from alerts.judgement import Judgement
 from alerts.lifecycle import Episode
 from alerts.rules import Rule
 from alerts.timeline import SeriesTimeline, walk
@@ -43,11 +44,12 @@ class ClockOptions:
 
 @dataclass(frozen=True, slots=True)
 class SeriesFinding:
-    """The episodes of one series that a run saw; empty when all was calm."""
+    """The episodes of one series that a run saw, none when all was calm; and what they were judged from."""
 
     rule: Rule
     labels: dict[str, str]
     episodes: list[Episode]
+    judgements: Mapping[datetime, Judgement]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,10 @@ class Clock:
                 self._save(connection, series, learn_to, active, kept)
                 is_kept = True
             self._advance(series, counts[at], at, is_after_gap)
-        return [SeriesFinding(s.rule, s.rule.labels(s.key), s.timeline.episodes) for s in series.values()]
+        return [
+            SeriesFinding(s.rule, s.rule.labels(s.key), s.timeline.episodes, s.timeline.judgements)
+            for s in series.values()
+        ]
 
     def _advance(
         self,

@@ -51,16 +51,19 @@ class ExampleDocument:
     Attributes:
         carriers: how many documents are copies of each other and this, itself among them, whenever they were
             published and whatever they are (`storage.copies`).
+        cluster: that of its copies, if it has any.
     """
 
     id: str
     published_at: datetime
     source: str
+    topic: str
     url: str | None
     title: str | None
     text: str
     score_negative: float
     carriers: int
+    cluster: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +144,30 @@ def add_event(
     )
 
 
-def freeze_evidence(connection: Connection, incident_id: int, body: dict[str, Any]) -> None:
-    """Keep what a decision was based on."""
-    connection.execute(insert(evidence).values(incident_id=incident_id, body=body))
+def freeze_evidence(
+    connection: Connection, incident_id: int, body: dict[str, Any], judgement: dict[str, Any] | None = None
+) -> None:
+    """Keep what a decision was based on; `judgement` is what the detector knew, for whoever recomputes it."""
+    connection.execute(insert(evidence).values(incident_id=incident_id, body=body, judgement=judgement))
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenEvidence:
+    """What a decision was based on, and when (the wall clock) it was frozen."""
+
+    at: datetime
+    body: dict[str, Any]
+    judgement: dict[str, Any] | None
+
+
+def frozen_evidence(connection: Connection, incident_id: int) -> list[FrozenEvidence]:
+    """All evidence of an incident, newest first."""
+    rows = connection.execute(
+        select(evidence.c.at, evidence.c.body, evidence.c.judgement)
+        .where(evidence.c.incident_id == incident_id)
+        .order_by(evidence.c.id.desc())
+    )
+    return [FrozenEvidence(**row._mapping) for row in rows]
 
 
 def newest_evidence(connection: Connection, incident_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -182,14 +206,28 @@ def negative_documents(
     voice = func.coalesce(copy_cluster.c.first_id, worst.c.id)
     nth = func.row_number().over(partition_by=voice, order_by=(worst.c.published_at, worst.c.id))
     told = (
-        select(worst, func.coalesce(copy_cluster.c.documents, 1).label("carriers"), nth.label("nth"))
+        select(
+            worst,
+            copy_text.c.cluster,
+            func.coalesce(copy_cluster.c.documents, 1).label("carriers"),
+            nth.label("nth"),
+        )
         .outerjoin_from(worst, copy_text, copy_text.c.id == worst.c.copy_text)
         .outerjoin(copy_cluster, copy_cluster.c.id == copy_text.c.cluster)
         .cte()
     )
     found = connection.execute(
         select(
-            row.id, row.published_at, row.source, row.url, row.title, row.text, row.score_negative, told.c.carriers
+            row.id,
+            row.published_at,
+            row.source,
+            row.topic_label.label("topic"),
+            row.url,
+            row.title,
+            row.text,
+            row.score_negative,
+            told.c.carriers,
+            told.c.cluster,
         )
         .join_from(told, document, (row.published_at == told.c.published_at) & (row.id == told.c.id))
         .where(told.c.nth == 1, row.published_at >= start, row.published_at < end)  # the time picks the partitions

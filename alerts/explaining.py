@@ -1,0 +1,178 @@
+"""Reads what an excess is made of, dimension by dimension, and judges again without the largest drivers.
+
+Sources, topics and watchlists come from the minute counts; copy clusters and words from a bounded sample of the
+negative documents of the window (all of them where they are few), and words also from one of the week before.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from alerts import terms
+from alerts.drivers import Part, decompose
+from alerts.excerpts import excerpt
+from alerts.judgement import Judgement
+from storage import excess_counts, excess_documents
+from storage.excess_counts import Grouping, Scope
+from storage.excess_documents import Negative, Sample
+
+BEFORE: Final = timedelta(days=7)  # drivers are compared with this long before the window
+MOST_READ: Final = 3000  # negatives of the window that are looked at
+MOST_READ_BEFORE: Final = 1000
+MOST_CLUSTERS: Final = 8  # are asked what they had before
+TITLE_CHARS: Final = 60
+MOST_COUNTERFACTUALS: Final = 2  # of each dimension
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """What is to be explained: the window's figures, and where to look."""
+
+    scope: Scope
+    start: datetime
+    end: datetime
+    observed: int
+    expected: float
+
+
+@dataclass
+class Explanation:
+    """What explains it.
+
+    Attributes:
+        drivers, other: by dimension; in each they add up to the excess (`alerts.drivers`).
+        weights: how many negatives of the window have a feature, for `alerts.representatives`.
+        words: the driving words.
+        clusters: by driver's name, the cluster.
+        comparison: what the window was compared with, and how much was read.
+    """
+
+    drivers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    other: dict[str, dict[str, Any]] = field(default_factory=dict)
+    weights: dict[tuple[Any, str], int] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+    clusters: dict[str, int] = field(default_factory=dict)
+    comparison: dict[str, Any] = field(default_factory=dict)
+
+
+def explain(connection: Connection, excess: Excess) -> Explanation:
+    """Decompose the excess in every dimension that its scope leaves open."""
+    scope, start, end = excess.scope, excess.start, excess.end
+    found = Explanation()
+    before = excess_counts.negatives(connection, scope, start - BEFORE, start)
+    window = excess_documents.negative_sample(connection, scope, start, end, most=MOST_READ)
+    past = excess_documents.negative_sample(connection, scope, start - BEFORE, start, most=MOST_READ_BEFORE)
+    found.comparison = {
+        "starts_at": (start - BEFORE).isoformat(),
+        "ends_at": start.isoformat(),
+        "negative": before,
+        "read": {"window": [len(window.documents), window.of], "before": [len(past.documents), past.of]},
+    }
+    open_dimensions: list[Grouping] = [
+        name for name in ("source", "topic", "watchlist") if getattr(scope, name) is None
+    ]  # type: ignore[assignment]
+    for by in open_dimensions:
+        _add(found, by, _counted(connection, by, excess), excess, before)
+    _add(found, "cluster", _clusters(connection, excess, window, found), excess, before)
+    _add(found, "term", _terms(window, past, excess, before, found), excess, before)
+    return found
+
+
+def _add(found: Explanation, by: str, parts: Sequence[Part], excess: Excess, before: int) -> None:
+    if not parts:
+        return
+    drivers, other = decompose(parts, observed=excess.observed, expected=excess.expected, before=before)
+    if drivers:
+        found.drivers[by], found.other[by] = drivers, other
+    for part in parts:
+        found.weights[by, part.name] = part.negative
+
+
+def _counted(connection: Connection, by: Grouping, excess: Excess) -> list[Part]:
+    past = excess_counts.per_group(connection, by, excess.scope, excess.start - BEFORE, excess.start)
+    before = {group.name: group.negative for group in past}
+    return [
+        Part(group.name, group.negative, before.get(group.name, 0), {"total": group.total})
+        for group in excess_counts.per_group(connection, by, excess.scope, excess.start, excess.end)
+        if group.negative
+    ]
+
+
+def _clusters(connection: Connection, excess: Excess, window: Sample, found: Explanation) -> list[Part]:
+    """Stories that several documents of the window carry; a title stands for each."""
+    of_cluster: dict[int, list[Negative]] = {}
+    for document in window.documents:
+        if document.cluster is not None:
+            of_cluster.setdefault(document.cluster, []).append(document)
+    carried = sorted((one for one in of_cluster.items() if len(one[1]) > 1), key=lambda one: (-len(one[1]), one[0]))
+    carried = carried[:MOST_CLUSTERS]
+    known = excess_documents.clusters(connection, [cluster for cluster, _ in carried])
+    parts = []
+    for cluster, documents in carried:
+        if cluster not in known:
+            continue
+        title = excerpt(known[cluster].title or documents[0].text, TITLE_CHARS)
+        before = excess_documents.cluster_negatives(
+            connection, cluster, excess.scope, excess.start - BEFORE, excess.start
+        )
+        name = title if title not in found.clusters else f"{title} ({known[cluster].voice})"
+        found.clusters[name] = cluster
+        found.weights["cluster", str(cluster)] = _scaled(len(documents), window, excess)
+        parts.append(
+            Part(name, _scaled(len(documents), window, excess), before, {"voice": known[cluster].voice})
+        )
+    return parts
+
+
+def _terms(window: Sample, past: Sample, excess: Excess, before: int, found: Explanation) -> list[Part]:
+    now, then = ([terms.words_of(document.text) for document in sample.documents] for sample in (window, past))
+    parts = []
+    for word, count, count_before in terms.assign(terms.rank(now, then), now, then):
+        name = excerpt(word)
+        found.words.append(name)
+        parts.append(Part(name, _scaled(count, window, excess), count_before / len(then) * before, {}))
+    return parts
+
+
+def _scaled(count: int, window: Sample, excess: Excess) -> int:
+    """From the sample to the window; the same where all was read."""
+    return round(count * excess.observed / len(window.documents)) if len(window.documents) < window.of else count
+
+
+def without_drivers(
+    connection: Connection, judgement: Judgement, scope: Scope, found: Explanation
+) -> list[dict[str, Any]]:
+    """Whether the bucket would still have fired without the documents of each of the largest drivers, JSON values.
+
+    The same detector judges the same bucket again; see `Judgement.without` for what stays.
+    """
+    bucket, start, end = judgement.options.bucket, judgement.starts_at, judgement.ends_at
+    said = []
+    for dimension in ("cluster", "source", "topic"):
+        for driver in found.drivers.get(dimension, [])[:MOST_COUNTERFACTUALS]:
+            name = driver["name"]
+            removed = (
+                excess_documents.cluster_buckets(connection, found.clusters[name], scope, bucket, start, end)
+                if dimension == "cluster"
+                else excess_counts.per_bucket(connection, replace(scope, **{dimension: name}), bucket, start, end)
+            )
+            said.append({"dimension": dimension, "name": name, **_judged_without(judgement, removed)})
+    return said
+
+
+def _judged_without(judgement: Judgement, removed: Mapping[datetime, tuple[int, int]]) -> dict[str, Any]:
+    verdict = judgement.without(removed).verdict()
+    gone: Counter[str] = Counter()
+    for negative, total in removed.values():
+        gone.update(negative=negative, documents=total)
+    return {
+        "negative": gone["negative"],
+        "documents": gone["documents"],
+        "would_fire": verdict.is_firing,
+        "score": round(verdict.score, 2),
+        "threshold": verdict.threshold,
+    }
