@@ -1,7 +1,7 @@
 """The buckets around a judged one: what was counted, and between which bounds it usually falls. Pure.
 
-What is usual is read from the baseline as it stood before the judged bucket, for every bucket of the chart: level times
-hour of day. So the band does not bend where the surge has begun to teach it.
+What is usual is read from the baseline as it stood before the judged bucket, for every bucket of the chart: level
+times hour of day. So the band does not bend where the surge has begun to teach it.
 """
 
 from collections.abc import Mapping

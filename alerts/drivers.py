@@ -54,9 +54,7 @@ def decompose(
         key=lambda one: (-one[0], one[1].name),
     )
     chosen = [one for one in scored if one[0] >= 100 * LEAST_EXCESS][:most]
-    drivers = [
-        {"name": part.name, **_figures(part.negative, usual, whole), **part.more} for _, part, usual in chosen
-    ]
+    drivers = [{"name": part.name, **_figures(part.negative, usual, whole), **part.more} for _, part, usual in chosen]
     negative = observed - sum(part.negative for _, part, _ in chosen)
     usual = hundredths - sum(usual for _, _, usual in chosen)
     return drivers, {"parts": len(parts) - len(chosen), **_figures(negative, usual, whole)}

@@ -1,4 +1,4 @@
-"""What an incident was based on, frozen when it is told: figures, what explains them, and documents that speak for it.
+"""What an incident was based on, frozen when it is told: figures, what explains them, and documents that show it.
 
 Every figure follows from three things that are kept: the incident's labels, what the detector knew
 (`alerts.judgement`), and the counts and documents in SQL; `alerts.verifying` works it all out again.
@@ -111,11 +111,11 @@ def _representatives(documents: list[ExampleDocument], explained: Explanation) -
         Candidate(document.id, _beginning(document), _features(document, explained), document.score_negative)
         for document in documents
     ]
-    names = {str(cluster): name for name, cluster in explained.clusters.items()}
     found = []
     for candidate, reason in choose(candidates, explained.weights):
-        name = names.get(reason["name"], "") if reason["by"] == "cluster" else reason["name"]
-        found.append({**_example(by_id[candidate.id]), "stands_for": reason | {"name": name}})
+        if reason["by"] == "cluster":
+            reason["name"] = None  # the number says nothing, and a title would be another document's words
+        found.append({**_example(by_id[candidate.id]), "stands_for": reason})
     return found
 
 

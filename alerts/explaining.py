@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from sqlalchemy import Connection
 
@@ -72,11 +72,9 @@ def explain(connection: Connection, excess: Excess) -> Explanation:
         "negative": before,
         "read": {"window": [len(window.documents), window.of], "before": [len(past.documents), past.of]},
     }
-    open_dimensions: list[Grouping] = [
-        name for name in ("source", "topic", "watchlist") if getattr(scope, name) is None
-    ]  # type: ignore[assignment]
-    for by in open_dimensions:
-        _add(found, by, _counted(connection, by, excess), excess, before)
+    for by in get_args(Grouping):
+        if getattr(scope, by) is None:
+            _add(found, by, _counted(connection, by, excess), excess, before)
     _add(found, "cluster", _clusters(connection, excess, window, found), excess, before)
     _add(found, "term", _terms(window, past, excess, before, found), excess, before)
     return found
@@ -115,16 +113,16 @@ def _clusters(connection: Connection, excess: Excess, window: Sample, found: Exp
     for cluster, documents in carried:
         if cluster not in known:
             continue
-        title = excerpt(known[cluster].title or documents[0].text, TITLE_CHARS)
+        told = known[cluster]
+        title = excerpt(told.title or documents[0].text, TITLE_CHARS)
         before = excess_documents.cluster_negatives(
             connection, cluster, excess.scope, excess.start - BEFORE, excess.start
         )
-        name = title if title not in found.clusters else f"{title} ({known[cluster].voice})"
+        name = title if title not in found.clusters else f"{title} ({len(found.clusters) + 1})"
         found.clusters[name] = cluster
         found.weights["cluster", str(cluster)] = _scaled(len(documents), window, excess)
-        parts.append(
-            Part(name, _scaled(len(documents), window, excess), before, {"voice": known[cluster].voice})
-        )
+        whose = told.voice if told.title else documents[0].id  # whoever is erased takes these words along
+        parts.append(Part(name, _scaled(len(documents), window, excess), before, {"id": whose}))
     return parts
 
 
@@ -160,7 +158,8 @@ def without_drivers(
                 if dimension == "cluster"
                 else excess_counts.per_bucket(connection, replace(scope, **{dimension: name}), bucket, start, end)
             )
-            said.append({"dimension": dimension, "name": name, **_judged_without(judgement, removed)})
+            found_without = {"dimension": dimension, "name": name, **_judged_without(judgement, removed)}
+            said.append(found_without | ({"id": driver["id"]} if "id" in driver else {}))
     return said
 
 

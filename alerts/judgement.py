@@ -1,4 +1,4 @@
-"""What one bucket was judged from, kept so that it can be judged again: as it was, or without some documents. Pure."""
+"""What one bucket was judged from, kept so that it can be judged again, also without some documents. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

@@ -34,6 +34,8 @@ def choose(
 ) -> list[tuple[Candidate, dict[str, Any]]]:
     """The chosen, in order, each with what it stands for (JSON values): `by`, `name`, and the negatives of it.
 
+    `by` is `score` where it shares nothing that others do not stand for already.
+
     Args:
         weights: how many negatives of the window have a feature.
     """
@@ -43,12 +45,12 @@ def choose(
     while left and len(chosen) < most:
 
         def adds(one: Candidate) -> tuple[int, float]:
-            new = [weights.get(feature, 0) for feature in one.features if feature not in covered]  # noqa: B023
+            new = [weights.get(feature, 0) for feature in one.features if feature not in covered]
             return sum(new), one.score
 
         best = max(left, key=adds)  # the first of equals, in the caller's order
         fresh = [feature for feature in best.features if feature not in covered and weights.get(feature, 0) > 1]
-        by, name = fresh[0] if fresh else ("score", "")
+        by, name = fresh[0] if fresh else ("score", None)
         chosen.append((best, {"by": by, "name": name, "negative": weights.get(fresh[0], 1) if fresh else 1}))
         covered.update(best.features)
         left = [one for one in left if one.key != best.key]

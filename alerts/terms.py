@@ -4,8 +4,8 @@ Words are ranked by the log-odds ratio with an informative Dirichlet prior (Monr
 Words", Political Analysis 16(4), 2008, eq. 16-22) over the number of texts that hold them, with the words of both
 stretches as the prior; so words that everybody always uses rank low by themselves. Chinese is cut by rjieba.
 
-Then each text goes to one word, the one that explains most first: words of one story come together, and counted one by
-one they would say the same several times.
+Then each text goes to one word, the one that explains most first: words of one story come together, and counted one
+by one they would say the same several times.
 """
 
 import re
@@ -25,14 +25,15 @@ LEAST_BEFORE: Final = 20  # with fewer texts of before nothing can be said to be
 _ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S+|[@＠]\S+|\S+@\S+")  # neither links nor people's names
 _WORD: Final = re.compile(r"[^\W\d_][^\W_]*(?:['’-][^\W_]+)*")
 _HAN: Final = re.compile("[\u3400-\u9fff]")
-STOP_WORDS: Final = frozenset(
-    "the and for are but not you all any can had her was one our out has have him his how its may new now old see two "
-    "way who did get let put say she too use this that with they from were been said each which their will would about "
-    "there could other into more some such than then them these so only over also after just what when where your "
-    "我们 你们 他们 她们 它们 自己 这个 那个 这样 那样 这些 那些 什么 怎么 为什么 没有 不是 就是 还是 可以 可能 已经 "
-    "因为 所以 但是 如果 虽然 而且 或者 以及 并且 这里 那里 现在 时候 一个 一些 一样 一直 一下 不会 不要 不能 真的 非常 "
-    "觉得 知道 出来 起来 进行 表示 对于 关于 通过 我 你 他 的 了 是".split()
-)
+_EVERYDAY: Final = """
+    the and for are but not you all any can had her was one our out has have him his how its may new now old see two
+    way who did get let put say she too use this that with they from were been said each which their will would about
+    there could other into more some such than then them these so only over also after just what when where your
+    我们 你们 他们 她们 它们 自己 这个 那个 这样 那样 这些 那些 什么 怎么 为什么 没有 不是 就是 还是 可以 可能 已经
+    因为 所以 但是 如果 虽然 而且 或者 以及 并且 这里 那里 现在 时候 一个 一些 一样 一直 一下 不会 不要 不能 真的 非常
+    觉得 知道 出来 起来 进行 表示 对于 关于 通过
+"""
+STOP_WORDS: Final = frozenset(_EVERYDAY.split())
 
 
 def words_of(text: str) -> frozenset[str]:
@@ -41,9 +42,7 @@ def words_of(text: str) -> frozenset[str]:
 
     folded = _ADDRESS.sub(" ", fold(text, simplify=False).text)
     found = {one for piece in cut(folded) for one in _WORD.findall(piece)}
-    return frozenset(
-        one for one in found if one not in STOP_WORDS and _least_chars(one) <= len(one) <= MOST_CHARS
-    )
+    return frozenset(one for one in found if one not in STOP_WORDS and _least_chars(one) <= len(one) <= MOST_CHARS)
 
 
 def _least_chars(word: str) -> int:

@@ -43,9 +43,7 @@ def per_bucket(
     return {row[0]: (int(row[1]), int(row[2])) for row in rows}
 
 
-def per_group(
-    connection: Connection, by: Grouping, scope: Scope, start: datetime, end: datetime
-) -> list[GroupTotal]:
+def per_group(connection: Connection, by: Grouping, scope: Scope, start: datetime, end: datetime) -> list[GroupTotal]:
     """Negatives and documents by value in [start, end). By watchlist: of those that mention it, negative toward it;
     who mentions several counts for each."""
     table = watchlist_minute if by == "watchlist" else _table(scope)
@@ -68,7 +66,9 @@ def negatives(connection: Connection, scope: Scope, start: datetime, end: dateti
     return int(found or 0)
 
 
-def negative_minutes(connection: Connection, scope: Scope, start: datetime, end: datetime) -> list[tuple[datetime, int]]:
+def negative_minutes(
+    connection: Connection, scope: Scope, start: datetime, end: datetime
+) -> list[tuple[datetime, int]]:
     """The minutes of [start, end) that hold negatives, in order, with how many."""
     table = _table(scope)
     negative = func.sum(table.c.negative)

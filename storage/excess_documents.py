@@ -106,7 +106,9 @@ def cluster_buckets(
     connection: Connection, cluster: int, scope: Scope, bucket: timedelta, start: datetime, end: datetime
 ) -> dict[datetime, tuple[int, int]]:
     """Negatives and documents of a cluster by bucket of [start, end)."""
-    return {row.at: (row.negative, row.total) for row in _cluster_rows(connection, cluster, scope, bucket, start, end)}
+    return {
+        row.at: (row.negative, row.total) for row in _cluster_rows(connection, cluster, scope, bucket, start, end)
+    }
 
 
 def cluster_negatives(connection: Connection, cluster: int, scope: Scope, start: datetime, end: datetime) -> int:

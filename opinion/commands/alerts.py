@@ -11,17 +11,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.rules import ALERT_NAME
 from core import durations
 from core.errors import UsageError
 from core.settings import Settings, load_settings
+from opinion.commands.alerts_show import show_incident
+from opinion.commands.alerts_verify import verify_incident
 from opinion.commands.json_rows import row_as_json
 from opinion.servers import database
 from storage import incidents
 from storage.incidents import IncidentRow
 
 app = typer.Typer(help="Incidents: list, acknowledge, silence.", no_args_is_help=True)
+
+app.command("show")(show_incident)
+app.command("verify")(verify_incident)
 
 LONGEST_SILENCE = timedelta(days=365)
 

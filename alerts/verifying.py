@@ -1,0 +1,226 @@
+"""Works out frozen evidence again from SQL and says which figures agree, which do not, and why.
+
+The counts of the judged buckets are read as they are now and judged with the baselines that were kept; then the body
+is gathered once more by the code that gathered it. Whatever differs was moved by documents that came, changed or went
+after freezing, or by somebody's hand: `changes_since` tells these apart.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from sqlalchemy import Connection
+
+from alerts import severity
+from alerts.evidence import gather
+from alerts.explaining import BEFORE
+from alerts.judgement import Judgement, judgement_of
+from alerts.lifecycle import Episode
+from storage import excess_counts
+from storage.excess_counts import Scope
+from storage.incidents import FrozenEvidence
+from storage.late_changes import Changes, changes_since, erased_since, expired_before
+
+Because = Literal["late", "erased", "expired", "no judgement", "changed"]
+
+UNSEEN: Final = timedelta(
+    minutes=1
+)  # a transaction that was open while the evidence was read: its rows are late, too
+GROUPS: Final = ("drivers", "drivers_other", "series")  # their members are told one by one
+GIVEN: Final = frozenset({"since"})  # when it was first detected is the incident's, not the window's
+GROWS: Final = frozenset({"carriers"})  # copies go on coming
+FROM_DOCUMENTS: Final = frozenset(
+    {
+        "comparison",
+        "documents",
+        "counterfactual",
+        "drivers.cluster",
+        "drivers.term",
+        "drivers_other.cluster",
+        "drivers_other.term",
+    }
+)
+FROM_COUNTS_JUDGED: Final = frozenset(
+    {
+        "window_starts_at",
+        "window_ends_at",
+        "observed",
+        "expected",
+        "documents_in_window",
+        "share",
+        "usual_share",
+        "score",
+        "severity",
+        "interval",
+        "scores",
+    }
+)
+MISSING: Final = "(absent)"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One figure, or one group of them.
+
+    Attributes:
+        agrees: None: it cannot be worked out any more.
+        because: where it does not agree.
+    """
+
+    name: str
+    agrees: bool | None
+    frozen: Any
+    recomputed: Any
+    because: Because | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What became of one piece of evidence; `changes` are those of the judged buckets since it was frozen."""
+
+    frozen_at: datetime
+    checks: list[Check]
+    changes: Changes | None
+    erased: int
+
+    @property
+    def agrees(self) -> bool:
+        return not any(check.agrees is False for check in self.checks)
+
+
+def verify(connection: Connection, labels: dict[str, str], frozen: FrozenEvidence) -> Verification:
+    """Work one piece of evidence out again; reads, and writes nothing."""
+    judgement = judgement_of(frozen.judgement)
+    if judgement is None:
+        return Verification(frozen.at, list(_without_judgement(frozen.body)), None, 0)
+    scope = Scope.of(labels)
+    counted = _counted(connection, scope, judgement)
+    body = _gathered(connection, labels, frozen.body, judgement.with_counts(counted))
+    causes = _causes(
+        connection, scope, judgement, counted, datetime.fromisoformat(body["window_starts_at"]), frozen.at
+    )
+    ours, theirs = dict(_members(frozen.body)), dict(_members(body))
+    checks = []
+    for name in [*ours, *(name for name in theirs if name not in ours)]:
+        was, now = ours.get(name, MISSING), theirs.get(name, MISSING)
+        if name in GIVEN:
+            continue
+        if _lasting(was) == _lasting(now):
+            checks.append(Check(name, True, was, now))
+        else:
+            why = causes.of(name)
+            checks.append(Check(name, None if why == "expired" else False, was, now, why))
+    return Verification(frozen.at, checks, causes.in_window, causes.erased)
+
+
+@dataclass(frozen=True, slots=True)
+class _Causes:
+    """What may have moved a figure since it was frozen.
+
+    Attributes:
+        is_as_judged: the judged buckets hold what they held.
+        is_moved_by_late: they do not, and late and revised documents account for it exactly.
+        is_late_before: late or revised documents in the week that the window was compared with, or in it.
+    """
+
+    is_as_judged: bool
+    is_moved_by_late: bool
+    is_late_before: bool
+    is_expired: bool
+    erased: int
+    in_window: Changes
+
+    def of(self, name: str) -> Because:
+        if name in FROM_DOCUMENTS and self.is_expired:
+            return "expired"
+        if name.split(".")[0] in FROM_COUNTS_JUDGED:
+            if self.is_as_judged:
+                return "changed"
+            return "late" if self.is_moved_by_late else "erased" if self.erased else "changed"
+        if self.is_late_before and (self.is_as_judged or self.is_moved_by_late):
+            return "late"
+        return "erased" if self.erased else "changed"
+
+
+def _causes(
+    connection: Connection,
+    scope: Scope,
+    judgement: Judgement,
+    counted: list[tuple[int, int]],
+    window_starts_at: datetime,
+    at: datetime,
+) -> _Causes:
+    start, end = judgement.starts_at, judgement.ends_at
+    in_window = [changes_since(connection, scope, start, end, since=since) for since in (at, at - UNSEEN)]
+    before = window_starts_at - BEFORE
+    since_before = changes_since(connection, scope, before, end, since=at - UNSEEN)
+    moved = tuple(sum(one[n] for one in counted) - sum(one[n] for one in judgement.state["recent"]) for n in (0, 1))
+    is_late = any(one.late or one.revised for one in in_window)
+    # Toward a watchlist the sentiment may have moved otherwise than the document's own.
+    is_exact = moved in {(one.negative, one.total) for one in in_window} or scope.watchlist is not None
+    expired = expired_before(connection)
+    return _Causes(
+        is_as_judged=counted == [tuple(one) for one in judgement.state["recent"]],
+        is_moved_by_late=is_late and is_exact,
+        is_late_before=bool(since_before.late or since_before.revised),
+        is_expired=expired is not None and expired > before,
+        erased=erased_since(connection, at),
+        in_window=in_window[0],
+    )
+
+
+def _counted(connection: Connection, scope: Scope, judgement: Judgement) -> list[tuple[int, int]]:
+    """The judged buckets as SQL has them now."""
+    counts = excess_counts.per_bucket(
+        connection, scope, judgement.options.bucket, judgement.starts_at, judgement.ends_at
+    )
+    return [counts.get(at, (0, 0)) for at in judgement.bucket_starts]
+
+
+def _gathered(
+    connection: Connection, labels: dict[str, str], body: Mapping[str, Any], judgement: Judgement
+) -> dict[str, Any]:
+    """The body, of this judgement and of the documents as they are now."""
+    verdict = judgement.verdict()
+    since = datetime.fromisoformat(body["since"])
+    episode = Episode(
+        starts_at=since,
+        detected_at=judgement.ends_at,
+        last_fired_at=judgement.ends_at,
+        last_stirred_at=judgement.ends_at,
+        score=verdict.score,
+        observed=verdict.observed,
+        expected=verdict.expected,
+        documents=verdict.documents,
+        expected_share=verdict.expected_share,
+        window_ends_at=judgement.ends_at,
+        window_seconds=verdict.window.total_seconds(),
+    )
+    return gather(connection, labels, episode, judgement)
+
+
+def _without_judgement(body: Mapping[str, Any]) -> Iterator[Check]:
+    """What can be said of evidence of an earlier version, or of another detector's: that its parts fit together."""
+    if isinstance(body.get("severity"), Mapping):
+        now = severity.explained(body["observed"], body["severity"]["expected"])
+        agrees = body["severity"]["name"] == now["name"]
+        yield Check("severity", agrees, body["severity"], now, None if agrees else "changed")
+    for name, value in _members(body):
+        if name not in GIVEN and name != "severity":
+            yield Check(name, None, value, MISSING, "no judgement")
+
+
+def _members(body: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in body.items():
+        if name in GROUPS and isinstance(value, Mapping):
+            yield from ((f"{name}.{inner}", one) for inner, one in value.items())
+        else:
+            yield name, value
+
+
+def _lasting(value: Any) -> Any:
+    """Without what may grow."""
+    if isinstance(value, Mapping):
+        return {name: _lasting(one) for name, one in value.items() if name not in GROWS}
+    return [_lasting(one) for one in value] if isinstance(value, list) else value
