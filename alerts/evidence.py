@@ -20,10 +20,8 @@ from alerts.lifecycle import Episode
 from alerts.representatives import Candidate, Reason, choose
 from storage import excess_counts, incidents
 from storage.excess_counts import Scope
-from storage.excess_documents import MOST_CHARS
-from storage.incidents import ExampleDocument
+from storage.excess_documents import ExampleDocument, Negative, examples
 
-CANDIDATES: Final = 60
 SAME_TEXT_CHARS: Final = 60  # texts that begin alike, letters and digits only, say no more than one: "支持" by many
 
 __all__ = ["excerpt", "freeze", "gather"]
@@ -52,16 +50,6 @@ def gather(
     start = end - timedelta(seconds=episode.window_seconds)
     scope = Scope.of(labels)
     explained = explain(connection, Excess(scope, start, end, round(episode.observed), round(episode.expected, 2)))
-    examples = incidents.negative_documents(
-        connection,
-        start,
-        end,
-        topic=scope.topic,
-        source=scope.source,
-        lang=scope.lang,
-        kind=scope.kind,
-        limit=CANDIDATES,
-    )
     return {
         "since": episode.starts_at.isoformat(),
         "window_starts_at": start.isoformat(),
@@ -77,7 +65,7 @@ def gather(
         "comparison": explained.comparison,
         "drivers": explained.drivers,
         "drivers_other": explained.other,
-        "documents": _representatives(examples, explained),
+        "documents": _representatives(connection, explained),
     }
 
 
@@ -105,28 +93,28 @@ def _of_judgement(
     }
 
 
-def _representatives(documents: list[ExampleDocument], explained: Explanation) -> list[dict[str, Any]]:
-    by_id = {document.id: document for document in documents}
+def _representatives(connection: Connection, explained: Explanation) -> list[dict[str, Any]]:
     candidates = [
-        Candidate(document.id, _beginning(document), _features(document, explained), document.score_negative)
-        for document in documents
+        Candidate(one.id, one.published_at, _beginning(one), _features(one, explained), one.score)
+        for one in explained.negatives
     ]
-    found = []
-    for candidate, reason in choose(candidates, explained.weights):
+    chosen = choose(candidates, explained.weights)
+    shown = examples(connection, [(candidate.published_at, candidate.id) for candidate, _ in chosen])
+    reasons = {candidate.id: reason for candidate, reason in chosen}
+    for reason in reasons.values():
         if reason["by"] == "cluster":
             reason["name"] = None  # the number says nothing, and a title would be another document's words
-        found.append({**_example(by_id[candidate.id]), "stands_for": reason})
-    return found
+    return [{**_example(one), "stands_for": reasons[one.id]} for one in shown]
 
 
-def _features(document: ExampleDocument, explained: Explanation) -> list[tuple[Reason, str]]:
-    words = terms.words_of(f"{document.title or ''} {document.text}"[:MOST_CHARS]) if explained.words else frozenset()
+def _features(document: Negative, explained: Explanation) -> list[tuple[Reason, str]]:
+    words = terms.words_of(document.text) if explained.words else frozenset()
     found: list[tuple[Reason, str]] = [("cluster", str(document.cluster))] if document.cluster is not None else []
     found += [("term", word) for word in explained.words if word in words][:1]
     return [*found, ("topic", document.topic), ("source", document.source)]
 
 
-def _beginning(document: ExampleDocument) -> str:
+def _beginning(document: Negative) -> str:
     return "".join(c for c in document.text.casefold() if c.isalnum())[:SAME_TEXT_CHARS]
 
 

@@ -48,6 +48,7 @@ class Explanation:
         weights: how many negatives of the window have a feature, for `alerts.representatives`.
         words: the driving words.
         clusters: by driver's name, the cluster.
+        negatives: those of the window that were read, copies but for the earliest left out.
         comparison: what the window was compared with, and how much was read.
     """
 
@@ -56,6 +57,7 @@ class Explanation:
     weights: dict[tuple[Any, str], int] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
     clusters: dict[str, int] = field(default_factory=dict)
+    negatives: list[Negative] = field(default_factory=list)
     comparison: dict[str, Any] = field(default_factory=dict)
 
 
@@ -72,6 +74,12 @@ def explain(connection: Connection, excess: Excess) -> Explanation:
         "negative": before,
         "read": {"window": [len(window.documents), window.of], "before": [len(past.documents), past.of]},
     }
+    heard: set[int] = set()
+    for document in window.documents:
+        if document.cluster not in heard:
+            found.negatives.append(document)
+        if document.cluster is not None:
+            heard.add(document.cluster)
     for by in get_args(Grouping):
         if getattr(scope, by) is None:
             _add(found, by, _counted(connection, by, excess), excess, before)

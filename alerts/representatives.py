@@ -4,8 +4,9 @@ Greedy cover: each choice adds the one that stands for most negatives of the win
 of equals, the one with the higher score.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal
 
 MOST: Final = 3
@@ -24,6 +25,7 @@ class Candidate:
     """
 
     id: str
+    published_at: datetime
     key: str
     features: Sequence[tuple[Reason, str]]
     score: float
@@ -34,24 +36,24 @@ def choose(
 ) -> list[tuple[Candidate, dict[str, Any]]]:
     """The chosen, in order, each with what it stands for (JSON values): `by`, `name`, and the negatives of it.
 
-    `by` is `score` where it shares nothing that others do not stand for already.
+    `by` is `score` where it shares nothing that others do not stand for already. Of candidates that add as much and
+    are as clearly negative, the newest.
 
     Args:
         weights: how many negatives of the window have a feature.
     """
-    left = list(candidates)
+    left = sorted(candidates, key=lambda one: (one.score, one.published_at, one.id), reverse=True)
     covered: set[tuple[Reason, str]] = set()
     chosen: list[tuple[Candidate, dict[str, Any]]] = []
     while left and len(chosen) < most:
-
-        def adds(one: Candidate) -> tuple[int, float]:
-            new = [weights.get(feature, 0) for feature in one.features if feature not in covered]
-            return sum(new), one.score
-
-        best = max(left, key=adds)  # the first of equals, in the caller's order
-        fresh = [feature for feature in best.features if feature not in covered and weights.get(feature, 0) > 1]
+        best = max(left, key=lambda one: _adds(one, weights, covered))  # the first of equals
+        fresh = [one for one in best.features if one not in covered and weights.get(one, 0) > 1]
         by, name = fresh[0] if fresh else ("score", None)
-        chosen.append((best, {"by": by, "name": name, "negative": weights.get(fresh[0], 1) if fresh else 1}))
+        chosen.append((best, {"by": by, "name": name, "negative": weights[fresh[0]] if fresh else 1}))
         covered.update(best.features)
         left = [one for one in left if one.key != best.key]
     return chosen
+
+
+def _adds(one: Candidate, weights: Mapping[tuple[Reason, str], int], covered: Collection[tuple[Reason, str]]) -> int:
+    return sum(weights.get(feature, 0) for feature in one.features if feature not in covered)

@@ -22,7 +22,9 @@ LEAST_TEXTS: Final = 3
 PRIOR_WEIGHT: Final = 50.0  # texts that the prior is worth
 MOST_CHARS: Final = 24
 LEAST_BEFORE: Final = 20  # with fewer texts of before nothing can be said to be new
-_ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S+|[@＠]\S+|\S+@\S+")  # neither links nor people's names
+_ADDRESS: Final = re.compile(
+    r"(?:https?://|www\.)\S+|[@＠]\S+|[!-?A-~]{1,64}@\S+"
+)  # neither links nor people's names
 _WORD: Final = re.compile(r"[^\W\d_][^\W_]*(?:['’-][^\W_]+)*")
 _HAN: Final = re.compile("[\u3400-\u9fff]")
 _EVERYDAY: Final = """

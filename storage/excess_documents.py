@@ -18,13 +18,14 @@ MOST_CHARS: Final = 500  # of a text are looked at; its beginning says what it i
 
 @dataclass(frozen=True, slots=True)
 class Negative:
-    """A negative document; `cluster` is that of its copies, if it has any."""
+    """A negative document; `cluster` is that of its copies, if it has any; `text` is its title and beginning."""
 
     id: str
     published_at: datetime
     source: str
     topic: str
     cluster: int | None
+    score: float
     text: str
 
 
@@ -52,6 +53,45 @@ class Cluster:
     title: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ExampleDocument:
+    """A document that is shown; its text is as it was crawled.
+
+    Attributes:
+        carriers: how many documents are copies of each other and this, itself among them, whenever they were
+            published and whatever they are (`storage.copies`).
+    """
+
+    id: str
+    published_at: datetime
+    source: str
+    url: str | None
+    title: str | None
+    text: str
+    score_negative: float
+    carriers: int
+
+
+def examples(connection: Connection, keys: Sequence[tuple[datetime, str]]) -> list[ExampleDocument]:
+    """These documents, by `published_at` and id, in the order asked for."""
+    rows = connection.execute(
+        text("""
+            SELECT d.id, d.published_at, d.source, d.url, d.title, d.text, d.score_negative,
+                   coalesce(c.documents, 1) AS carriers
+            FROM unnest(CAST(:times AS timestamptz[]), CAST(:ids AS text[]))
+                WITH ORDINALITY AS k(published_at, id, nth)
+            CROSS JOIN LATERAL (
+                SELECT * FROM document AS d WHERE d.published_at = k.published_at AND d.id = k.id LIMIT 1
+            ) AS d
+            LEFT JOIN copy_text AS t ON t.id = d.copy_text
+            LEFT JOIN copy_cluster AS c ON c.id = t.cluster
+            ORDER BY k.nth
+        """),
+        {"times": [at for at, _ in keys], "ids": [one for _, one in keys]},
+    )
+    return [ExampleDocument(**row._mapping) for row in rows]
+
+
 def negative_sample(connection: Connection, scope: Scope, start: datetime, end: datetime, *, most: int) -> Sample:
     """At most `most` negatives of [start, end): all, or of each minute its share of them."""
     minutes = negative_minutes(connection, scope, start, end)
@@ -68,10 +108,11 @@ def negative_sample(connection: Connection, scope: Scope, start: datetime, end: 
     mentions, conditions = _conditions(scope)
     rows = connection.execute(
         text(f"""
-            SELECT d.id, d.published_at, d.source, d.topic_label, t.cluster, d.text
+            SELECT d.id, d.published_at, d.source, d.topic_label, t.cluster, d.score, d.text
             FROM unnest(CAST(:minutes AS timestamptz[]), CAST(:takes AS int[])) AS m(at, take)
             CROSS JOIN LATERAL (
                 SELECT d.id, d.published_at, d.source, d.topic_label, d.copy_text,
+                       {"d" if scope.watchlist is None else "n"}.score_negative AS score,
                        left(coalesce(d.title || ' ', '') || d.text, {MOST_CHARS}) AS text
                 FROM document AS d {mentions}
                 WHERE d.published_at >= m.at AND d.published_at < m.at + interval '1 minute' AND {conditions}

@@ -9,11 +9,10 @@ from sqlalchemy import Connection, Row, Select, func, insert, or_, select, updat
 
 from core.errors import NotFoundError
 from core.records import AlertStatus, Severity
-from storage.tables import copy_cluster, copy_text, document, evidence, incident, incident_event, silence
+from storage.tables import evidence, incident, incident_event, silence
 
 TOLD = "told"  # the event that says what people were last told
 LONGEST_WINDOW = timedelta(days=7)
-MOST_COMPARED = 5000  # documents that are looked at for examples; a story that is carried further may hide others
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +41,6 @@ class IncidentRow:
     acknowledged_at: datetime | None
     acknowledged_by: str | None
     told: AlertStatus | None
-
-
-@dataclass(frozen=True, slots=True)
-class ExampleDocument:
-    """A document that speaks for an incident; its text is as it was crawled.
-
-    Attributes:
-        carriers: how many documents are copies of each other and this, itself among them, whenever they were
-            published and whatever they are (`storage.copies`).
-        cluster: that of its copies, if it has any.
-    """
-
-    id: str
-    published_at: datetime
-    source: str
-    topic: str
-    url: str | None
-    title: str | None
-    text: str
-    score_negative: float
-    carriers: int
-    cluster: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,63 +155,6 @@ def newest_evidence(connection: Connection, incident_ids: Sequence[int]) -> dict
         .order_by(evidence.c.id)
     )
     return {row.incident_id: row.body for row in rows}  # the last one stays
-
-
-def negative_documents(
-    connection: Connection,
-    start: datetime,
-    end: datetime,
-    *,
-    topic: str | None = None,
-    source: str | None = None,
-    lang: str | None = None,
-    kind: str | None = None,
-    limit: int = 50,
-) -> list[ExampleDocument]:
-    """The most clearly negative documents published in [start, end); ties go to the newest. Of documents that are
-    copies of each other, the earliest alone."""
-    row = document.c
-    filters = {row.topic_label: topic, row.source: source, row.lang: lang, row.kind: kind}
-    worst = (
-        select(row.published_at, row.id, row.copy_text)
-        .where(row.published_at >= start, row.published_at < end, row.sentiment == "negative")
-        .where(*(column == value for column, value in filters.items() if value is not None))
-        .order_by(row.score_negative.desc(), row.published_at.desc(), row.id)
-        .limit(MOST_COMPARED)
-        .cte()
-    )
-    voice = func.coalesce(copy_cluster.c.first_id, worst.c.id)
-    nth = func.row_number().over(partition_by=voice, order_by=(worst.c.published_at, worst.c.id))
-    told = (
-        select(
-            worst,
-            copy_text.c.cluster,
-            func.coalesce(copy_cluster.c.documents, 1).label("carriers"),
-            nth.label("nth"),
-        )
-        .outerjoin_from(worst, copy_text, copy_text.c.id == worst.c.copy_text)
-        .outerjoin(copy_cluster, copy_cluster.c.id == copy_text.c.cluster)
-        .cte()
-    )
-    found = connection.execute(
-        select(
-            row.id,
-            row.published_at,
-            row.source,
-            row.topic_label.label("topic"),
-            row.url,
-            row.title,
-            row.text,
-            row.score_negative,
-            told.c.carriers,
-            told.c.cluster,
-        )
-        .join_from(told, document, (row.published_at == told.c.published_at) & (row.id == told.c.id))
-        .where(told.c.nth == 1, row.published_at >= start, row.published_at < end)  # the time picks the partitions
-        .order_by(row.score_negative.desc(), row.published_at.desc(), row.id)
-        .limit(limit)
-    )
-    return [ExampleDocument(**one._mapping) for one in found]
 
 
 def acknowledge(connection: Connection, incident_id: int, *, by: str) -> IncidentRow:

@@ -179,7 +179,7 @@ def test_evidence_of_an_earlier_version_is_not_called_wrong(engine: Engine) -> N
 
 def test_hostile_words_stay_words(engine: Engine) -> None:
     """A story full of markup and escape codes is shown as it is on a terminal, and nothing of it is obeyed."""
-    hostile = "\x1b[31m[bold red]爆炸[/bold red]\u202e <script>alert(1)</script> 奶茶店停业整顿多名顾客反映腹痛腹泻不适症状"
+    hostile = "\x1b[31m[bold red]爆炸[/bold red]\u202e <script>alert(1)</script> 奶茶店停业整顿多名顾客反映腹痛不适"
     rows = [
         document(f"bad:{nth}", SURGE_AT + nth * timedelta(seconds=9), hostile, source="[red]坏[/red]\x1b[2J")
         for nth in range(40)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
+from zlib import crc32
 
 from sqlalchemy import Engine
 
@@ -54,7 +55,7 @@ def document(key: str, at: datetime, text: str, **changes: object) -> DocumentRo
     """A negative document, stored when it was published."""
     return row(
         key,
-        abs(hash(key)) % 1_000_000,
+        crc32(key.encode()) % 1_000_000,
         **{
             "published_at": at,
             "text": text,
@@ -91,7 +92,10 @@ def many_voices(people: int = 40, sources: Sequence[str] = ("weibo", "news", "fo
 def judge(engine: Engine) -> IncidentRow:
     """Judge all there is by one rule over everything; returns the one incident."""
     options = EvaluateOptions(
-        OVERALL, ClockOptions(DetectorOptions(), timedelta(minutes=2)), [Receiver("webhook", "hook")], "http://console"
+        OVERALL,
+        ClockOptions(DetectorOptions(), timedelta(minutes=2)),
+        [Receiver("webhook", "hook")],
+        "http://console",
     )
     with engine.begin() as connection:
         newest = bucket_counts.newest_minutes(connection, not_after=NOW)
