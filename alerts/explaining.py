@@ -154,7 +154,8 @@ def without_drivers(
 ) -> list[dict[str, Any]]:
     """Whether the bucket would still have fired without the documents of each of the largest drivers, JSON values.
 
-    The same detector judges the same bucket again; see `Judgement.without` for what stays.
+    The same detector judges the same bucket again; see `Judgement.without` for what stays. `negative` and
+    `documents` are what was taken away, of all the buckets that are judged: since `since`.
     """
     bucket, start, end = judgement.options.bucket, judgement.starts_at, judgement.ends_at
     said = []
@@ -177,6 +178,7 @@ def _judged_without(judgement: Judgement, removed: Mapping[datetime, tuple[int, 
     for negative, total in removed.values():
         gone.update(negative=negative, documents=total)
     return {
+        "since": judgement.starts_at.isoformat(),
         "negative": gone["negative"],
         "documents": gone["documents"],
         "would_fire": verdict.is_firing,

@@ -11,6 +11,7 @@ by one they would say the same several times.
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from math import log, sqrt
 from typing import Final
 
@@ -22,9 +23,8 @@ LEAST_TEXTS: Final = 3
 PRIOR_WEIGHT: Final = 50.0  # texts that the prior is worth
 MOST_CHARS: Final = 24
 LEAST_BEFORE: Final = 20  # with fewer texts of before nothing can be said to be new
-_ADDRESS: Final = re.compile(
-    r"(?:https?://|www\.)\S+|[@＠]\S+|[!-?A-~]{1,64}@\S+"
-)  # neither links nor people's names
+# Neither links nor people's names are words. What comes before an "@" is bounded: texts may be long without a space.
+_ADDRESS: Final = re.compile(r"(?:https?://|www\.)\S+|[@＠]\S+|[!-?A-~]{1,64}@\S+")
 _WORD: Final = re.compile(r"[^\W\d_][^\W_]*(?:['’-][^\W_]+)*")
 _HAN: Final = re.compile("[\u3400-\u9fff]")
 _EVERYDAY: Final = """
@@ -38,6 +38,7 @@ _EVERYDAY: Final = """
 STOP_WORDS: Final = frozenset(_EVERYDAY.split())
 
 
+@lru_cache(maxsize=5000)  # one run gathers the evidence of a topic, its source and everything, of the same texts
 def words_of(text: str) -> frozenset[str]:
     """The words of a text, folded, without stop words, figures, links and names of accounts."""
     from rjieba import cut  # 35 MB, and only evidence needs it
@@ -82,7 +83,10 @@ def assign(
     *,
     most: int = MOST_TERMS,
 ) -> list[tuple[str, int, int]]:
-    """Give each text to one word: (word, texts of the window, texts of before), the word that explains most first."""
+    """Give each text to one word: (word, texts of the window, texts of before).
+
+    The word that explains most comes first; of words that explain as much the longest, which says more.
+    """
     scale = len(window) / max(len(before), 1)
     left_now, left_past = list(window), list(before)
     chosen: list[tuple[str, int, int]] = []
@@ -92,7 +96,7 @@ def assign(
         )
         best = max(
             (word for word in now if now[word] >= LEAST_TEXTS),
-            key=lambda word: (now[word] - scale * past[word], ranked[word], word),
+            key=lambda word: (now[word] - scale * past[word], len(word), ranked[word], word),
             default=None,
         )
         if best is None or now[best] - scale * past[best] < 1.0:

@@ -13,10 +13,12 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection
 
 from alerts import severity
+from alerts.detectors import Verdict
 from alerts.evidence import gather
 from alerts.explaining import BEFORE
 from alerts.judgement import Judgement, judgement_of
 from alerts.lifecycle import Episode
+from alerts.relearning import relearn
 from storage import excess_counts
 from storage.excess_counts import Scope
 from storage.incidents import FrozenEvidence
@@ -56,6 +58,7 @@ FROM_COUNTS_JUDGED: Final = frozenset(
         "scores",
     }
 )
+SLACK: Final = 0.05  # by so much relearned baselines may differ
 MISSING: Final = "(absent)"
 
 
@@ -89,8 +92,14 @@ class Verification:
         return not any(check.agrees is False for check in self.checks)
 
 
-def verify(connection: Connection, labels: dict[str, str], frozen: FrozenEvidence) -> Verification:
-    """Work one piece of evidence out again; reads, and writes nothing."""
+def verify(
+    connection: Connection, labels: dict[str, str], frozen: FrozenEvidence, *, with_baselines: bool = False
+) -> Verification:
+    """Work one piece of evidence out again; reads, and writes nothing.
+
+    Args:
+        with_baselines: also learn the kept baselines again, from the first count on.
+    """
     judgement = judgement_of(frozen.judgement)
     if judgement is None:
         return Verification(frozen.at, list(_without_judgement(frozen.body)), None, 0)
@@ -111,6 +120,8 @@ def verify(connection: Connection, labels: dict[str, str], frozen: FrozenEvidenc
         else:
             why = causes.of(name)
             checks.append(Check(name, None if why == "expired" else False, was, now, why))
+    if with_baselines:
+        checks.append(_baselines(connection, labels, judgement.with_counts(counted)))
     return Verification(frozen.at, checks, causes.in_window, causes.erased)
 
 
@@ -168,6 +179,21 @@ def _causes(
         erased=erased_since(connection, at),
         in_window=in_window[0],
     )
+
+
+def _baselines(connection: Connection, labels: dict[str, str], kept: Judgement) -> Check:
+    """Whether the baselines are those that the counts lead to, by what they say of the judged bucket.
+
+    Small differences are usual: what comes after the correction's length is counted, and never learned.
+    """
+    learned = relearn(connection, labels, kept)
+    was, now = _said(kept.verdict()), _said(learned.verdict()) if learned else {}
+    agrees = bool(now) and all(abs(now[name] - was[name]) <= SLACK * abs(was[name]) for name in was)
+    return Check("baselines", agrees, was, now, None if agrees else "changed")
+
+
+def _said(verdict: Verdict) -> dict[str, float]:
+    return {"expected": verdict.expected, "usual_share": verdict.expected_share, "score": verdict.score}
 
 
 def _counted(connection: Connection, scope: Scope, judgement: Judgement) -> list[tuple[int, int]]:

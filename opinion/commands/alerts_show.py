@@ -79,7 +79,7 @@ def _page(row: IncidentRow, frozen: FrozenEvidence | None, zone: ZoneInfo) -> It
     yield from _figures(body, local)
     yield from _chart(body, local)
     yield from _drivers(body)
-    yield from _counterfactual(body)
+    yield from _counterfactual(body, local)
     yield from _documents(body, local)
     hints = f"opinion alerts verify {row.id}   opinion explain --incident {row.id}"
     yield Text(f"\nfrozen {local(frozen.at)}; work it out again, or see which words spoke for negative:\n  {hints}")
@@ -134,7 +134,11 @@ def _drivers(body: Mapping[str, Any]) -> Iterator[RenderableType]:
         for column in ("negative", "usual", "excess", "of it"):
             table.add_column(column, justify="right")
         other = body.get("drivers_other", {}).get(dimension)
-        rest = [{"name": f"all others ({other['parts']})", **other}] if other else []
+        rest = (
+            [{"name": f"all others ({other['parts']})", **other}]
+            if other and (other["parts"] or other["excess"])
+            else []
+        )
         for one in [*drivers, *rest]:
             share = one.get("share")
             table.add_row(
@@ -148,13 +152,13 @@ def _drivers(body: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield table
 
 
-def _counterfactual(body: Mapping[str, Any]) -> Iterator[RenderableType]:
+def _counterfactual(body: Mapping[str, Any], local: Any) -> Iterator[RenderableType]:
     lines = []
     for one in body.get("counterfactual", ()):
         said = "it would still have fired" if one["would_fire"] else "it would not have fired"
         name = excerpt(str(one["name"]), NAME_CHARS)
         lines.append(
-            f"without {one['dimension']} “{name}” ({one['negative']} negatives) {said}: "
+            f"without {one['dimension']} “{name}” ({one['negative']} negatives since {local(one['since'])}) {said}: "
             f"score {one['score']:g}, {one['threshold']:g} fires"
         )
     if lines:

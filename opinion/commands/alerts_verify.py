@@ -29,6 +29,9 @@ WHY: Final[dict[Because, str]] = {
 def verify_incident(
     incident_id: Annotated[int, typer.Argument(metavar="ID")],
     every: Annotated[bool, typer.Option("--all", help="Earlier evidence of the incident, too.")] = False,
+    baselines: Annotated[
+        bool, typer.Option("--baselines", help="Learn the baselines again, too: seconds for months of counts.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Work out every figure of an incident's evidence again, from counts and documents as they are now.
@@ -42,7 +45,10 @@ def verify_incident(
         if not rows:
             raise NotFoundError(f"there is no incident {incident_id}", remedy="opinion alerts list")
         frozen = incidents.frozen_evidence(connection, incident_id)
-        found = [verify(connection, rows[0].labels, one) for one in (frozen if every else frozen[:1])]
+        found = [
+            verify(connection, rows[0].labels, one, with_baselines=baselines)
+            for one in (frozen if every else frozen[:1])
+        ]
     if not found:
         raise NotFoundError(f"incident {incident_id} has no evidence: nobody was told of it yet")
     if as_json:

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, text, update
 from typer.testing import CliRunner
 
 from alerts.verifying import Verification, verify
 from opinion.cli import app
 from storage import erasure, incidents
 from storage.engine import connect
+from storage.tables import evidence
 from tests.support.rows import add_incident, store_rows
 from tests.support.surges import SURGE_AT, campaign, document, judge, many_voices, usual_hours
 
@@ -33,10 +34,11 @@ def body_of(engine: Engine, number: int) -> dict[str, Any]:
         return incidents.newest_evidence(connection, [number])[number]
 
 
-def verified(engine: Engine, number: int) -> Verification:
+def verified(engine: Engine, number: int, *, with_baselines: bool = False) -> Verification:
     with engine.connect() as connection:
         [incident] = incidents.by_ids(connection, [number])
-        return verify(connection, incident.labels, incidents.frozen_evidence(connection, number)[0])
+        frozen = incidents.frozen_evidence(connection, number)[0]
+        return verify(connection, incident.labels, frozen, with_baselines=with_baselines)
 
 
 def wrong(found: Verification) -> dict[str, str | None]:
@@ -119,6 +121,28 @@ def test_an_edited_figure_is_found(engine: Engine, path: str, value: str) -> Non
         )
     name = ".".join(part for part in path.strip("{}").split(",")[:2] if not part.isdigit())
     assert wrong(verified(engine, number)) == {name: "changed"}
+
+
+def test_a_forged_baseline_is_found_by_learning_it_again(engine: Engine) -> None:
+    """Evidence that fits a baseline which the counts never led to fits only as long as nobody learns it again."""
+    store_rows(engine, campaign())
+    number = judge(engine).id
+    assert wrong(verified(engine, number, with_baselines=True)) == {}
+    with engine.begin() as connection:
+        [incident] = incidents.by_ids(connection, [number])
+        [frozen] = incidents.frozen_evidence(connection, number)
+        assert frozen.judgement is not None
+        for baseline in frozen.judgement["state"]["counts"]:
+            baseline["level"] /= 5
+        forged = {check.name: check.recomputed for check in verify(connection, incident.labels, frozen).checks}
+        body = {name: value for name, value in forged.items() if "." not in name} | {"since": frozen.body["since"]}
+        for group in ("drivers", "drivers_other", "series"):
+            body[group] = {name.split(".")[1]: one for name, one in forged.items() if name.startswith(f"{group}.")}
+        connection.execute(
+            update(evidence).where(evidence.c.incident_id == number).values(body=body, judgement=frozen.judgement)
+        )
+    assert wrong(verified(engine, number)) == {}
+    assert wrong(verified(engine, number, with_baselines=True)) == {"baselines": "changed"}
 
 
 def test_edited_counts_are_found(engine: Engine) -> None:

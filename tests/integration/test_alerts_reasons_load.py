@@ -27,8 +27,11 @@ FILL = """
         model_version, record_partition, record_offset, recorded_at, stored_at, copy_text)
     SELECT at, :prefix || n, 0, 'post', 's' || n % 40, 'zh', '奶茶店停业整顿 ' || md5(n::text) || repeat('长', 300),
         0, 0, 0, at, '\\x00', 't' || n % 12, '{}', CASE WHEN n % 2 = 0 THEN 'negative' ELSE 'neutral' END,
-        CASE WHEN n % 2 = 0 THEN 0.9 ELSE 0.1 END, 0.05, 0.05, 'm1', 0, n, at, at, CASE WHEN n % CAST(:nth AS int) = 0 THEN 1 END
-    FROM (SELECT n, CAST(:start AS timestamptz) + n * CAST(:step AS interval) AS at FROM generate_series(1, :most) n) d
+        CASE WHEN n % 2 = 0 THEN 0.9 ELSE 0.1 END, 0.05, 0.05, 'm1', 0, n, at, at,
+        CASE WHEN n % CAST(:nth AS int) = 0 THEN 1 END
+    FROM (
+        SELECT n, CAST(:start AS timestamptz) + n * CAST(:step AS interval) AS at FROM generate_series(1, :most) AS n
+    ) AS d
 """
 COUNT = """
     INSERT INTO opinion_minute (bucket_at, source, kind, lang, topic_label, model_version, total, negative, neutral)

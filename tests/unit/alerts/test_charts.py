@@ -1,15 +1,16 @@
 """Pictures of an incident: from what was frozen, in both languages, never broken."""
 
-import xml.etree.ElementTree as ET
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from lxml import etree
 
 from alerts import charts
 from alerts.chart_plan import plan
-from alerts.charts import chart_png, chart_svg
+from alerts.charts import PALETTES, chart_png, chart_svg
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -37,9 +38,9 @@ def test_svg_shows_band_line_and_incident(language: Any) -> None:
     drawn = chart_svg(body(), language=language)
     assert drawn is not None
     assert len(drawn) < 12_000
-    root = ET.fromstring(drawn)
-    classes = {one.get("class") for one in root.iter()}
-    assert {"paper", "band", "expected", "negatives", "stretch"} <= classes
+    root = etree.fromstring(drawn)
+    colours = {one.get(name) for one in root.iter() for name in ("fill", "stroke")}
+    assert {*astuple(PALETTES["light"])} <= colours
     assert {one.tag.removeprefix(SVG) for one in root.iter()} <= {"svg", "rect", "path", "line", "text"}
     assert ("负面" if language == "zh" else "negative") in drawn
 

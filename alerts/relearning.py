@@ -1,0 +1,36 @@
+"""Learns one series again from its first count on, up to a judged bucket: what its baselines have to be."""
+
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from alerts.judgement import Judgement
+from alerts.timeline import SeriesTimeline, walk
+from storage import bucket_counts, excess_counts, sources
+from storage.excess_counts import Scope
+
+MOST_BUCKETS: Final = 1_000_000  # nine years of five minutes
+
+
+def relearn(connection: Connection, labels: dict[str, str], judgement: Judgement) -> Judgement | None:
+    """The judgement as the counts of now lead to it; None where the bucket does not fire then.
+
+    Follows the clock of the series as `alerts.judging` does, about 60 us a bucket. Counts that changed more than the
+    correction's length after they were learned make a difference here: the detector did not go back for them.
+    """
+    bucket, source = judgement.options.bucket, labels.get("source")
+    active = bucket_counts.active_buckets(
+        connection, source=source, bucket=bucket, after=None, before=judgement.ends_at, limit=MOST_BUCKETS
+    )
+    if not active:
+        return None
+    counts = excess_counts.per_bucket(connection, Scope.of(labels), bucket, active[0], judgement.ends_at)
+    silences = sources.silences(connection).get(source or sources.ALL_SOURCES, ())
+    timeline = SeriesTimeline(judgement.options)
+    state: dict[str, Any] | None = None
+    is_known = False  # a series begins with its first document
+    for at, is_after_gap in walk(active, bucket, after=None, silences=silences):
+        is_known = is_known or at in counts
+        if is_known:
+            state = timeline.advance(at, *counts.get(at, (0, 0)), is_after_gap=is_after_gap).state
+    return None if state is None else Judgement(judgement.bucket_at, judgement.options, state)
