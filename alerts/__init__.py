@@ -7,4 +7,7 @@ Out: `incident`, `incident_event`, `evidence` and the outbox `notification`, wri
 The same documents give the same incidents, whatever the order of arrival within the lateness, the number of
 workers or the schedule of runs. `detectors`, `baselines`, `tails`, `volume`, `timeline`, `lifecycle`, `watermark`,
 `rules` and `grouping` are pure. May import `storage` and `core`.
+
+An incident's reasons are gathered by `evidence` and worked out again by `verifying`; their pure parts are
+`judgement`, `severity`, `intervals`, `drivers`, `terms`, `representatives`, `chart_series` and `chart_plan`.
 """

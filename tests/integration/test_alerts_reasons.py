@@ -9,11 +9,16 @@ import pytest
 from sqlalchemy import Engine, text, update
 from typer.testing import CliRunner
 
+from alerts.explaining import Excess, explain
 from alerts.verifying import Verification, verify
 from opinion.cli import app
 from storage import erasure, incidents
 from storage.engine import connect
+from storage.excess_counts import Scope
+from storage.excess_documents import cluster_buckets
+from storage.late_changes import changes_since
 from storage.tables import evidence
+from tests.support.records import says
 from tests.support.rows import add_incident, store_rows
 from tests.support.surges import SURGE_AT, campaign, document, judge, many_voices, usual_hours
 
@@ -214,3 +219,38 @@ def test_hostile_words_stay_words(engine: Engine) -> None:
     assert "\x1b[2J" not in page.stdout
     assert "\u202e" not in page.stdout
     assert "[red]" in page.stdout
+
+
+def test_expired_documents_are_no_difference(engine: Engine) -> None:
+    """What came from documents cannot be checked once they are gone; what came from counts still is."""
+    store_rows(engine, campaign())
+    number = judge(engine).id
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO retention_state (documents_before) VALUES (:at)"), {"at": NEVER})
+        connection.execute(text("DELETE FROM document"))
+    found = verified(engine, number)
+    assert found.agrees
+    assert {"drivers.cluster", "documents"} <= set(wrong(found))
+    assert set(wrong(found).values()) == {"expired"}
+    assert next(check for check in found.checks if check.name == "observed").agrees is True
+
+
+def test_what_is_said_of_a_watchlist_is_explained_from_its_mentions(engine: Engine) -> None:
+    """A watchlist drives the whole; and of its own series, sentiment is that toward it, not the document's."""
+    toward = [says("Acme"), says("Other", "positive")]
+    store_rows(engine, [one._replace(mentions=toward, sentiment="neutral") for one in campaign(30)])
+    store_rows(engine, [one._replace(mentions=[says("Acme", "positive")]) for one in many_voices(40)])
+    body = body_of(engine, judge(engine).id)
+    assert [one["name"] for one in body["drivers"]["watchlist"]] == ["Acme"]
+    start, end = SURGE_AT - timedelta(minutes=5), SURGE_AT + timedelta(minutes=30)
+    acme = Scope(watchlist="Acme")
+    with engine.connect() as connection:
+        found = explain(connection, Excess(acme, start, end, 30, 1.0))
+        [cluster] = found.clusters.values()
+        by_bucket = cluster_buckets(connection, cluster, acme, timedelta(minutes=5), start, end)
+        changed = changes_since(connection, acme, start, end, since=SURGE_AT - timedelta(days=1))
+    [forum] = found.drivers["source"]
+    assert (forum["name"], forum["negative"], forum["total"]) == ("forum", 30, 40)
+    assert "watchlist" not in found.drivers
+    assert sum(negative for negative, _ in by_bucket.values()) == 30
+    assert (changed.late, changed.revised) == (70, 0)
