@@ -15,8 +15,8 @@ MOST_BUCKETS: Final = 1_000_000  # nine years of five minutes
 def relearn(connection: Connection, labels: dict[str, str], judgement: Judgement) -> Judgement | None:
     """The judgement as the counts of now lead to it; None where the bucket does not fire then.
 
-    Follows the clock of the series as `alerts.judging` does, in a tenth of a millisecond a bucket. Counts that changed more than the
-    correction's length after they were learned make a difference here: the detector did not go back for them.
+    Follows the clock of the series as `alerts.judging` does, in a tenth of a millisecond a bucket. Counts that
+    changed when the correction's length was over make a difference here: the detector did not go back for them.
     """
     bucket, source = judgement.options.bucket, labels.get("source")
     active = bucket_counts.active_buckets(
