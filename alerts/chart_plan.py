@@ -26,6 +26,12 @@ WORDS: Final[dict[Language, dict[str, str]]] = {
         "stretch": "incident",
     },
 }
+OF_ALL: Final[dict[Language, dict[str, str]]] = {
+    "zh": {"title": "每 {minutes} 分钟文档数", "negatives": "文档"},
+    "en": {"title": "documents per {minutes} min", "negatives": "documents"},
+}
+"""Where a rule counts all documents."""
+
 MOST_TICKS: Final = 4
 STEPS: Final = (1, 2, 5)
 TIME_STEPS: Final = tuple(timedelta(hours=hours) for hours in (1, 2, 3, 4, 6, 12, 24, 48, 96, 168, 336))
@@ -71,6 +77,7 @@ def plan(body: Mapping[str, Any], language: Language, zone: tzinfo = UTC) -> Cha
     count = len(negatives)
     if not count or not len(expected) == len(lower) == len(upper) == count or bucket <= timedelta(0):
         return None
+    words = WORDS[language] | (OF_ALL[language] if body.get("counted") == "total" else {})
     step = _count_step(highest)
     top = -(-highest // step) * step
     return ChartPlan(
@@ -82,8 +89,8 @@ def plan(body: Mapping[str, Any], language: Language, zone: tzinfo = UTC) -> Cha
         top=top,
         count_ticks=list(range(0, int(top) + 1, step)),
         time_ticks=_time_ticks(start, bucket, count, zone),
-        title=WORDS[language]["title"].format(minutes=f"{bucket / timedelta(minutes=1):g}"),
-        words=WORDS[language],
+        title=words["title"].format(minutes=f"{bucket / timedelta(minutes=1):g}"),
+        words=words,
     )
 
 

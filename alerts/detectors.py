@@ -37,13 +37,20 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class DetectorOptions:
-    """What a person may set. `learning_buckets` is counted in buckets of five minutes."""
+    """What a person may set. `learning_buckets` is counted in buckets of five minutes; a `threshold` stands instead
+    of the sensitivity's."""
 
     bucket: timedelta = STANDARD_BUCKET
     sensitivity: Sensitivity = "medium"
     learning_buckets: int = 144
     learning_documents: int = 50
     min_negatives_per_hour: int = 5
+    threshold: float | None = None
+
+    @property
+    def fires_from(self) -> float:
+        """The score that a surge needs once its series is old enough."""
+        return THRESHOLDS[self.sensitivity] if self.threshold is None else self.threshold
 
     @property
     def windows(self) -> tuple[int, ...]:
@@ -196,7 +203,7 @@ class SpikeDetector:
             self._state.seen_buckets <= options.learning or self._state.seen_documents < options.learning_documents
         )
         is_young = self._state.seen_buckets * options.bucket < YOUNG
-        threshold = THRESHOLDS[options.sensitivity] + (YOUNG_EXTRA if is_young else 0.0)
+        threshold = options.fires_from + (YOUNG_EXTRA if is_young else 0.0)
         observed, documents = sums[strongest]
         is_both = score_count + score_share >= threshold and score_share >= MIN_SCORE_SHARE
         is_mostly_negative = (

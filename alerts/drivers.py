@@ -1,7 +1,7 @@
 """What an excess is made of: within one dimension the parts and the rest add up to it, to the hundredth. Pure.
 
-The detector expects so many negatives of the whole series, not of its parts. A part's usual is therefore its share in
-the negatives of the comparison stretch, scaled to what the detector expects; its excess is what it has beyond that.
+The detector expects so many voices of the whole series, not of its parts. A part's usual is therefore its share in
+the voices of the comparison stretch, scaled to what the detector expects; its excess is what it has beyond that.
 """
 
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ class Part:
     """One value of a dimension.
 
     Attributes:
-        negative: its negatives in the window.
-        before: its negatives in the comparison stretch.
+        negative: what the rule counts of it in the window: its negative voices, or all its voices.
+        before: the same of the comparison stretch.
         more: what else is told of it, JSON values.
     """
 
@@ -29,14 +29,21 @@ class Part:
 
 
 def decompose(
-    parts: Sequence[Part], *, observed: int, expected: float, before: float, most: int = MOST_PARTS
+    parts: Sequence[Part],
+    *,
+    observed: int,
+    expected: float,
+    before: float,
+    most: int = MOST_PARTS,
+    is_ranked: bool = False,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The largest drivers, and all the rest together; JSON values.
 
     Args:
         observed, expected: of the whole series in the window.
-        before: negatives of the whole series in the comparison stretch; 0: nothing is known of before, and the rest
+        before: of the whole series in the comparison stretch; 0: nothing is known of before, and the rest
             carries all that was expected.
+        is_ranked: tell of the first parts, whatever they explain.
 
     Returns:
         Drivers with `name`, `negative`, `usual`, `excess` and `share` (of the whole excess), largest excess first;
@@ -45,15 +52,15 @@ def decompose(
     """
     hundredths = _hundredths(expected)
     whole = 100 * observed - hundredths
-    scored = sorted(
-        (
-            (100 * part.negative - usual, part, usual)
-            for part in parts
-            for usual in (_hundredths(expected * part.before / before) if before else 0,)
-        ),
-        key=lambda one: (-one[0], one[1].name),
-    )
-    chosen = [one for one in scored if one[0] >= 100 * LEAST_EXCESS][:most]
+    scored = [
+        (100 * part.negative - usual, part, usual)
+        for part in parts
+        for usual in (_hundredths(expected * part.before / before) if before else 0,)
+    ]
+    if not is_ranked:
+        large = [one for one in scored if one[0] >= 100 * LEAST_EXCESS]
+        scored = sorted(large, key=lambda one: (-one[0], one[1].name))
+    chosen = scored[:most]
     drivers = [{"name": part.name, **_figures(part.negative, usual, whole), **part.more} for _, part, usual in chosen]
     negative = observed - sum(part.negative for _, part, _ in chosen)
     usual = hundredths - sum(usual for _, _, usual in chosen)

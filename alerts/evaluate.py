@@ -5,7 +5,7 @@ A run is whole or not at all: what is told together must not depend on when a pr
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from alerts import evidence, messages
 from alerts.judging import Clock, ClockOptions, ClockRun, SeriesFinding
 from alerts.lifecycle import SAME_EPISODE, Decision, Episode, KnownIncident, Transition, reconcile
-from alerts.rules import Rule, fingerprint
+from alerts.rules import RULE_ALERTS, Rule, fingerprint
 from alerts.telling import Receiver, tell
 from core.metrics import INCIDENTS
 from storage import detector_states, incidents, sources
@@ -32,6 +32,7 @@ class EvaluateOptions:
     clock: ClockOptions
     receivers: Sequence[Receiver]
     console_url: str
+    unusable: Collection[str] = ()  # rules that nobody can read now; what they say is left as it is
 
 
 class RunCutOff(Exception):  # noqa: N818 - control flow, not a failure
@@ -81,6 +82,7 @@ def evaluate(
         if found is not None:
             run.is_behind |= found.is_behind
             _bring_in_line(connection, found, options, changes)
+    _end_orphans(connection, options, changes)
     for of_incident in changes.values():
         for transition in of_incident:
             run.transitions[transition] += 1
@@ -115,6 +117,20 @@ def _bring_in_line(
             changes[incident_id][decision.transition] = decision
 
 
+def _end_orphans(
+    connection: Connection, options: EvaluateOptions, changes: defaultdict[int, dict[Transition, Decision]]
+) -> None:
+    """Resolve what no rule watches any more; nobody else would."""
+    rules = {rule.name: rule for rule in options.rules if rule.is_enabled}
+    for row in incidents.firing_alerts(connection, RULE_ALERTS):
+        rule = rules.get(row.rule)
+        if row.rule not in options.unusable and (rule is None or not rule.makes(row.labels)):
+            reason = "its rule was removed, disabled or changed"
+            incidents.end(connection, row.id)
+            incidents.add_event(connection, row.id, "resolved", actor=ACTOR, detail={"reason": reason})
+            changes[row.id]["resolved"] = Decision("resolved", reason, None, row.id)
+
+
 def _known(row: IncidentRow) -> KnownIncident:
     return KnownIncident(
         row.id,
@@ -141,7 +157,7 @@ def _apply(
         incident_id = _existing(decision)
         incidents.end(connection, incident_id)
     elif transition == "opened":
-        columns = _figures(series.labels, episode) | {"status": "firing", "notified_score": episode.score}
+        columns = _figures(series, episode) | {"status": "firing", "notified_score": episode.score}
         incident_id = opened[episode.detected_at] = incidents.open_incident(
             connection,
             fingerprint=print_,
@@ -151,7 +167,7 @@ def _apply(
         )
     else:
         incident_id = decision.incident_id or opened[episode.detected_at]
-        columns = _figures(series.labels, episode)
+        columns = _figures(series, episode)
         if transition == "escalated":
             columns["notified_score"] = episode.score
         if transition == "resolved":
@@ -160,7 +176,8 @@ def _apply(
             columns["status"] = "firing"
         incidents.change(connection, incident_id, **columns)
     if episode and transition in ("opened", "escalated"):
-        evidence.freeze(connection, incident_id, series.labels, episode, series.judgements.get(episode.detected_at))
+        judgement = series.judgements.get(episode.detected_at)
+        evidence.freeze(connection, incident_id, series.rule, series.labels, episode, judgement)
     if transition != "updated":
         incidents.add_event(connection, incident_id, transition, actor=ACTOR, detail={"reason": decision.reason})
     return incident_id
@@ -172,9 +189,9 @@ def _existing(decision: Decision) -> int:
     return decision.incident_id
 
 
-def _figures(labels: dict[str, str], episode: Episode) -> dict[str, Any]:
+def _figures(series: SeriesFinding, episode: Episode) -> dict[str, Any]:
     return {
-        "severity": episode.severity,
+        "severity": series.rule.severity(episode.severity),
         "starts_at": episode.starts_at,
         "detected_at": episode.detected_at,
         "last_fired_at": episode.last_fired_at,
@@ -182,5 +199,5 @@ def _figures(labels: dict[str, str], episode: Episode) -> dict[str, Any]:
         "observed": episode.observed,
         "expected": episode.expected,
         "score": episode.score,
-        "annotations": messages.annotations(labels, episode),
+        "annotations": messages.annotations(series.labels, episode),
     }

@@ -1,9 +1,11 @@
 """What an incident was based on, frozen when it is told: figures, what explains them, and documents that show it.
 
-Every figure follows from three things that are kept: the incident's labels, what the detector knew
-(`alerts.judgement`), and the counts and documents in SQL; `alerts.verifying` works it all out again.
+Every figure follows from things that are kept: what the rule counts and how severe it may be, what the detector knew
+(`alerts.judgement`), and the counts and documents in SQL; `alerts.verifying` works it all out again. Figures are of
+independent voices, as they were judged; `raw` says what there is with every copy.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -18,9 +20,11 @@ from alerts.intervals import COVERAGE, predictive_interval
 from alerts.judgement import Judgement
 from alerts.lifecycle import Episode
 from alerts.representatives import Candidate, Reason, choose
+from alerts.rules import Rule
+from core.records import Severity
 from storage import excess_counts, incidents
 from storage.excess_counts import Scope
-from storage.excess_documents import ExampleDocument, Negative, examples
+from storage.excess_documents import CountedDocument, ExampleDocument, examples
 
 SAME_TEXT_CHARS: Final = 60  # texts that begin alike, letters and digits only, say no more than one: "支持" by many
 
@@ -28,29 +32,45 @@ __all__ = ["excerpt", "freeze", "gather"]
 
 
 def freeze(
-    connection: Connection, incident_id: int, labels: dict[str, str], episode: Episode, judgement: Judgement | None
+    connection: Connection,
+    incident_id: int,
+    rule: Rule,
+    labels: dict[str, str],
+    episode: Episode,
+    judgement: Judgement | None,
 ) -> None:
-    """Keep the evidence of an episode as it stands."""
-    body = gather(connection, labels, episode, judgement)
+    """Keep the evidence of an episode of one of the rule's series as it stands."""
+    scope = Scope(rule.scope(labels), rule.counted)
+    kept_within = (rule.severity_at_least, rule.severity_at_most)
+    body = gather(connection, scope, episode, judgement, kept_within=kept_within)
     incidents.freeze_evidence(connection, incident_id, body, msgspec.to_builtins(judgement))
 
 
 def gather(
-    connection: Connection, labels: dict[str, str], episode: Episode, judgement: Judgement | None
+    connection: Connection,
+    scope: Scope,
+    episode: Episode,
+    judgement: Judgement | None,
+    *,
+    kept_within: tuple[Severity, Severity] = ("info", "critical"),
 ) -> dict[str, Any]:
     """The evidence body, as JSON values.
 
     `observed`, `expected`, `documents_in_window` and the shares are those the detector judged at its highest score;
-    drivers and documents are read from SQL now.
+    drivers, documents and `raw` are read from SQL now.
 
     Args:
         judgement: what that was judged from; None: interval, series and counterfactual are left out.
+        kept_within: the least and the most that the rule calls an incident.
     """
     end = episode.window_ends_at
     start = end - timedelta(seconds=episode.window_seconds)
-    scope = Scope.of(labels)
+    raw = excess_counts.whole(connection, scope, start, end)
     explained = explain(connection, Excess(scope, start, end, round(episode.observed), round(episode.expected, 2)))
     return {
+        "counted": scope.counted,
+        "scope": {name: list(values) for name, values in scope.where.items()},
+        "raw": {"negative": raw.negative, "total": raw.total},
         "since": episode.starts_at.isoformat(),
         "window_starts_at": start.isoformat(),
         "window_ends_at": end.isoformat(),
@@ -60,7 +80,7 @@ def gather(
         "share": round(episode.observed / episode.documents, 4) if episode.documents else None,
         "usual_share": round(episode.expected_share, 4),
         "score": round(episode.score, 2),
-        "severity": severity.explained(episode.observed, episode.expected),
+        "severity": severity.explained(episode.observed, episode.expected, *kept_within),
         **(_of_judgement(connection, scope, judgement, episode, explained) if judgement else {}),
         "comparison": explained.comparison,
         "drivers": explained.drivers,
@@ -96,29 +116,25 @@ def _of_judgement(
 def _representatives(connection: Connection, explained: Explanation) -> list[dict[str, Any]]:
     candidates = [
         Candidate(one.id, one.published_at, _beginning(one), _features(one, explained), one.score)
-        for one in explained.negatives
+        for one in explained.voices
     ]
     chosen = choose(candidates, explained.weights)
     shown = examples(connection, [(candidate.published_at, candidate.id) for candidate, _ in chosen])
-    reasons = {candidate.id: reason for candidate, reason in chosen}
-    for reason in reasons.values():
-        if reason["by"] == "cluster":
-            reason["name"] = None  # the number says nothing, and a title would be another document's words
-    return [{**_example(one), "stands_for": reasons[one.id]} for one in shown]
+    of_id = {candidate.id: (candidate.score, reason) for candidate, reason in chosen}
+    return [_example(one, *of_id[one.id]) for one in shown]
 
 
-def _features(document: Negative, explained: Explanation) -> list[tuple[Reason, str]]:
+def _features(document: CountedDocument, explained: Explanation) -> list[tuple[Reason, str]]:
     words = terms.words_of(document.text) if explained.words else frozenset()
-    found: list[tuple[Reason, str]] = [("cluster", str(document.cluster))] if document.cluster is not None else []
-    found += [("term", word) for word in explained.words if word in words][:1]
+    found: list[tuple[Reason, str]] = [("term", word) for word in explained.words if word in words][:1]
     return [*found, ("topic", document.topic), ("source", document.source)]
 
 
-def _beginning(document: Negative) -> str:
+def _beginning(document: CountedDocument) -> str:
     return "".join(c for c in document.text.casefold() if c.isalnum())[:SAME_TEXT_CHARS]
 
 
-def _example(document: ExampleDocument) -> dict[str, Any]:
+def _example(document: ExampleDocument, score: float, stands_for: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": document.id,
         "published_at": document.published_at.isoformat(),
@@ -126,6 +142,7 @@ def _example(document: ExampleDocument) -> dict[str, Any]:
         "url": document.url,
         "title": excerpt(document.title) if document.title else None,
         "text": excerpt(document.text),
-        "score_negative": round(document.score_negative, 4),
+        "score_negative": round(score, 4),
         "carriers": document.carriers,
+        "stands_for": dict(stands_for),
     }

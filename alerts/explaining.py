@@ -1,14 +1,15 @@
 """Reads what an excess is made of, dimension by dimension, and judges again without the largest drivers.
 
-Sources, topics and watchlists come from the minute counts; copy clusters and words from a bounded sample of the
-negative documents of the window (all of them where they are few), and words also from one of the week before.
+Sources, topics and watchlists come from the minute counts; words from a bounded sample of the voices of the window
+(all of them where they are few) and one of the week before; stories from a sample of the window's copies. A story
+counts with its voice, as it was judged, and says beside it how many carried it.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, get_args
+from typing import Any, Final, Literal, get_args
 
 from sqlalchemy import Connection
 
@@ -17,15 +18,17 @@ from alerts.drivers import Part, decompose
 from alerts.excerpts import excerpt
 from alerts.judgement import Judgement
 from storage import excess_counts, excess_documents
+from storage.bucket_counts import KeyTotal
 from storage.excess_counts import Grouping, Scope
-from storage.excess_documents import Negative, Sample
+from storage.excess_documents import CountedDocument, Sample
 
 BEFORE: Final = timedelta(days=7)  # drivers are compared with this long before the window
-MOST_READ: Final = 3000  # negatives of the window that are looked at
+MOST_READ: Final = 3000  # voices of the window that are looked at, and as many copies
 MOST_READ_BEFORE: Final = 1000
-MOST_CLUSTERS: Final = 8  # are asked what they had before
+MOST_STORIES: Final = 8  # are asked who carried them
 TITLE_CHARS: Final = 60
 MOST_COUNTERFACTUALS: Final = 2  # of each dimension
+COUNTERFACTUALS: Final[tuple[Literal["cluster", "source", "topic"], ...]] = ("cluster", "source", "topic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,10 @@ class Explanation:
 
     Attributes:
         drivers, other: by dimension; in each they add up to the excess (`alerts.drivers`).
-        weights: how many negatives of the window have a feature, for `alerts.representatives`.
+        weights: how many voices of the window have a feature, for `alerts.representatives`.
         words: the driving words.
         clusters: by driver's name, the cluster.
-        negatives: those of the window that were read, copies but for the earliest left out.
+        voices: those of the window that were read.
         comparison: what the window was compared with, and how much was read.
     """
 
@@ -57,7 +60,7 @@ class Explanation:
     weights: dict[tuple[Any, str], int] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
     clusters: dict[str, int] = field(default_factory=dict)
-    negatives: list[Negative] = field(default_factory=list)
+    voices: Sequence[CountedDocument] = ()
     comparison: dict[str, Any] = field(default_factory=dict)
 
 
@@ -65,57 +68,64 @@ def explain(connection: Connection, excess: Excess) -> Explanation:
     """Decompose the excess in every dimension that its scope leaves open."""
     scope, start, end = excess.scope, excess.start, excess.end
     found = Explanation()
-    before = excess_counts.negatives(connection, scope, start - BEFORE, start)
-    window = excess_documents.negative_sample(connection, scope, start, end, most=MOST_READ)
-    past = excess_documents.negative_sample(connection, scope, start - BEFORE, start, most=MOST_READ_BEFORE)
+    before = _counted(excess, excess_counts.whole(connection, scope, start - BEFORE, start))
+    window = excess_documents.sample(connection, scope, start, end, most=MOST_READ)
+    past = excess_documents.sample(connection, scope, start - BEFORE, start, most=MOST_READ_BEFORE)
+    copies = excess_documents.sample(connection, scope, start, end, most=MOST_READ, is_copies=True)
+    found.voices = window.documents
     found.comparison = {
         "starts_at": (start - BEFORE).isoformat(),
         "ends_at": start.isoformat(),
         "negative": before,
-        "read": {"window": [len(window.documents), window.of], "before": [len(past.documents), past.of]},
+        "read": {
+            "window": [len(window.documents), window.of],
+            "before": [len(past.documents), past.of],
+            "copies": [len(copies.documents), copies.of],
+        },
     }
-    heard: set[int] = set()
-    for document in window.documents:
-        if document.cluster not in heard:
-            found.negatives.append(document)
-        if document.cluster is not None:
-            heard.add(document.cluster)
     for by in get_args(Grouping):
-        if getattr(scope, by) is None:
-            _add(found, by, _counted(connection, by, excess), excess, before)
-    _add(found, "cluster", _clusters(connection, excess, window, found), excess, before)
+        if scope.only(by) is None:
+            _add(found, by, _groups(connection, by, excess), excess, before)
+    _add(found, "cluster", _stories(connection, excess, copies, found), excess, before, is_ranked=True)
     _add(found, "term", _terms(window, past, excess, before, found), excess, before)
     return found
 
 
-def _add(found: Explanation, by: str, parts: Sequence[Part], excess: Excess, before: int) -> None:
+def _add(
+    found: Explanation, by: str, parts: Sequence[Part], excess: Excess, before: int, *, is_ranked: bool = False
+) -> None:
     if not parts:
         return
-    drivers, other = decompose(parts, observed=excess.observed, expected=excess.expected, before=before)
+    drivers, other = decompose(
+        parts, observed=excess.observed, expected=excess.expected, before=before, is_ranked=is_ranked
+    )
     if drivers:
         found.drivers[by], found.other[by] = drivers, other
     for part in parts:
         found.weights[by, part.name] = part.negative
 
 
-def _counted(connection: Connection, by: Grouping, excess: Excess) -> list[Part]:
+def _counted(excess: Excess, there: KeyTotal) -> int:
+    return there.judged(excess.scope.counted)[0]
+
+
+def _groups(connection: Connection, by: Grouping, excess: Excess) -> list[Part]:
     past = excess_counts.per_group(connection, by, excess.scope, excess.start - BEFORE, excess.start)
-    before = {group.name: group.negative for group in past}
+    before = {group.name: _counted(excess, group) for group in past}
     return [
-        Part(group.name, group.negative, before.get(group.name, 0), {"total": group.total})
+        Part(group.name, _counted(excess, group), before.get(group.name, 0), {"total": group.independent})
         for group in excess_counts.per_group(connection, by, excess.scope, excess.start, excess.end)
-        if group.negative
+        if _counted(excess, group)
     ]
 
 
-def _clusters(connection: Connection, excess: Excess, window: Sample, found: Explanation) -> list[Part]:
-    """Stories that several documents of the window carry; a title stands for each."""
-    of_cluster: dict[int, list[Negative]] = {}
-    for document in window.documents:
+def _stories(connection: Connection, excess: Excess, copies: Sample, found: Explanation) -> list[Part]:
+    """Stories that are copied in the window, the most copied first; a title stands for each."""
+    of_cluster: dict[int, list[CountedDocument]] = {}
+    for document in copies.documents:
         if document.cluster is not None:
             of_cluster.setdefault(document.cluster, []).append(document)
-    carried = sorted((one for one in of_cluster.items() if len(one[1]) > 1), key=lambda one: (-len(one[1]), one[0]))
-    carried = carried[:MOST_CLUSTERS]
+    carried = sorted(of_cluster.items(), key=lambda one: (-len(one[1]), one[0]))[:MOST_STORIES]
     known = excess_documents.clusters(connection, [cluster for cluster, _ in carried])
     parts = []
     for cluster, documents in carried:
@@ -123,15 +133,20 @@ def _clusters(connection: Connection, excess: Excess, window: Sample, found: Exp
             continue
         told = known[cluster]
         title = excerpt(told.title or documents[0].text, TITLE_CHARS)
-        before = excess_documents.cluster_negatives(
-            connection, cluster, excess.scope, excess.start - BEFORE, excess.start
-        )
         name = title if title not in found.clusters else f"{title} ({len(found.clusters) + 1})"
         found.clusters[name] = cluster
-        found.weights["cluster", str(cluster)] = _scaled(len(documents), window, excess)
+        now = _of_story(connection, cluster, excess.scope, excess.start, excess.end)
+        before = _of_story(connection, cluster, excess.scope, excess.start - BEFORE, excess.start)
         whose = told.voice if told.title else documents[0].id  # whoever is erased takes these words along
-        parts.append(Part(name, _scaled(len(documents), window, excess), before, {"id": whose}))
+        more = {"id": whose, "copies": now.copies, "raw_negative": now.negative}
+        parts.append(Part(name, _counted(excess, now), _counted(excess, before), more))
     return parts
+
+
+def _of_story(connection: Connection, cluster: int, scope: Scope, start: datetime, end: datetime) -> KeyTotal:
+    found = excess_documents.cluster_buckets(connection, cluster, scope, end - start, start, end)
+    sums = [sum(getattr(one, name) for one in found) for name in ("negative", "total", "negative_copies", "copies")]
+    return KeyTotal((), *sums)
 
 
 def _terms(window: Sample, past: Sample, excess: Excess, before: int, found: Explanation) -> list[Part]:
@@ -155,21 +170,28 @@ def without_drivers(
     """Whether the bucket would still have fired without the documents of each of the largest drivers, JSON values.
 
     The same detector judges the same bucket again; see `Judgement.without` for what stays. `negative` and
-    `documents` are what was taken away, of all the buckets that are judged: since `since`.
+    `documents` are the voices that were taken away, of all the buckets that are judged: since `since`.
     """
     bucket, start, end = judgement.options.bucket, judgement.starts_at, judgement.ends_at
     said = []
-    for dimension in ("cluster", "source", "topic"):
+    for dimension in COUNTERFACTUALS:
         for driver in found.drivers.get(dimension, [])[:MOST_COUNTERFACTUALS]:
             name = driver["name"]
             removed = (
-                excess_documents.cluster_buckets(connection, found.clusters[name], scope, bucket, start, end)
+                _story_buckets(connection, found.clusters[name], scope, bucket, start, end)
                 if dimension == "cluster"
-                else excess_counts.per_bucket(connection, replace(scope, **{dimension: name}), bucket, start, end)
+                else excess_counts.per_bucket(connection, scope.narrowed(dimension, name), bucket, start, end)
             )
             found_without = {"dimension": dimension, "name": name, **_judged_without(judgement, removed)}
             said.append(found_without | ({"id": driver["id"]} if "id" in driver else {}))
     return said
+
+
+def _story_buckets(
+    connection: Connection, cluster: int, scope: Scope, bucket: timedelta, start: datetime, end: datetime
+) -> dict[datetime, tuple[int, int]]:
+    rows = excess_documents.cluster_buckets(connection, cluster, scope, bucket, start, end)
+    return {row.bucket_at: row.judged(scope.counted) for row in rows}
 
 
 def _judged_without(judgement: Judgement, removed: Mapping[datetime, tuple[int, int]]) -> dict[str, Any]:

@@ -4,10 +4,14 @@ Learning and judging are separate. `detector_state` holds what each series had l
 stays `correction` behind the newest closed bucket; every run folds the buckets after it again, from the counts as
 they are now. So a late document corrects its bucket, and the result depends on the counts alone.
 
+A rule that is new, or counts something else than before, has its series learn from the stored counts first; one that
+has only become more or less sensitive keeps what its series have learned.
+
 How far a clock was judged is kept, too: a scheduler that was frozen and goes on with an old watermark must not take
 incidents back to where they stood then.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +23,8 @@ from sqlalchemy import Connection
 from alerts.detectors import DetectorOptions
 from alerts.judgement import Judgement
 from alerts.lifecycle import Episode
-from alerts.rules import Rule
+from alerts.rereading import reread, rule_counts, rule_totals
+from alerts.rules import DEFAULT_RULES, Rule
 from alerts.timeline import SeriesTimeline, walk
 from alerts.watermark import closed_until
 from core.windows import EPOCH, floor_to
@@ -31,6 +36,11 @@ MOST_ACTIVE_BUCKETS = 2016  # a week without a pause; the rest of a catch-up is 
 MOST_SERIES_BUCKETS = 60_000  # two or three seconds
 FEWEST_STEPS = 200  # but always well past the correction horizon, so that the cursor moves
 USUAL_SERIES = 20
+LEARN_FROM = timedelta(days=14)  # what a new rule reads again, so that it is not blind for its first day
+MOST_RELEARNED = 400_000  # series-buckets, some ten seconds, once for each new rule
+
+# Their series were stored under shorter names, and without a list of rules, before people could write rules.
+FIRST_RULES = [(rule.name, rule.counts_what) for rule in DEFAULT_RULES if rule.name != "by-watchlist"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +96,8 @@ class Clock:
         self._silences = silences
         self._name = "all" if source is None else f"source={source}"
         self._judged_name = f"judged|{self._name}"
-        self._rules = [rule for rule in rules if rule.is_per_source == (source is not None)]
+        self._rules = [rule for rule in rules if rule.is_enabled and rule.follows(source)]
+        self._detectors = {rule.name: rule.detector(options.detector) for rule in self._rules}
         self._options = options
         self._bucket = options.detector.bucket
 
@@ -119,7 +130,7 @@ class Clock:
         before = self._judged_to(connection)
         if before is not None and judged_to < before:
             return None
-        found = self._fold(connection, kept, steps, active)
+        found = self._fold(connection, kept, steps, active, newest)
         if judged_to != before:
             detector_states.save(connection, judged_to, {self._judged_name: self._own_state()})
         return ClockRun(found, judged_to, is_behind or (judged_to < closed and len(active) == MOST_ACTIVE_BUCKETS))
@@ -148,11 +159,16 @@ class Clock:
         kept: dict[str, Any] | None,
         steps: list[tuple[datetime, bool]],
         active: list[datetime],
+        newest: datetime,
     ) -> list[SeriesFinding]:
         judged_to = steps[-1][0] + self._bucket
         learn_to = floor_to(judged_to - self._options.correction, self._bucket)
         counts = self._counts(connection, steps[0][0], judged_to)
         series = self._load_series(connection, kept)
+        new = [r for r in self._rules if kept and (r.name, r.counts_what) not in kept["rules"]]
+        if kept and new:
+            series |= self._learn(connection, new, kept["cursor_at"], newest)
+            self._save(connection, series, kept["cursor_at"], [], kept)
         is_kept = steps[0][0] + self._bucket > learn_to  # nothing new to keep
         for at, is_after_gap in steps:
             if not is_kept and at + self._bucket > learn_to:
@@ -164,6 +180,32 @@ class Clock:
             for s in series.values()
         ]
 
+    def _learn(
+        self, connection: Connection, new: Sequence[Rule], cursor: datetime, newest: datetime
+    ) -> dict[str, _Series]:
+        """Series of rules that this clock has not judged before, as they would stand at its cursor."""
+        found = {}
+        for rule in new:
+            timelines = reread(
+                connection,
+                rule,
+                self._source,
+                self._options.detector,
+                self._silences,
+                start=cursor - self._span_to_learn(connection, rule, cursor),
+                end=cursor,
+                before=newest + timedelta(minutes=1),
+            )
+            for key, timeline in timelines.items():
+                timeline.episodes.clear()  # nobody is told of what was over before the rule was made
+                found[self._series_name(rule, key)] = _Series(rule, key, timeline)
+        return found
+
+    def _span_to_learn(self, connection: Connection, rule: Rule, cursor: datetime) -> timedelta:
+        """How far back a new rule reads: less where it has many series."""
+        totals = rule_totals(connection, rule, self._source, cursor - LEARN_FROM, cursor)
+        return min(LEARN_FROM, self._bucket * (MOST_RELEARNED // max(1, len(totals))))
+
     def _advance(
         self,
         series: dict[str, _Series],
@@ -173,7 +215,7 @@ class Clock:
     ) -> None:
         for name, (rule, key, _, _) in counts.items():
             if name not in series:
-                series[name] = _Series(rule, key, SeriesTimeline(self._options.detector))
+                series[name] = _Series(rule, key, SeriesTimeline(self._detectors[rule.name]))
         for name, one in series.items():
             _, _, negative, total = counts.get(name, (None, None, 0, 0))
             one.timeline.advance(at, negative, total, is_after_gap=is_after_gap)
@@ -183,15 +225,14 @@ class Clock:
     ) -> defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], int, int]]]:
         found: defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], int, int]]] = defaultdict(dict)
         for rule in self._rules:
-            rows = bucket_counts.counts(
-                connection, by=rule.group_by, source=self._source, bucket=self._bucket, start=start, end=end
-            )
-            for row in rows:
-                found[row.bucket_at][self._series_name(rule, row.key)] = (rule, row.key, row.negative, row.total)
+            for row in rule_counts(connection, rule, self._source, self._bucket, start, end):
+                found[row.bucket_at][self._series_name(rule, row.key)] = (rule, row.key, *row.judged(rule.counted))
         return found
 
     def _series_name(self, rule: Rule, key: tuple[str, ...]) -> str:
-        return "|".join([self._name, rule.name, *key])
+        if (rule.name, rule.counts_what) in FIRST_RULES:
+            return "|".join([self._name, rule.name, *key])
+        return "|".join([self._name, rule.name, rule.counts_what, json.dumps(key, ensure_ascii=False)])
 
     def _judged_to(self, connection: Connection) -> datetime | None:
         """End of the last bucket that any run has judged with this bucket length."""
@@ -214,6 +255,7 @@ class Clock:
             "cursor_at": stored.cursor_at,
             "last_active_at": datetime.fromisoformat(last_active) if last_active else None,
             "series": stored.state["series"],
+            "rules": [tuple(rule) for rule in stored.state.get("rules", FIRST_RULES)],
         }
 
     def _load_series(self, connection: Connection, kept: dict[str, Any] | None) -> dict[str, _Series]:
@@ -223,13 +265,13 @@ class Clock:
         names = {
             self._series_name(rules[rule], tuple(key)): (rules[rule], tuple(key))
             for rule, key in kept["series"]
-            if rule in rules
+            if rule in rules and len(key) == len(rules[rule].group_by)
         }
         states = detector_states.load(connection, list(names))
         return {
-            name: _Series(rule, key, SeriesTimeline(self._options.detector, states[name].state))
+            name: _Series(rule, key, SeriesTimeline(self._detectors[rule.name], states[name].state))
             for name, (rule, key) in names.items()
-            if name in states
+            if name in states and states[name].cursor_at == kept["cursor_at"]  # not from before the rule was changed
         }
 
     def _save(
@@ -246,6 +288,7 @@ class Clock:
             **self._own_state(),
             "last_active_at": last_active.isoformat() if last_active else None,
             "series": [[one.rule.name, list(one.key)] for one in series.values()],
+            "rules": [[rule.name, rule.counts_what] for rule in self._rules],
         }
         states = {name: one.timeline.to_dict() for name, one in series.items()}
         detector_states.save(connection, learn_to, {**states, self._name: clock})

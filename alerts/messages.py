@@ -14,7 +14,7 @@ import msgspec
 from alerts.evidence import excerpt
 from alerts.grouping import Message, importance
 from alerts.lifecycle import Episode
-from alerts.rules import ALERT_NAME, DEAD_LETTER_ALERT, SOURCE_ALERT, SOURCE_OUTAGE_ALERT
+from alerts.rules import ALERT_NAME, DEAD_LETTER_ALERT, SOURCE_ALERT, SOURCE_OUTAGE_ALERT, VOLUME_ALERT
 from core.records import AlertEvent, AlertStatus
 from core.taxonomy import TOPIC_NAMES_ZH
 from storage.incidents import IncidentRow
@@ -23,6 +23,7 @@ MOST_TEXT_CHARS = 3500  # the shortest limit of the big chat services is about 4
 QUOTE_CHARS = 120
 SEVERITY_ZH = {"info": "提示", "warning": "警告", "critical": "严重"}
 SUBJECTS = (
+    ("watchlist", "关注", "watchlist"),
     ("source", "来源", "source"),
     ("lang", "语言", "lang"),
     ("kind", "类型", "kind"),
@@ -30,6 +31,7 @@ SUBJECTS = (
 )
 TITLES = {  # firing and over, each in Chinese and in English
     ALERT_NAME: (("负面舆情激增", "negative surge"), ("负面舆情回落", "negative surge over")),
+    VOLUME_ALERT: (("声量激增", "surge of documents"), ("声量回落", "surge of documents over")),
     SOURCE_ALERT: (("来源沉默", "source is silent"), ("来源恢复", "source is back")),
     SOURCE_OUTAGE_ALERT: (("来源大面积中断", "sources are silent"), ("来源恢复", "sources are back")),
     DEAD_LETTER_ALERT: (("死信过多", "too many dead letters"), ("死信恢复正常", "dead letters back to usual")),
@@ -67,8 +69,14 @@ def annotations(labels: Mapping[str, str], episode: Episode) -> dict[str, str]:
     expected = f"{episode.expected:.1f}"
     share = f"{episode.observed / episode.documents:.0%}" if episode.documents else "-"
     usual = f"{episode.expected_share:.0%}"
-    in_zh = f"{zh}：{minutes} 分钟内负面 {observed} 条，通常约 {expected} 条；占比 {share}，通常 {usual}"
-    in_en = f"{en}: {observed} negative in {minutes} min, usually about {expected}; share {share}, usually {usual}"
+    if labels.get("alertname") == VOLUME_ALERT:
+        in_zh = f"{zh}：{minutes} 分钟内文档 {observed} 条，通常约 {expected} 条"
+        in_en = f"{en}: {observed} documents in {minutes} min, usually about {expected}"
+    else:
+        in_zh = f"{zh}：{minutes} 分钟内负面 {observed} 条，通常约 {expected} 条；占比 {share}，通常 {usual}"
+        in_en = (
+            f"{en}: {observed} negative in {minutes} min, usually about {expected}; share {share}, usually {usual}"
+        )
     return {
         "summary": f"{in_zh} / {in_en}",
         "summary_zh": in_zh,

@@ -1,6 +1,6 @@
 """Which few documents stand for a surge: voices that cover it, rather than the few with the highest scores. Pure.
 
-Greedy cover: each choice adds the one that stands for most negatives of the window that no earlier choice stands for;
+Greedy cover: each choice adds the one that stands for most voices of the window that no earlier choice stands for;
 of equals, the one with the higher score.
 """
 
@@ -11,12 +11,12 @@ from typing import Any, Final, Literal
 
 MOST: Final = 3
 
-Reason = Literal["cluster", "term", "topic", "source"]
+Reason = Literal["term", "topic", "source"]
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A document that is nobody's copy, or the earliest of its copies here.
+    """A document that was counted: nobody's copy.
 
     Attributes:
         key: what it begins with; candidates with the same key say no more than one.
@@ -34,13 +34,13 @@ class Candidate:
 def choose(
     candidates: Sequence[Candidate], weights: Mapping[tuple[Reason, str], int], *, most: int = MOST
 ) -> list[tuple[Candidate, dict[str, Any]]]:
-    """The chosen, in order, each with what it stands for (JSON values): `by`, `name`, and the negatives of it.
+    """The chosen, in order, each with what it stands for (JSON values): `by`, `name`, and the voices of it.
 
     `by` is `score` where it shares nothing that others do not stand for already. Of candidates that add as much and
     are as clearly negative, the newest.
 
     Args:
-        weights: how many negatives of the window have a feature.
+        weights: how many voices of the window have a feature.
     """
     left = sorted(candidates, key=lambda one: (one.score, one.published_at, one.id), reverse=True)
     covered: set[tuple[Reason, str]] = set()

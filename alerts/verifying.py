@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+import msgspec
 from sqlalchemy import Connection
 
 from alerts import severity
@@ -19,10 +20,12 @@ from alerts.explaining import BEFORE
 from alerts.judgement import Judgement, judgement_of
 from alerts.lifecycle import Episode
 from alerts.relearning import relearn
+from core.records import Severity
 from storage import excess_counts
+from storage.bucket_counts import COLUMNS, Counted, Dimension
 from storage.excess_counts import Scope
 from storage.incidents import FrozenEvidence
-from storage.late_changes import Changes, changes_since, erased_since, expired_before
+from storage.late_changes import Changes, changes_since, erased_since, expired_before, is_regrouped_since
 
 Because = Literal["late", "erased", "expired", "no judgement", "changed"]
 
@@ -103,9 +106,9 @@ def verify(
     judgement = judgement_of(frozen.judgement)
     if judgement is None:
         return Verification(frozen.at, list(_without_judgement(frozen.body)), None, 0)
-    scope = Scope.of(labels)
+    scope = _scope(labels, frozen.body)
     counted = _counted(connection, scope, judgement)
-    body = _gathered(connection, labels, frozen.body, judgement.with_counts(counted))
+    body = _gathered(connection, scope, frozen.body, judgement.with_counts(counted))
     causes = _causes(
         connection, scope, judgement, counted, datetime.fromisoformat(body["window_starts_at"]), frozen.at
     )
@@ -121,7 +124,7 @@ def verify(
             why = causes.of(name)
             checks.append(Check(name, None if why == "expired" else False, was, now, why))
     if with_baselines:
-        checks.append(_baselines(connection, labels, judgement.with_counts(counted)))
+        checks.append(_baselines(connection, scope, judgement.with_counts(counted)))
     return Verification(frozen.at, checks, causes.in_window, causes.erased)
 
 
@@ -131,7 +134,8 @@ class _Causes:
 
     Attributes:
         is_as_judged: the judged buckets hold what they held.
-        is_moved_by_late: they do not, and late and revised documents account for it exactly.
+        is_moved_by_late: they do not, and late and revised documents account for it: exactly, but where mentions or
+            copies are among them.
         is_late_before: late or revised documents in the week that the window was compared with, or in it.
     """
 
@@ -167,26 +171,28 @@ def _causes(
     before = window_starts_at - BEFORE
     since_before = changes_since(connection, scope, before, end, since=at - UNSEEN)
     moved = tuple(sum(one[n] for one in counted) - sum(one[n] for one in judgement.state["recent"]) for n in (0, 1))
-    is_late = any(one.late or one.revised for one in in_window)
-    # Toward a watchlist the sentiment may have moved otherwise than the document's own.
-    is_exact = moved in {(one.negative, one.total) for one in in_window} or scope.watchlist is not None
+    is_regrouped = is_regrouped_since(connection, scope, start, end, since=at - UNSEEN)
+    is_late = is_regrouped or any(one.late or one.revised for one in in_window)
+    # Toward a watchlist the sentiment may have moved otherwise than the document's own; and who was whose copy when
+    # it was frozen is not kept.
+    is_exact = moved in {(one.negative, one.total) for one in in_window} or "watchlist" in scope.where or is_regrouped
     expired = expired_before(connection)
     return _Causes(
         is_as_judged=counted == [tuple(one) for one in judgement.state["recent"]],
         is_moved_by_late=is_late and is_exact,
-        is_late_before=bool(since_before.late or since_before.revised),
+        is_late_before=bool(since_before.late or since_before.revised or is_regrouped),
         is_expired=expired is not None and expired > before,
         erased=erased_since(connection, at),
         in_window=in_window[0],
     )
 
 
-def _baselines(connection: Connection, labels: dict[str, str], kept: Judgement) -> Check:
+def _baselines(connection: Connection, scope: Scope, kept: Judgement) -> Check:
     """Whether the baselines are those that the counts lead to, by what they say of the judged bucket.
 
     Small differences are usual: what comes after the correction's length is counted, and never learned.
     """
-    learned = relearn(connection, labels, kept)
+    learned = relearn(connection, scope, kept)
     was, now = _said(kept.verdict()), _said(learned.verdict()) if learned else {}
     agrees = bool(now) and all(abs(now[name] - was[name]) <= SLACK * abs(was[name]) for name in was)
     return Check("baselines", agrees, was, now, None if agrees else "changed")
@@ -204,9 +210,17 @@ def _counted(connection: Connection, scope: Scope, judgement: Judgement) -> list
     return [counts.get(at, (0, 0)) for at in judgement.bucket_starts]
 
 
-def _gathered(
-    connection: Connection, labels: dict[str, str], body: Mapping[str, Any], judgement: Judgement
-) -> dict[str, Any]:
+def _scope(labels: Mapping[str, str], body: Mapping[str, Any]) -> Scope:
+    """What the rule counted when it was frozen; where that is not kept, the documents that have the labels."""
+    of_labels = {name: labels[name] for name in COLUMNS if name in labels}
+    try:
+        where = msgspec.convert(body["scope"], dict[Dimension, tuple[str, ...]])
+        return Scope(where, msgspec.convert(body["counted"], Counted))
+    except (LookupError, msgspec.ValidationError):
+        return Scope({name: (value,) for name, value in of_labels.items()})
+
+
+def _gathered(connection: Connection, scope: Scope, body: Mapping[str, Any], judgement: Judgement) -> dict[str, Any]:
     """The body, of this judgement and of the documents as they are now."""
     verdict = judgement.verdict()
     since = datetime.fromisoformat(body["since"])
@@ -223,13 +237,21 @@ def _gathered(
         window_ends_at=judgement.ends_at,
         window_seconds=verdict.window.total_seconds(),
     )
-    return gather(connection, labels, episode, judgement)
+    return gather(connection, scope, episode, judgement, kept_within=_limits(body))
+
+
+def _limits(body: Mapping[str, Any]) -> tuple[Severity, Severity]:
+    """Of the rule, when it was frozen."""
+    frozen = body.get("severity")
+    given = frozen if isinstance(frozen, Mapping) else {}
+    least, most = given.get("at_least"), given.get("at_most")
+    return least if least in severity.ORDER else "info", most if most in severity.ORDER else "critical"
 
 
 def _without_judgement(body: Mapping[str, Any]) -> Iterator[Check]:
     """What can be said of evidence of an earlier version, or of another detector's: that its parts fit together."""
     if isinstance(body.get("severity"), Mapping):
-        now = severity.explained(body["observed"], body["severity"]["expected"])
+        now = severity.explained(body["observed"], body["severity"]["expected"], *_limits(body))
         agrees = body["severity"]["name"] == now["name"]
         yield Check("severity", agrees, body["severity"], now, None if agrees else "changed")
     for name, value in _members(body):

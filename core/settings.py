@@ -115,6 +115,9 @@ class DetectSettings(_Section):
     learning_documents: int = Field(50, ge=0, description="No alert before so many documents were seen.")
     min_negatives_per_hour: int = Field(5, ge=1, description="Fewer in the last hour are never a surge.")
     every: timedelta = Field(timedelta(seconds=15), description="How often the detect job runs.")
+    rules_file: Path | None = Field(
+        None, description="YAML file of rules, beside those that people make; read again whenever it changes."
+    )
 
 
 class DeadLetterSettings(_Section):

@@ -25,6 +25,7 @@ from opinion.commands import (
     dlq,
     doctor,
     explain,
+    feedback,
     feeds,
     follow,
     intake,
@@ -35,6 +36,8 @@ from opinion.commands import (
     registry,
     replay,
     retrain,
+    rules,
+    rules_test,
     scheduler,
     search,
     sources,
@@ -68,7 +71,10 @@ app.command("scheduler")(scheduler.scheduler)
 app.command("detect")(detect.detect)
 app.command("search")(search.search)
 app.command("replay")(replay.replay)
+alerts.app.command("feedback")(feedback.give_feedback)
 app.add_typer(alerts.app, name="alerts")
+rules.app.command("test")(rules_test.try_stored)
+app.add_typer(rules.app, name="rules")
 app.add_typer(sources.app, name="sources")
 app.add_typer(tokens.app, name="tokens")
 app.add_typer(db.app, name="db")

@@ -1,9 +1,12 @@
-"""The scheduler's detect and deliver jobs, wired: settings and servers on one side, `alerts` on the other."""
+"""The scheduler's detect and deliver jobs, wired: settings and servers on one side, `alerts` on the other.
+
+Every run judges by the rules as they are then, so that a change needs no restart.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from alerts.detectors import DetectorOptions
 from alerts.evaluate import EvaluateOptions, Run, RunCutOff, evaluate
@@ -11,6 +14,8 @@ from alerts.judging import ClockOptions
 from alerts.notifiers.contract import Notifier
 from alerts.pipeline import deliver_due
 from alerts.receivers import ReceiverOptions, notifiers, receivers
+from alerts.rule_entries import read_rules
+from alerts.rulebook import rulebook
 from alerts.rules import DEFAULT_RULES
 from alerts.telling import Receiver
 from alerts.watermark import PartitionStanding, Sighting, WatermarkLog, settled_until
@@ -18,7 +23,8 @@ from core.clock import Clock
 from core.logs import get_logger
 from core.metrics import DETECT_SECONDS
 from core.settings import DetectSettings, Settings
-from storage import bucket_counts
+from opinion.rules_file import RulesFile
+from storage import bucket_counts, detector_states, rules
 from storage.offset_ledger import next_offsets
 from streams import topics
 from streams.offsets import OffsetReader
@@ -60,13 +66,25 @@ class DetectJob:
     """
 
     def __init__(
-        self, engine: Engine, reader: OffsetReader, raw_topic: str, options: EvaluateOptions, clock: Clock
+        self,
+        engine: Engine,
+        reader: OffsetReader,
+        raw_topic: str,
+        options: EvaluateOptions,
+        clock: Clock,
+        rules_file: RulesFile | None = None,
     ) -> None:
+        """Args:
+        options: its rules are not looked at; each run reads those that hold.
+        rules_file: looked at before each run.
+        """
         self._engine = engine
         self._reader = reader
         self._raw_topic = raw_topic
         self._options = options
         self._clock = clock
+        self._rules_file = rules_file
+        self._unusable: dict[str, str] = {}  # what the log has told of
         self._watermarks = WatermarkLog()
         self._done: object = None  # what the last complete run was based on
 
@@ -82,7 +100,17 @@ class DetectJob:
             self._reader.close()  # a client that has failed may never recover by itself
             raise
 
+    def _with_rules(self, connection: Connection) -> EvaluateOptions:
+        book = rulebook(connection)
+        if book.unusable != self._unusable:
+            for name, cause in book.unusable.items():
+                log.error("rule_unusable", rule=name, cause=cause)
+            self._unusable = book.unusable
+        return replace(self._options, rules=list(book.rules.values()), unusable=list(book.unusable))
+
     def _run(self, should_stop: ShouldStop) -> Run:
+        if self._rules_file is not None:
+            self._rules_file.catch_up(self._engine)
         asked_at = self._clock.now()
         standings = self._reader.standings()
         if not standings:
@@ -90,17 +118,20 @@ class DetectJob:
         with self._engine.begin() as connection:
             ledger = next_offsets(connection, self._raw_topic)
             newest = bucket_counts.newest_minutes(connection, not_after=asked_at)
+            revision = rules.newest_revision(connection)
         partitions = [
             PartitionStanding(log.start, log.end, *ledger.get(partition, (None, None)))
             for partition, log in standings.items()
         ]
         self._watermarks.add(Sighting(self._clock.now(), newest))
         trusted = self._watermarks.trusted(settled_until(asked_at, partitions))
-        basis = (trusted, ledger)
+        basis = (trusted, ledger, revision)
         if trusted is None or basis == self._done:
             return Run()
         with self._engine.begin() as connection:
-            run = evaluate(connection, trusted.newest, self._options, now=self._clock.now(), should_stop=should_stop)
+            detector_states.lock(connection)  # before the rules are read: who waits for it sees what they are then
+            options = self._with_rules(connection)
+            run = evaluate(connection, trusted.newest, options, now=self._clock.now(), should_stop=should_stop)
         self._done = None if run.is_behind else basis
         if run.transitions:
             log.info("incidents_changed", **run.transitions)
@@ -121,7 +152,15 @@ class DeliverJob:
 
 
 def detect_job(settings: Settings, engine: Engine, kafka_bootstrap: str, clock: Clock) -> DetectJob:
-    """The detect job of these settings."""
+    """The detect job of these settings.
+
+    Raises:
+        ConfigError: the rules file cannot be used.
+    """
+    path = settings.detect.rules_file
+    if path is not None:
+        read_rules(path)  # once it runs, a bad file is only logged
+    rules_file = RulesFile(path) if path is not None else None
     raw_topic = settings.kafka.topic_prefix + topics.RAW
     options = EvaluateOptions(
         rules=DEFAULT_RULES,
@@ -130,7 +169,7 @@ def detect_job(settings: Settings, engine: Engine, kafka_bootstrap: str, clock: 
         console_url=settings.alerts.console_url,
     )
     reader = OffsetReader(kafka_bootstrap, settings.group, raw_topic)
-    return DetectJob(engine, reader, raw_topic, options, clock)
+    return DetectJob(engine, reader, raw_topic, options, clock, rules_file)
 
 
 def deliver_job(settings: Settings, engine: Engine, kafka_bootstrap: str, clock: Clock) -> DeliverJob:

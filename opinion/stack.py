@@ -13,6 +13,7 @@ import httpx
 import msgspec
 from filelock import FileLock
 
+from alerts.rule_entries import read_rules
 from core import children
 from core.settings import Settings
 from core.watchlist_file import read_watchlists
@@ -82,11 +83,13 @@ class Stack:
         """Start servers, bring schema and topics up to date, then start the programs; does not wait for these.
 
         Raises:
-            ConfigError: the watchlist file cannot be used, or people own a watchlist of the same name in SQL.
+            ConfigError: the watchlist or rules file cannot be used, or people own a watchlist of such a name in SQL.
             DependencyNotReadyError: a server cannot be reached or started, or the stack of this home is up already.
         """
-        # A worker would stop for a bad file, again and again.
+        # A worker or scheduler would stop for a bad file, again and again.
         entries = read_watchlists(self._settings.watchlists) if self._settings.watchlists else []
+        if self._settings.detect.rules_file:
+            read_rules(self._settings.detect.rules_file)
         run = self._home / "run"
         run.mkdir(parents=True, exist_ok=True)
         self._lock = children.claim(run, "`opinion up`")

@@ -1,45 +1,98 @@
 """What the detector reads: minute counts summed into its buckets, and how far each source has come.
 
-Reads the counts only, never `document`; every query is a range of an index of `opinion_minute`.
+Reads the counts only, never `document`; every query is a range of an index of `opinion_minute` or, where a watchlist
+is named, of `watchlist_minute`. Of documents that are copies of one another the earliest is a voice, the others are
+counted as copies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Column, ColumnElement, Connection, Interval, cast, func, literal, select, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Interval,
+    Table,
+    cast,
+    func,
+    literal,
+    select,
+    text,
+)
 
 from core.windows import EPOCH
-from storage.tables import opinion_minute
+from storage.tables import opinion_minute, watchlist_minute
 
-Dimension = Literal["source", "topic", "lang", "kind"]
+Dimension = Literal["watchlist", "source", "topic", "lang", "kind"]
+Counted = Literal["negative", "total"]
+Where = Mapping[Dimension, str | Sequence[str]]
+"""By dimension, the value or values that are counted."""
 
-COLUMNS: dict[Dimension, Column[Any]] = {
-    "source": opinion_minute.c.source,
-    "topic": opinion_minute.c.topic_label,
-    "lang": opinion_minute.c.lang,
-    "kind": opinion_minute.c.kind,
+EVERYTHING: Where = {}
+
+COLUMNS: dict[Dimension, str] = {
+    "watchlist": "watchlist",
+    "source": "source",
+    "topic": "topic_label",
+    "lang": "lang",
+    "kind": "kind",
 }
 
 
+class _Voices:
+    """How many of the documents are nobody's copy; of mentions of a watchlist, negative means toward it."""
+
+    __slots__ = ()
+
+    negative: int
+    total: int
+    negative_copies: int
+    copies: int
+
+    @property
+    def independent_negative(self) -> int:
+        return self.negative - self.negative_copies
+
+    @property
+    def independent(self) -> int:
+        return self.total - self.copies
+
+    def judged(self, counted: Counted) -> tuple[int, int]:
+        """What the detector is given: independent voices that are negative, and all; where all documents are counted
+        the share is one, so that the count alone decides."""
+        return self.independent_negative if counted == "negative" else self.independent, self.independent
+
+
 @dataclass(frozen=True, slots=True)
-class BucketCount:
-    """One group in one bucket."""
+class BucketCount(_Voices):
+    """One group in one bucket; `negative` and `total` count every copy."""
 
     bucket_at: datetime
     key: tuple[str, ...]
     negative: int
     total: int
+    negative_copies: int
+    copies: int
 
 
 @dataclass(frozen=True, slots=True)
-class GroupTotal:
-    """One value of a dimension over a span."""
+class KeyTotal(_Voices):
+    """One group over a span; `negative` and `total` count every copy."""
 
-    name: str
+    key: tuple[str, ...]
     negative: int
     total: int
+    negative_copies: int
+    copies: int
+
+    @property
+    def name(self) -> str:
+        """Of a group by one dimension."""
+        return self.key[0]
 
 
 # A loose index scan: one look-up per source, however many minutes there are.
@@ -97,49 +150,81 @@ def counts(
     bucket: timedelta,
     start: datetime,
     end: datetime,
+    where: Where = EVERYTHING,
 ) -> list[BucketCount]:
-    """Documents and negatives per bucket and group in [start, end); groups without documents are left out."""
-    at = _bucket(bucket).label("at")
-    columns = [COLUMNS[name] for name in by]
-    negative, total = func.sum(opinion_minute.c.negative), func.sum(opinion_minute.c.total)
+    """What there is per bucket and group in [start, end); groups without documents are left out.
+
+    Args:
+        source: of this source only; None: of any.
+    """
+    counted = _table(by, where)
+    at = _bucket(bucket, counted).label("at")
+    columns = [_column(counted, name) for name in by]
     query = (
-        select(at, *columns, negative, total)
-        .where(opinion_minute.c.bucket_at >= start, opinion_minute.c.bucket_at < end)
+        select(at, *columns, *_sums(counted))
+        .where(*_within(counted, start, end, where))
         .group_by(at, *columns)
-        .having(total > 0)
+        .having(func.sum(counted.c.total) > 0)
         .order_by(at, *columns)
     )
     if source is not None:
-        query = query.where(opinion_minute.c.source == source)
+        query = query.where(counted.c.source == source)
     return [
-        BucketCount(bucket_at, tuple(key), int(negatives), int(documents))
-        for bucket_at, *key, negatives, documents in connection.execute(query)
+        BucketCount(at, tuple(values[: len(by)]), *values[len(by) :]) for at, *values in connection.execute(query)
     ]
 
 
-def group_totals(
+def key_totals(
     connection: Connection,
-    by: Dimension,
+    by: Sequence[Dimension],
     start: datetime,
     end: datetime,
     *,
-    where: dict[Dimension, str],
-) -> list[GroupTotal]:
-    """Documents and negatives per value of a dimension in [start, end), within the filters."""
-    negative, total = func.sum(opinion_minute.c.negative), func.sum(opinion_minute.c.total)
+    where: Where = EVERYTHING,
+    limit: int | None = None,
+) -> list[KeyTotal]:
+    """What there is per group in [start, end), by key; with `limit` only the groups with the most documents."""
+    counted = _table(by, where)
+    columns = [_column(counted, name) for name in by]
+    total = func.sum(counted.c.total)
     query = (
-        select(COLUMNS[by], negative, total)
-        .where(
-            opinion_minute.c.bucket_at >= start,
-            opinion_minute.c.bucket_at < end,
-            *(COLUMNS[name] == value for name, value in where.items()),
-        )
-        .group_by(COLUMNS[by])
+        select(*columns, *_sums(counted))
+        .where(*_within(counted, start, end, where))
+        .group_by(*columns)
         .having(total > 0)
-        .order_by(COLUMNS[by])
+        .order_by(total.desc(), *columns)
+        .limit(limit)
     )
-    return [GroupTotal(name, int(n), int(t)) for name, n, t in connection.execute(query)]
+    found = [KeyTotal(tuple(row[: len(by)]), *row[len(by) :]) for row in connection.execute(query)]
+    return sorted(found, key=lambda one: one.key)
 
 
-def _bucket(bucket: timedelta) -> ColumnElement[datetime]:
-    return func.date_bin(cast(literal(bucket), Interval), opinion_minute.c.bucket_at, literal(EPOCH))
+def group_totals(
+    connection: Connection, by: Dimension, start: datetime, end: datetime, *, where: Where = EVERYTHING
+) -> list[KeyTotal]:
+    """What there is per value of one dimension in [start, end), by its name."""
+    return key_totals(connection, (by,), start, end, where=where)
+
+
+def _table(by: Sequence[Dimension], where: Where) -> Table:
+    return watchlist_minute if "watchlist" in by or "watchlist" in where else opinion_minute
+
+
+def _column(counted: Table, name: Dimension) -> Column[Any]:
+    return counted.c[COLUMNS[name]]
+
+
+def _within(counted: Table, start: datetime, end: datetime, where: Where) -> list[ColumnElement[bool]]:
+    at = counted.c.bucket_at
+    values = {name: [given] if isinstance(given, str) else given for name, given in where.items()}
+    return [at >= start, at < end, *(_column(counted, name).in_(given) for name, given in values.items())]
+
+
+def _sums(counted: Table) -> list[ColumnElement[int]]:
+    """In the order of `Voices`."""
+    c = counted.c
+    return [cast(func.sum(one), BigInteger) for one in (c.negative, c.total, c.negative_copies, c.copies)]
+
+
+def _bucket(bucket: timedelta, counted: Table = opinion_minute) -> ColumnElement[datetime]:
+    return func.date_bin(cast(literal(bucket), Interval), counted.c.bucket_at, literal(EPOCH))

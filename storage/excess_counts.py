@@ -1,102 +1,80 @@
-"""The counts that explain an excess: per bucket, and per source, topic or watchlist. Reads minute counts only."""
+"""The counts that explain an excess: per bucket, and per source, topic or watchlist. Reads minute counts only.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+What is counted is what the detector judged: independent voices. Copies are told beside, and not counted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, Interval, cast, func, literal, select
+from sqlalchemy import Connection
 
-from core.windows import EPOCH
-from storage.bucket_counts import GroupTotal
-from storage.tables import opinion_minute, watchlist_minute
+from storage import bucket_counts
+from storage.bucket_counts import Counted, Dimension, KeyTotal
 
 Grouping = Literal["source", "topic", "watchlist"]
-SCOPE_LABELS = ("source", "topic", "lang", "kind", "watchlist")
+MINUTE: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which documents a series counts; None: any. With a watchlist, sentiment is that toward it."""
+    """Which documents a series counts; with watchlists, one for each that it mentions, and negative means toward it.
 
-    source: str | None = None
-    topic: str | None = None
-    lang: str | None = None
-    kind: str | None = None
-    watchlist: str | None = None
+    Attributes:
+        where: by dimension, the values they have; none: any.
+        counted: negative voices, or all.
+    """
 
-    @classmethod
-    def of(cls, labels: Mapping[str, str]) -> "Scope":
-        return cls(**{name: labels[name] for name in SCOPE_LABELS if name in labels})
+    where: Mapping[Dimension, Sequence[str]] = field(default_factory=dict)
+    counted: Counted = "negative"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "where", {name: tuple(values) for name, values in self.where.items() if values})
+
+    def only(self, dimension: Dimension) -> str | None:
+        """The one value that it counts of a dimension; None where it leaves a choice."""
+        values = self.where.get(dimension, ())
+        return values[0] if len(values) == 1 else None
+
+    def narrowed(self, dimension: Dimension, value: str) -> "Scope":
+        """What of it has this value."""
+        return Scope({**self.where, dimension: (value,)}, self.counted)
 
 
 def per_bucket(
     connection: Connection, scope: Scope, bucket: timedelta, start: datetime, end: datetime
 ) -> dict[datetime, tuple[int, int]]:
-    """Negatives and documents by bucket of [start, end); buckets without documents are left out."""
-    table = _table(scope)
-    at = func.date_bin(cast(literal(bucket), Interval), table.c.bucket_at, literal(EPOCH)).label("at")
-    negative, total = func.sum(table.c.negative), func.sum(table.c.total)
-    rows = connection.execute(
-        select(at, negative, total).where(*_within(table, scope, start, end)).group_by(at).having(total > 0)
+    """What the detector is given for each bucket of [start, end); buckets without documents are left out."""
+    rows = bucket_counts.counts(
+        connection, by=(), source=None, bucket=bucket, start=start, end=end, where=scope.where
     )
-    return {row[0]: (int(row[1]), int(row[2])) for row in rows}
+    return {row.bucket_at: row.judged(scope.counted) for row in rows}
 
 
-def per_group(connection: Connection, by: Grouping, scope: Scope, start: datetime, end: datetime) -> list[GroupTotal]:
-    """Negatives and documents by value in [start, end). By watchlist: of those that mention it, negative toward it;
-    who mentions several counts for each."""
-    table = watchlist_minute if by == "watchlist" else _table(scope)
-    column = {"source": "source", "topic": "topic_label", "watchlist": "watchlist"}[by]
-    negative, total = func.sum(table.c.negative), func.sum(table.c.total)
-    rows = connection.execute(
-        select(table.c[column], negative, total)
-        .where(*_within(table, scope, start, end))
-        .group_by(table.c[column])
-        .having(total > 0)
-        .order_by(table.c[column])
-    )
-    return [GroupTotal(name, int(n), int(t)) for name, n, t in rows]
+def per_group(connection: Connection, by: Grouping, scope: Scope, start: datetime, end: datetime) -> list[KeyTotal]:
+    """What there is by value in [start, end). By watchlist: of those that mention it, negative toward it; who
+    mentions several counts for each."""
+    return bucket_counts.group_totals(connection, by, start, end, where=scope.where)
 
 
-def negatives(connection: Connection, scope: Scope, start: datetime, end: datetime) -> int:
-    """All negatives in [start, end)."""
-    table = _table(scope)
-    found = connection.scalar(select(func.sum(table.c.negative)).where(*_within(table, scope, start, end)))
-    return int(found or 0)
+def whole(connection: Connection, scope: Scope, start: datetime, end: datetime) -> KeyTotal:
+    """All there is in [start, end)."""
+    found = bucket_counts.key_totals(connection, (), start, end, where=scope.where)
+    return found[0] if found else KeyTotal((), 0, 0, 0, 0)
 
 
-def negative_minutes(
-    connection: Connection, scope: Scope, start: datetime, end: datetime
+def counted_minutes(
+    connection: Connection, scope: Scope, start: datetime, end: datetime, *, is_copies: bool = False
 ) -> list[tuple[datetime, int]]:
-    """The minutes of [start, end) that hold negatives, in order, with how many."""
-    table = _table(scope)
-    negative = func.sum(table.c.negative)
-    rows = connection.execute(
-        select(table.c.bucket_at, negative)
-        .where(*_within(table, scope, start, end))
-        .group_by(table.c.bucket_at)
-        .having(negative > 0)
-        .order_by(table.c.bucket_at)
+    """The minutes of [start, end) that hold what is counted, or copies of such, in order, with how many."""
+
+    def count(row: bucket_counts.BucketCount) -> int:
+        if is_copies:
+            return row.negative_copies if scope.counted == "negative" else row.copies
+        return row.judged(scope.counted)[0]
+
+    rows = bucket_counts.counts(
+        connection, by=(), source=None, bucket=MINUTE, start=start, end=end, where=scope.where
     )
-    return [(row[0], int(row[1])) for row in rows]
-
-
-def _table(scope: Scope) -> Any:
-    return opinion_minute if scope.watchlist is None else watchlist_minute
-
-
-def _within(table: Any, scope: Scope, start: datetime, end: datetime) -> list[ColumnElement[bool]]:
-    """The conditions of a scope; a table without a column for one of them cannot be asked for it."""
-    wanted = {
-        "source": scope.source,
-        "topic_label": scope.topic,
-        "lang": scope.lang,
-        "kind": scope.kind,
-        "watchlist": scope.watchlist,
-    }
-    return [
-        table.c.bucket_at >= start,
-        table.c.bucket_at < end,
-        *(table.c[name] == value for name, value in wanted.items() if value is not None),
-    ]
+    return [(row.bucket_at, count(row)) for row in rows if count(row) > 0]

@@ -1,24 +1,27 @@
-"""The documents behind an excess: a bounded sample of negatives, and what a copy cluster holds of a span.
+"""The documents behind an excess: a bounded sample of voices or of copies, and what a copy cluster holds of a span.
 
-The minute counts say where negatives are, so a sample reads the rows of a few minutes and no others. Of equal counts
+The minute counts say where they are, so a sample reads the rows of a few minutes and no others. Of equal counts
 and rows the same sample comes back.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
-from storage.excess_counts import Scope, negative_minutes
+from storage.bucket_counts import BucketCount
+from storage.excess_counts import Scope, counted_minutes
+from storage.scope_sql import IS_COPY, STANDING, scope_sql
 
 MOST_CHARS: Final = 500  # of a text are looked at; its beginning says what it is about
 
 
 @dataclass(frozen=True, slots=True)
-class Negative:
-    """A negative document; `cluster` is that of its copies, if it has any; `text` is its title and beginning."""
+class CountedDocument:
+    """A document that a series counts, or a copy of one; `cluster` is that of its copies, if it has any;
+    `score` how clearly negative it is; `text` its title and beginning."""
 
     id: str
     published_at: datetime
@@ -31,9 +34,9 @@ class Negative:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Negatives of a span, evenly spread over them; `of` is how many there are by the counts."""
+    """Documents of a span, evenly spread over them; `of` is how many there are by the counts."""
 
-    documents: Sequence[Negative]
+    documents: Sequence[CountedDocument]
     of: int
 
 
@@ -68,7 +71,6 @@ class ExampleDocument:
     url: str | None
     title: str | None
     text: str
-    score_negative: float
     carriers: int
 
 
@@ -76,7 +78,7 @@ def examples(connection: Connection, keys: Sequence[tuple[datetime, str]]) -> li
     """These documents, by `published_at` and id, in the order asked for."""
     rows = connection.execute(
         text("""
-            SELECT d.id, d.published_at, d.source, d.url, d.title, d.text, d.score_negative,
+            SELECT d.id, d.published_at, d.source, d.url, d.title, d.text,
                    coalesce(c.documents, 1) AS carriers
             FROM unnest(CAST(:times AS timestamptz[]), CAST(:ids AS text[]))
                 WITH ORDINALITY AS k(published_at, id, nth)
@@ -92,9 +94,15 @@ def examples(connection: Connection, keys: Sequence[tuple[datetime, str]]) -> li
     return [ExampleDocument(**row._mapping) for row in rows]
 
 
-def negative_sample(connection: Connection, scope: Scope, start: datetime, end: datetime, *, most: int) -> Sample:
-    """At most `most` negatives of [start, end): all, or of each minute its share of them."""
-    minutes = negative_minutes(connection, scope, start, end)
+def sample(
+    connection: Connection, scope: Scope, start: datetime, end: datetime, *, most: int, is_copies: bool = False
+) -> Sample:
+    """At most `most` of what the scope counts in [start, end): all, or of each minute its share of them.
+
+    Args:
+        is_copies: not the voices that are counted but the copies that are not.
+    """
+    minutes = counted_minutes(connection, scope, start, end, is_copies=is_copies)
     of = sum(count for _, count in minutes)
     wanted: list[tuple[datetime, int]] = []
     seen = 0
@@ -105,25 +113,24 @@ def negative_sample(connection: Connection, scope: Scope, start: datetime, end: 
             wanted.append((at, take))
     if not wanted:
         return Sample([], of)
-    mentions, conditions = _conditions(scope)
+    sql = scope_sql(scope)
     rows = connection.execute(
         text(f"""
-            SELECT d.id, d.published_at, d.source, d.topic_label, t.cluster, d.score, d.text
+            SELECT d.id, d.published_at, d.source, d.topic_label, d.cluster, d.score, d.text
             FROM unnest(CAST(:minutes AS timestamptz[]), CAST(:takes AS int[])) AS m(at, take)
             CROSS JOIN LATERAL (
-                SELECT d.id, d.published_at, d.source, d.topic_label, d.copy_text,
-                       {"d" if scope.watchlist is None else "n"}.score_negative AS score,
+                SELECT d.id, d.published_at, d.source, d.topic_label, t.cluster, {sql.judged}.score_negative AS score,
                        left(coalesce(d.title || ' ', '') || d.text, {MOST_CHARS}) AS text
-                FROM document AS d {mentions}
-                WHERE d.published_at >= m.at AND d.published_at < m.at + interval '1 minute' AND {conditions}
+                FROM document AS d {sql.mentions} {STANDING}
+                WHERE d.published_at >= m.at AND d.published_at < m.at + interval '1 minute'
+                  AND {sql.is_of} AND {sql.is_counted} AND {"" if is_copies else "NOT"} {IS_COPY}
                 ORDER BY d.published_at, d.id LIMIT m.take
             ) AS d
-            LEFT JOIN copy_text AS t ON t.id = d.copy_text
             ORDER BY d.published_at, d.id
         """),  # noqa: S608  # our own conditions
-        {"minutes": [at for at, _ in wanted], "takes": [take for _, take in wanted], **_values(scope)},
+        {"minutes": [at for at, _ in wanted], "takes": [take for _, take in wanted], **sql.values},
     )
-    return Sample([Negative(*row) for row in rows], of)
+    return Sample([CountedDocument(*row) for row in rows], of)
 
 
 def clusters(connection: Connection, ids: Sequence[int]) -> dict[int, Cluster]:
@@ -145,54 +152,21 @@ def clusters(connection: Connection, ids: Sequence[int]) -> dict[int, Cluster]:
 
 def cluster_buckets(
     connection: Connection, cluster: int, scope: Scope, bucket: timedelta, start: datetime, end: datetime
-) -> dict[datetime, tuple[int, int]]:
-    """Negatives and documents of a cluster by bucket of [start, end)."""
-    return {
-        row.at: (row.negative, row.total) for row in _cluster_rows(connection, cluster, scope, bucket, start, end)
-    }
-
-
-def cluster_negatives(connection: Connection, cluster: int, scope: Scope, start: datetime, end: datetime) -> int:
-    """Negatives of a cluster in [start, end)."""
-    return sum(row.negative for row in _cluster_rows(connection, cluster, scope, end - start, start, end))
-
-
-def _cluster_rows(
-    connection: Connection, cluster: int, scope: Scope, bucket: timedelta, start: datetime, end: datetime
-) -> Sequence[Row[Any]]:
-    mentions, conditions = _conditions(scope, is_negative=False)
-    sentiment = "n.sentiment" if scope.watchlist is not None else "d.sentiment"
-    return connection.execute(
+) -> list[BucketCount]:
+    """What there is of a cluster by bucket of [start, end); of all its documents the earliest is no copy."""
+    sql = scope_sql(scope)
+    is_negative = f"{sql.judged}.sentiment = 'negative'"
+    rows = connection.execute(
         text(f"""
             SELECT date_bin(:bucket, d.published_at, '1970-01-01Z') AS at,
-                   count(*) FILTER (WHERE {sentiment} = 'negative')::int AS negative, count(*)::int AS total
-            FROM document AS d JOIN copy_text AS t ON t.id = d.copy_text {mentions}
-            WHERE t.cluster = :cluster AND d.published_at >= :start AND d.published_at < :end AND {conditions}
-            GROUP BY 1
+                   count(*) FILTER (WHERE {is_negative})::int AS negative, count(*)::int AS total,
+                   count(*) FILTER (WHERE {is_negative} AND {IS_COPY})::int AS negative_copies,
+                   count(*) FILTER (WHERE {IS_COPY})::int AS copies
+            FROM document AS d JOIN copy_text AS t ON t.id = d.copy_text JOIN copy_cluster AS c ON c.id = t.cluster
+            {sql.mentions}
+            WHERE t.cluster = :cluster AND d.published_at >= :start AND d.published_at < :end AND {sql.is_of}
+            GROUP BY 1 ORDER BY 1
         """),  # noqa: S608  # our own conditions
-        {"bucket": bucket, "cluster": cluster, "start": start, "end": end, **_values(scope)},
-    ).all()
-
-
-def _conditions(scope: Scope, *, is_negative: bool = True) -> tuple[str, str]:
-    """The join a scope needs and its conditions, as SQL."""
-    columns = {"source": scope.source, "topic_label": scope.topic, "lang": scope.lang, "kind": scope.kind}
-    found = [f"d.{name} = :{name}" for name, value in columns.items() if value is not None]
-    if scope.watchlist is None:
-        return "", " AND ".join([*found, "d.sentiment = 'negative'" if is_negative else "true"])
-    found.append("n.sentiment = 'negative'" if is_negative else "true")
-    return (
-        "JOIN mention AS n ON n.published_at = d.published_at AND n.document_id = d.id AND n.watchlist = :watchlist",
-        " AND ".join(found),
+        {"bucket": bucket, "cluster": cluster, "start": start, "end": end, **sql.values},
     )
-
-
-def _values(scope: Scope) -> dict[str, Any]:
-    values = {
-        "source": scope.source,
-        "topic_label": scope.topic,
-        "lang": scope.lang,
-        "kind": scope.kind,
-        "watchlist": scope.watchlist,
-    }
-    return {name: value for name, value in values.items() if value is not None}
+    return [BucketCount(at, (), *counts) for at, *counts in rows]

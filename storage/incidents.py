@@ -76,6 +76,12 @@ def firing_of_rule(connection: Connection, rule: str) -> list[IncidentRow]:
     return _rows(connection, _select().where(incident.c.rule == rule, incident.c.status == "firing"))
 
 
+def firing_alerts(connection: Connection, alertnames: Sequence[str]) -> list[IncidentRow]:
+    """What is going on of these alerts, oldest first."""
+    is_of = incident.c.labels["alertname"].astext.in_(alertnames)
+    return _rows(connection, _select().where(incident.c.status == "firing", is_of))
+
+
 def detected_between(connection: Connection, start: datetime, end: datetime) -> list[IncidentRow]:
     """Incidents detected in [start, end] of event time, oldest first."""
     # starts_at has the index; it lies at most a week (the longest window) before detected_at.

@@ -525,6 +525,7 @@ watchlist_minute = Table(
     _count("positive_copies"),
     PrimaryKeyConstraint("bucket_at", "watchlist", "source", "kind", "lang", "topic_label", "model_version"),
     Index(None, "watchlist", "bucket_at"),
+    Index(None, "source", "bucket_at"),
     comment="Documents that mention a watchlist, per minute of published_at, by the sentiment toward it; always "
     "equal to the rows of mention.",
 )
@@ -582,4 +583,48 @@ copy_cluster = Table(
     Column("first_id", Text, nullable=False),
     _count("parted"),
     comment="Documents that are copies of one another, directly or through others; the earliest is their voice.",
+)
+
+rule = Table(
+    "rule",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("definition", JSONB, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("is_active", Boolean, nullable=False, server_default=text("true")),
+    Column("file", Text),
+    _time("created_at", is_now=True),
+    Column("created_by", Text, nullable=False),
+    _time("updated_at", is_now=True),
+    Column("updated_by", Text, nullable=False),
+    Index(None, "revision", unique=True),
+    comment="What is watched in the counts. Every change takes the next revision, so that the detector sees what "
+    "is new; file names the rules file that owns the rule.",
+)
+
+rule_change = Table(
+    "rule_change",
+    metadata,
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("definition", JSONB(none_as_null=True)),
+    Column("file", Text),
+    _time("changed_at", is_now=True),
+    Column("changed_by", Text, nullable=False),
+    Index(None, "name", "revision"),
+    comment="Every change of a rule: who made it what, and when; append-only.",
+)
+
+incident_feedback = Table(
+    "incident_feedback",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("incident_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("comment", Text, nullable=False, server_default=text("''")),
+    Column("given_by", Text, nullable=False),
+    _time("given_at", is_now=True),
+    CheckConstraint("verdict IN ('useful', 'noise', 'late')", name="verdict"),
+    Index(None, "incident_id"),
+    comment="What people said of incidents; append-only, the newest of each person counts.",
 )

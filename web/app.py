@@ -9,13 +9,14 @@ from sqlalchemy import Engine
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
+from alerts.detectors import DetectorOptions
 from core.clock import Clock, SystemClock
 from web import errors
 from web.i18n import LanguageSwitch
 from web.metrics import RequestTimer
 from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
-from web.routes import api, documents, incidents, intake, overview, probes, watchlists
+from web.routes import api, documents, incidents, intake, overview, probes, rules, watchlists
 from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
 
 DEFAULT_PUSH_LIMITS = PushLimits(max_body_bytes=10_000_000, max_documents=10_000, in_flight_bytes=64_000_000)
@@ -29,6 +30,7 @@ def create_app(
     clock: Clock | None = None,
     sink: DocumentSink | None = None,
     push_limits: PushLimits = DEFAULT_PUSH_LIMITS,
+    detector: DetectorOptions | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -39,6 +41,7 @@ def create_app(
             name resolves to this machine read the console through its visitors' browsers (DNS rebinding).
         sink: where pushed documents go, closed when the app stops; None: this console takes none.
         push_limits: what a push may be at most.
+        detector: how the scheduler judges, for trials of rules.
     """
 
     @asynccontextmanager
@@ -56,7 +59,8 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.console = Console(engine, ZoneInfo(timezone), clock or SystemClock(), environment())
-    for routes in (overview, incidents, documents, probes, api, watchlists):
+    app.state.detector = detector or DetectorOptions()
+    for routes in (overview, incidents, documents, probes, api, rules, watchlists):
         app.include_router(routes.router)
     if sink is not None:
         app.state.pushing = Pushing.to(sink, push_limits)

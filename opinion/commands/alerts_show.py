@@ -30,7 +30,6 @@ DIMENSIONS: Final = {
     "term": "words",
 }
 STANDS_FOR: Final = {
-    "cluster": "one of {negative} copies of a story",
     "term": "one of {negative} that say “{name}”",
     "topic": "one of {negative} on {name}",
     "source": "one of {negative} from {name}",
@@ -90,10 +89,12 @@ def _figures(body: Mapping[str, Any], local: Any) -> Iterator[RenderableType]:
         return
     window = f"{local(body['window_starts_at'])} to {local(body['window_ends_at'])}"
     between = f" ({body['interval']['lower']} to {body['interval']['upper']})" if "interval" in body else ""
-    lines = [
-        f"\n{window}: {body['observed']:g} negative of {body['documents_in_window']} documents; "
-        f"{body['expected']:g}{between} expected"
-    ]
+    seen = f"{body['observed']:g} negative of {body['documents_in_window']}"
+    if _is_of_all(body):
+        seen = f"{body['observed']:g}"
+    lines = [f"\n{window}: {seen} documents; {body['expected']:g}{between} expected"]
+    if (raw := body.get("raw")) and raw["total"] != body["documents_in_window"]:
+        lines.append(f"copies of one another counted each: {raw['negative']} negative of {raw['total']} documents")
     if body.get("share") is not None:
         lines.append(f"share {body['share']:.1%}, usually {body['usual_share']:.1%}")
     if scores := body.get("scores"):
@@ -107,7 +108,15 @@ def _figures(body: Mapping[str, Any], local: Any) -> Iterator[RenderableType]:
             for name, limit in severity["limits"].items()
         )
         lines.append(f"{severity['name']}: {severity['excess']:g} more, {severity['ratio']:g} times ({limits})")
+        least, most = severity.get("at_least", "info"), severity.get("at_most", "critical")
+        if (least, most) != ("info", "critical"):
+            lines.append(f"its rule calls an incident {least} at least and {most} at most")
     yield Text("\n".join(lines))
+
+
+def _is_of_all(body: Mapping[str, Any]) -> bool:
+    """Whether its rule counts all documents, not negatives."""
+    return body.get("counted") == "total"
 
 
 def _chart(body: Mapping[str, Any], local: Any) -> Iterator[RenderableType]:
@@ -116,7 +125,8 @@ def _chart(body: Mapping[str, Any], local: Any) -> Iterator[RenderableType]:
     start = datetime.fromisoformat(series["starts_at"])
     bucket = timedelta(seconds=series["bucket_seconds"])
     end = start + len(series["negatives"]) * bucket
-    yield Text(f"\nnegatives per {bucket / timedelta(minutes=1):g} minutes, red above the usual range", style="dim")
+    what = "documents" if _is_of_all(body) else "negatives"
+    yield Text(f"\n{what} per {bucket / timedelta(minutes=1):g} minutes, red above the usual range", style="dim")
     drawn = chart(series["negatives"], series["upper"])
     width = max(len(line) for line in drawn.plain.split("\n"))
     drawn.append(f"        {local(start)}{local(end):>{max(width - 8 - len(local(start)), 1)}}", style="dim")
@@ -131,7 +141,7 @@ def _drivers(body: Mapping[str, Any]) -> Iterator[RenderableType]:
             continue
         table = Table(title=f"excess by {heading}", title_justify="left", box=None, padding=(0, 2, 0, 0))
         table.add_column(heading, min_width=24)
-        for column in ("negative", "usual", "excess", "of it"):
+        for column in ("documents" if _is_of_all(body) else "negative", "usual", "excess", "of it"):
             table.add_column(column, justify="right")
         other = body.get("drivers_other", {}).get(dimension)
         rest = (
@@ -141,8 +151,9 @@ def _drivers(body: Mapping[str, Any]) -> Iterator[RenderableType]:
         )
         for one in [*drivers, *rest]:
             share = one.get("share")
+            copies = f" and {one['copies']} copies" if one.get("copies") else ""
             table.add_row(
-                Text(excerpt(str(one["name"]), NAME_CHARS)),
+                Text(excerpt(str(one["name"]), NAME_CHARS) + copies),
                 f"{one['negative']:g}",
                 f"{one['usual']:g}",
                 f"{one['excess']:+g}",
@@ -157,8 +168,9 @@ def _counterfactual(body: Mapping[str, Any], local: Any) -> Iterator[RenderableT
     for one in body.get("counterfactual", ()):
         said = "it would still have fired" if one["would_fire"] else "it would not have fired"
         name = excerpt(str(one["name"]), NAME_CHARS)
+        what = "documents" if _is_of_all(body) else "negatives"
         lines.append(
-            f"without {one['dimension']} “{name}” ({one['negative']} negatives since {local(one['since'])}) {said}: "
+            f"without {one['dimension']} “{name}” ({one['negative']} {what} since {local(one['since'])}) {said}: "
             f"score {one['score']:g}, {one['threshold']:g} fires"
         )
     if lines:

@@ -14,6 +14,7 @@ from core.clock import SystemClock
 from core.errors import UsageError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
+from opinion.detection import detector_options
 from opinion.servers import kafka_address, say, servers
 from opinion.supervisor import interrupt_on
 from storage.engine import connect
@@ -64,6 +65,7 @@ def web(
             allowed_hosts=allowed,
             sink=document_sink(settings),
             push_limits=push_limits(settings),
+            detector=detector_options(settings.detect),
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)

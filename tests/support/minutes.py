@@ -61,3 +61,31 @@ def add(connection: Connection, minutes: Iterable[Minute]) -> None:
             if m.total
         ],
     )
+
+
+def add_mentions(connection: Connection, minutes: Iterable[Minute], watchlist: str) -> None:
+    """Add to the counts of a watchlist, as if all these documents mentioned it and were of the minutes' sentiment."""
+    connection.execute(
+        text("""
+            INSERT INTO watchlist_minute AS m
+                (bucket_at, watchlist, source, kind, lang, topic_label, model_version,
+                 total, negative, neutral, positive)
+            VALUES (:at, :watchlist, :source, 'post', 'zh', :topic, 'starter', :total, :negative, :neutral, 0)
+            ON CONFLICT (bucket_at, watchlist, source, kind, lang, topic_label, model_version) DO UPDATE
+            SET total = m.total + excluded.total, negative = m.negative + excluded.negative,
+                neutral = m.neutral + excluded.neutral
+        """),
+        [
+            {
+                "at": m.at,
+                "watchlist": watchlist,
+                "source": m.source,
+                "topic": m.topic,
+                "total": m.total,
+                "negative": m.negative,
+                "neutral": m.total - m.negative,
+            }
+            for m in minutes
+            if m.total
+        ],
+    )

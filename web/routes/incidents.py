@@ -88,6 +88,7 @@ def scope_of(incident: Incident) -> DocumentsView:
         topic=labels.get("topic"),
         source=labels.get("source"),
         language=labels.get("lang"),
+        watchlist=labels.get("watchlist"),
         sentiment="negative",
     )
 
