@@ -47,4 +47,4 @@ def test_the_page_quotes_the_program() -> None:
     (critical, five), (warning, three) = LIMITS["critical"], LIMITS["warning"]
     assert f"critical from {critical:g} more negatives than expected and {five:g} times" in text
     assert f"warning from {warning:g} more and {three:g} times" in text
-    assert re.search(rf"{MOST_READ:,} negatives of the window.*\n?.*{MOST_READ_BEFORE:,} of the\s+week", text)
+    assert re.search(rf"{MOST_READ:,} voices of the window.*\n?.*{MOST_READ_BEFORE:,} of the\s+week", text)

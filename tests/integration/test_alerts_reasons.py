@@ -55,16 +55,18 @@ def without(body: dict[str, Any], dimension: str) -> dict[str, Any]:
     return next(one for one in body["counterfactual"] if one["dimension"] == dimension)
 
 
-def test_a_campaign_is_told_by_its_story_without_which_nothing_would_have_fired(engine: Engine) -> None:
-    """The copy cluster is the driver, the judge says no without it, and its documents are one example."""
+def test_a_story_is_one_voice_however_many_copy_it(engine: Engine) -> None:
+    """It is told with its copies, and is not why it fired: its source is, whose other documents are as many minds."""
     store_rows(engine, campaign())
     body = body_of(engine, judge(engine).id)
     [story] = body["drivers"]["cluster"]
-    assert story["negative"] > 0.6 * body["observed"]
-    assert story["id"] == "copy:0"
-    assert without(body, "cluster")["would_fire"] is False
+    assert (story["id"], story["negative"], story["copies"], story["raw_negative"]) == ("copy:0", 1, 39, 40)
+    assert without(body, "cluster")["would_fire"] is True
+    assert without(body, "cluster")["negative"] == 1
     assert without(body, "source")["would_fire"] is False
-    assert [one["stands_for"]["by"] for one in body["documents"]].count("cluster") == 1
+    assert body["raw"]["negative"] - body["observed"] == 39
+    assert body["comparison"]["read"]["copies"] == [39, 39]
+    assert not {f"copy:{nth}" for nth in range(1, 40)} & {one["id"] for one in body["documents"]}
 
 
 def test_what_many_people_say_fires_without_any_one_source(engine: Engine) -> None:
@@ -180,7 +182,7 @@ def test_commands_show_and_verify(engine: Engine) -> None:
     run = CliRunner()
     page = run.invoke(app, ["alerts", "show", number], env={"COLUMNS": "120"})
     assert page.exit_code == 0
-    for said in ("would not have fired", "excess by stories", "all others", "expected", "█"):
+    for said in ("would not have fired", "and 39 copies", "excess by stories", "all others", "expected", "█"):
         assert said in page.stdout
     shown = json.loads(run.invoke(app, ["alerts", "show", number, "--json"]).stdout)
     assert shown["evidence"]["body"]["drivers"]["cluster"]
@@ -209,10 +211,9 @@ def test_evidence_of_an_earlier_version_is_not_called_wrong(engine: Engine) -> N
 def test_hostile_words_stay_words(engine: Engine) -> None:
     """A story full of markup and escape codes is shown as it is on a terminal, and nothing of it is obeyed."""
     hostile = "\x1b[31m[bold red]爆炸[/bold red]\u202e <script>alert(1)</script> 奶茶店停业整顿多名顾客反映腹痛不适"
-    rows = [
-        document(f"bad:{nth}", SURGE_AT + nth * timedelta(seconds=9), hostile, source="[red]坏[/red]\x1b[2J")
-        for nth in range(40)
-    ]
+    source = "[red]坏[/red]\x1b[2J"
+    rows = [document(f"bad:{nth}", SURGE_AT + nth * timedelta(seconds=9), hostile, source=source) for nth in range(5)]
+    rows += many_voices(sources=[source])
     store_rows(engine, rows)
     page = CliRunner().invoke(app, ["alerts", "show", str(judge(engine).id)], env={"COLUMNS": "150"})
     assert page.exit_code == 0
@@ -243,14 +244,14 @@ def test_what_is_said_of_a_watchlist_is_explained_from_its_mentions(engine: Engi
     body = body_of(engine, judge(engine).id)
     assert [one["name"] for one in body["drivers"]["watchlist"]] == ["Acme"]
     start, end = SURGE_AT - timedelta(minutes=5), SURGE_AT + timedelta(minutes=30)
-    acme = Scope(watchlist="Acme")
+    acme = Scope({"watchlist": ["Acme"]})
     with engine.connect() as connection:
-        found = explain(connection, Excess(acme, start, end, 30, 1.0))
+        found = explain(connection, Excess(acme, start, end, 41, 1.0))
         [cluster] = found.clusters.values()
         by_bucket = cluster_buckets(connection, cluster, acme, timedelta(minutes=5), start, end)
         changed = changes_since(connection, acme, start, end, since=SURGE_AT - timedelta(days=1))
     [forum] = found.drivers["source"]
-    assert (forum["name"], forum["negative"], forum["total"]) == ("forum", 30, 40)
+    assert (forum["name"], forum["negative"], forum["total"]) == ("forum", 41, 51)
     assert "watchlist" not in found.drivers
-    assert sum(negative for negative, _ in by_bucket.values()) == 30
-    assert (changed.late, changed.revised) == (70, 0)
+    assert [sum(getattr(one, name) for one in by_bucket) for name in ("negative", "copies")] == [30, 29]
+    assert (changed.late, changed.revised) == (110, 0)

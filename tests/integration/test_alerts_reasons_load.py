@@ -16,10 +16,12 @@ from alerts.explaining import MOST_READ
 from alerts.judgement import Judgement
 from alerts.lifecycle import Episode, fold
 from storage.engine import connect
+from storage.excess_counts import Scope
 from storage.partitions import Partitions
 from tests.support.surges import START, SURGE_AT
 
 DOCUMENTS = 100_000
+COPIES = DOCUMENTS // 4 - 1  # all of them negative
 WINDOW = timedelta(hours=4)
 FILL = """
     INSERT INTO document (published_at, id, revision, kind, source, lang, text, likes, reposts, replies, crawled_at,
@@ -34,9 +36,12 @@ FILL = """
     ) AS d
 """
 COUNT = """
-    INSERT INTO opinion_minute (bucket_at, source, kind, lang, topic_label, model_version, total, negative, neutral)
+    INSERT INTO opinion_minute (bucket_at, source, kind, lang, topic_label, model_version, total, negative, neutral,
+        copies, negative_copies)
     SELECT date_trunc('minute', published_at), source, kind, lang, topic_label, model_version, count(*),
-           count(*) FILTER (WHERE sentiment = 'negative'), count(*) FILTER (WHERE sentiment <> 'negative')
+           count(*) FILTER (WHERE sentiment = 'negative'), count(*) FILTER (WHERE sentiment <> 'negative'),
+           count(*) FILTER (WHERE copy_text = 1 AND id <> 'd:4'),
+           count(*) FILTER (WHERE copy_text = 1 AND id <> 'd:4' AND sentiment = 'negative')
     FROM document GROUP BY 1, 2, 3, 4, 5, 6
 """
 
@@ -60,7 +65,7 @@ def engine(database_url: str) -> Iterator[Engine]:
         )
         connection.execute(
             text("INSERT INTO copy_cluster (id, documents, first_at, first_id) VALUES (7, 25000, :at, 'd:4')"),
-            {"at": SURGE_AT},
+            {"at": SURGE_AT + 4 * (WINDOW / (DOCUMENTS + 1))},
         )
         connection.execute(text(COUNT))
     with made.connect() as connection:
@@ -87,8 +92,8 @@ def surged() -> tuple[Judgement, Episode]:
         episode,
         window_ends_at=SURGE_AT + WINDOW,
         window_seconds=WINDOW.total_seconds(),
-        observed=float(DOCUMENTS // 2),
-        documents=DOCUMENTS,
+        observed=float(DOCUMENTS // 2 - COPIES),
+        documents=DOCUMENTS - COPIES,
     )
     return Judgement(fired.bucket_at, options, fired.state), window
 
@@ -100,12 +105,13 @@ def test_evidence_reads_a_bounded_part_by_index(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", lambda *given: statements.append((given[2], given[3])))
     with engine.connect() as connection:
         started = time.perf_counter()
-        body = gather(connection, {}, episode, judgement)
+        body = gather(connection, Scope(), episode, judgement)
         seconds = time.perf_counter() - started
         asked = [one for one in statements if re.search(r"\bdocument\b", one[0])]
         plans = ["\n".join(connection.exec_driver_sql(f"EXPLAIN {sql}", given).scalars()) for sql, given in asked]
     assert body["comparison"]["read"]["window"][0] <= MOST_READ
-    assert abs(body["drivers"]["cluster"][0]["negative"] / body["observed"] - 0.5) < 0.05
+    [story] = body["drivers"]["cluster"]
+    assert (story["negative"], story["copies"]) == (1, COPIES)
     assert len(plans) >= 5
     assert [plan for plan in plans if "Seq Scan on document" in plan] == []
     assert seconds < 10, f"{seconds:.1f} s"

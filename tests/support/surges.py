@@ -15,7 +15,7 @@ from alerts.telling import Receiver
 from storage import bucket_counts, incidents
 from storage.documents import DocumentRow
 from storage.incidents import IncidentRow
-from tests.support.copies import STORY
+from tests.support.copies import LETTERS, STORY
 from tests.support.minutes import add, usual_day
 from tests.support.records import row
 from tests.support.rows import store_rows
@@ -68,31 +68,34 @@ def document(key: str, at: datetime, text: str, **changes: object) -> DocumentRo
     )
 
 
-def campaign(copies: int = 40) -> list[DocumentRow]:
-    """One story that many copy within ten minutes, on one source."""
-    return [
+def campaign(copies: int = 40, voices: int = 40) -> list[DocumentRow]:
+    """Anger on one source within ten minutes, and in it one story that many copy, which is one voice more."""
+    told = [
         document(f"copy:{nth}", SURGE_AT + nth * timedelta(seconds=12), f"【转载{nth % 5}】{STORY}", source="forum")
         for nth in range(copies)
     ]
+    return told + many_voices(voices, ("forum",), key="angry")
 
 
-def many_voices(people: int = 40, sources: Sequence[str] = ("weibo", "news", "forum", "blog")) -> list[DocumentRow]:
-    """As many documents by different people on several sources, about one thing."""
+def many_voices(
+    people: int = 40, sources: Sequence[str] = ("weibo", "news", "forum", "blog"), *, key: str = "voice"
+) -> list[DocumentRow]:
+    """As many documents by different people on several sources, about one thing, none a copy of another."""
     return [
         document(
-            f"voice:{nth}",
+            f"{key}:{nth}",
             SURGE_AT + nth * timedelta(seconds=12),
-            f"{ANGER[nth % 3]}，{'东南西北'[nth % 4]}{nth}号店{GRUMBLES[nth % 4][:4]}",
+            f"{ANGER[nth % 3]}，{''.join(Random(f'{key}{nth}').sample(LETTERS, 30))}",
             source=sources[nth % len(sources)],
         )
         for nth in range(people)
     ]
 
 
-def judge(engine: Engine) -> IncidentRow:
-    """Judge all there is by one rule over everything; returns the one incident."""
+def judge(engine: Engine, rules: Sequence[Rule] = OVERALL) -> IncidentRow:
+    """Judge all there is, by one rule over everything or by others; returns the one incident."""
     options = EvaluateOptions(
-        OVERALL,
+        rules,
         ClockOptions(DetectorOptions(), timedelta(minutes=2)),
         [Receiver("webhook", "hook")],
         "http://console",

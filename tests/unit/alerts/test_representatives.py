@@ -12,20 +12,20 @@ def candidate(key: str, score: float, *features: tuple[Reason, str], begins: str
 
 
 def test_each_choice_covers_what_no_other_does() -> None:
-    """The big story first, then another source, however high the story's other texts score."""
-    weights: dict[tuple[Reason, str], int] = {("cluster", "7"): 40, ("source", "forum"): 50, ("source", "news"): 10}
+    """What most say first, then another source, however high other texts score."""
+    weights: dict[tuple[Reason, str], int] = {("term", "刹车"): 40, ("source", "forum"): 50, ("source", "news"): 10}
     found = choose(
         [
             candidate("a", 0.99, ("source", "forum")),
             candidate("b", 0.98, ("source", "forum")),
-            candidate("c", 0.70, ("cluster", "7"), ("source", "forum")),
+            candidate("c", 0.70, ("term", "刹车"), ("source", "forum")),
             candidate("d", 0.60, ("source", "news")),
         ],
         weights,
     )
     assert [one.id for one, _ in found] == ["c", "d", "a"]
-    assert [reason["by"] for _, reason in found] == ["cluster", "source", "score"]
-    assert found[0][1] == {"by": "cluster", "name": "7", "negative": 40}
+    assert [reason["by"] for _, reason in found] == ["term", "source", "score"]
+    assert found[0][1] == {"by": "term", "name": "刹车", "negative": 40}
 
 
 def test_texts_that_begin_alike_are_one() -> None:
