@@ -48,6 +48,8 @@ FROM_DOCUMENTS: Final = frozenset(
 )
 FROM_COUNTS_JUDGED: Final = frozenset(
     {
+        "counted",
+        "scope",
         "window_starts_at",
         "window_ends_at",
         "observed",

@@ -227,7 +227,7 @@ def test_evidence_names_drivers_and_documents(engine: Engine) -> None:
 
 
 def test_a_story_that_many_carry_is_a_driver_and_not_an_example(engine: Engine) -> None:
-    """Its voice spoke the day before: nothing that was judged is its, and it is told with the number of its copies."""
+    """Its voice spoke the day before: nothing that was judged is its, and it is told with how many copy it."""
     load(engine, story())
     bodies = [STORY] + [f"【转载{nth % 4}】{STORY}" for nth in range(50)] + [OTHER, "客服电话打不通"]
     store_rows(

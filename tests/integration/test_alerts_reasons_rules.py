@@ -6,14 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
+from alerts.detectors import DetectorOptions
+from alerts.evaluate import EvaluateOptions, evaluate
 from alerts.judgement import judgement_of
+from alerts.judging import ClockOptions
 from alerts.rules import Rule
 from alerts.verifying import Verification, verify
 from opinion.cli import app
-from storage import incidents
+from storage import bucket_counts, incidents
 from storage.documents import DocumentRow
 from storage.engine import connect
 from storage.incidents import FrozenEvidence, IncidentRow
@@ -21,7 +24,7 @@ from tests.support.copies import OTHER
 from tests.support.minutes import add_mentions, usual_day
 from tests.support.records import says
 from tests.support.rows import store_rows
-from tests.support.surges import START, SURGE_AT, campaign, document, judge, many_voices, usual_hours
+from tests.support.surges import NOW, START, SURGE_AT, campaign, document, judge, many_voices, usual_hours
 
 NEVER = datetime(2100, 1, 1, tzinfo=UTC)
 MINUTES = 30 * 60 + 15
@@ -129,3 +132,32 @@ def test_a_voice_lost_to_an_earlier_document_is_late(engine: Engine) -> None:
     assert wrong(found)["observed"] == "late"
     assert found.changes is not None
     assert found.changes.late == 0
+
+
+def test_a_forged_scope_is_found(engine: Engine) -> None:
+    """Another source in it does not fit the figures, and one that nobody can read is named."""
+    store_rows(engine, of_acme())
+    incident = judge(engine, [TWO_SOURCES])
+    for value, name in (('["weibo"]', "observed"), ("7", "scope")):
+        with engine.begin() as connection:
+            connection.execute(
+                text("UPDATE evidence SET body = jsonb_set(body, '{scope,source}', CAST(:value AS jsonb))"),
+                {"value": value},
+            )
+        assert wrong(verified(engine, incident))[name] == "changed"
+
+
+def test_baselines_of_a_rule_made_later_are_those_it_read_again(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads the stored counts of some time before it was made, not all; so does who learns them again."""
+    monkeypatch.setattr("alerts.judging.LEARN_FROM", timedelta(hours=20))
+    options = EvaluateOptions([Rule("other", where=(("lang", ("fr",)),))], ClockOptions(DetectorOptions()), [], "")
+    with engine.begin() as connection:
+        evaluate(connection, bucket_counts.newest_minutes(connection, not_after=NOW), options, now=NOW)
+    store_rows(engine, of_acme())
+    incident = judge(engine, [TWO_SOURCES])
+    judgement = frozen(engine, incident).judgement
+    assert judgement is not None
+    assert judgement["state"]["seen_buckets"] < 23 * 12
+    assert wrong(verified(engine, incident)) == {}

@@ -45,6 +45,15 @@ def test_svg_shows_band_line_and_incident(language: Any) -> None:
     assert ("负面" if language == "zh" else "negative") in drawn
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_rule_that_counts_all_documents_has_its_own_labels(language: Any) -> None:
+    """Nothing in its picture speaks of negative documents."""
+    drawn = chart_svg(body() | {"counted": "total"}, language=language)
+    assert drawn is not None
+    assert "负面" not in drawn
+    assert "negative" not in drawn
+
+
 def test_png_is_a_small_picture() -> None:
     """960 x 540, under a hundred kilobytes, and the same bytes for the same evidence."""
     drawn = chart_png(body(), language="zh")

@@ -40,3 +40,14 @@ def test_without_a_past_the_rest_carries_what_was_expected() -> None:
     """Nothing is known of the parts then, so each has all its negatives as excess."""
     drivers, other = decompose([Part("a", 30, 0.0, {})], observed=30, expected=4.0, before=0)
     assert (drivers[0]["excess"], other["excess"]) == (30.0, -4.0)
+
+
+def test_ranked_parts_are_told_however_little_they_explain() -> None:
+    """Stories count one voice at most; they keep their order, and the rest still makes up the excess."""
+    parts = [Part("copied", 0, 0.0, {"copies": 50}), Part("told", 1, 0.0, {"copies": 9}), Part("old", 0, 2.0, {})]
+    drivers, other = decompose(parts, observed=40, expected=4.0, before=8, is_ranked=True, most=2)
+    assert [(one["name"], one["negative"], one["excess"]) for one in drivers] == [
+        ("copied", 0, 0.0),
+        ("told", 1, 1.0),
+    ]
+    assert (other["parts"], other["negative"], other["excess"]) == (1, 39, 35.0)
