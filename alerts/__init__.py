@@ -9,4 +9,7 @@ The same documents give the same incidents, whatever the order of arrival within
 workers or the schedule of runs. `detectors`, `baselines`, `tails`, `pooling`, `volume`, `timeline`, `lifecycle`,
 `watermark`, `rules`, `grouping`, `routing`, `planning`, `quiet_hours`, `digests`, `dry_run`, `admission` and
 `rendering` are pure. May import `storage` and `core`.
+
+An incident's reasons are gathered by `evidence` and worked out again by `verifying`; their pure parts are
+`judgement`, `severity`, `intervals`, `drivers`, `terms`, `representatives`, `chart_series` and `chart_plan`.
 """

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from alerts import campaigns, messages
 from alerts.campaigns import Voices
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.lifecycle import Episode
 from core.records import Severity
 from storage.bucket_counts import Where

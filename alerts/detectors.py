@@ -11,7 +11,7 @@ of it is negative anyway: where the usual share leaves no room to rise, an overw
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import floor, log10
 from typing import Any, Literal
@@ -100,6 +100,8 @@ class Verdict:
         recent_score: the score over windows of at most an hour; low as soon as a surge is over, while `score`
             still sees it in its longest window.
         is_learning: too little has been seen; never fires.
+        state: all that the detector knew when it fired, the bucket counted but nothing learned of it, so that it can
+            be judged again; None where it does not fire.
     """
 
     bucket_at: datetime
@@ -114,6 +116,7 @@ class Verdict:
     threshold: float
     is_firing: bool
     is_learning: bool
+    state: dict[str, Any] | None = None
 
     @property
     def score(self) -> float:
@@ -147,11 +150,23 @@ class SpikeDetector:
             return self._observe_silence(bucket_at, hour)
         sums = self._window_sums()
         verdict = self._judge(bucket_at, hour, sums) if sums else self._calm(bucket_at, hour)
+        if verdict.is_firing:
+            verdict = replace(verdict, state=self.to_dict())
         for index, (x, n) in enumerate(sums):
             state.counts[index].learn(x, hour, self._paces[index])
             state.share.learn_window(x, n, index, self._paces[index])
         state.share.learn_bucket(negatives, total, self._paces[0])
         return verdict
+
+    def judge_again(self, bucket_at: datetime) -> Verdict:
+        """Judge the newest bucket that was counted once more, and learn nothing; the state is a `Verdict.state`."""
+        return self._judge(bucket_at, bucket_at.hour, self._window_sums())
+
+    @property
+    def options_now(self) -> DetectorOptions:
+        """With the threshold that holds at present, see `adjust`."""
+        options = self._options
+        return replace(options, threshold=options.fires_from + self._extra) if self._extra else options
 
     def adjust(self, factors: Sequence[float], extra: float) -> None:
         """From the next bucket on, expect what other models would find, and ask for more before firing.

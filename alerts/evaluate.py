@@ -227,19 +227,15 @@ def _apply(
             columns["status"] = "firing"
         incidents.change(connection, incident_id, **columns)
     if episode and transition in ("pending", "opened", "escalated"):
-        body = _evidence(connection, series, episode)
-        incidents.freeze_evidence(connection, incident_id, body | (campaign.evidence() if campaign else {}))
+        judgement = None if campaign else series.judgements.get(episode.detected_at)
+        more = campaign.evidence() if campaign else None
+        evidence.freeze(connection, incident_id, series.rule, series.labels, episode, judgement, instead=more)
     if transition != "updated":
         detail: dict[str, Any] = {"reason": decision.reason}
         if transition == "opened" and minutes is not None:
             detail[lateness.LATE] = minutes
         incidents.add_event(connection, incident_id, transition, actor=ACTOR, detail=detail)
     return incident_id
-
-
-def _evidence(connection: Connection, series: SeriesFinding, episode: Episode) -> dict[str, Any]:
-    scope = series.rule.scope(series.labels)
-    return evidence.gather(connection, scope, episode, counted=series.rule.counted)
 
 
 def _existing(decision: Decision) -> int:

@@ -1,53 +1,99 @@
-"""What an incident was based on, frozen when it is told: figures, drivers, and documents that speak for it."""
+"""What an incident was based on, frozen when it is told: figures, what explains them, and documents that show it.
 
-import unicodedata
-from collections.abc import Mapping, Sequence
+Every figure follows from things that are kept: what the rule counts and how severe it may be, what the detector knew
+(`alerts.judgement`), and the counts and documents in SQL; `alerts.verifying` works it all out again. Figures are of
+independent voices, as they were judged; `raw` says what there is with every copy.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection
 
+from alerts import severity, terms
+from alerts.chart_series import chart_series, stretch
+from alerts.excerpts import excerpt
+from alerts.explaining import Excess, Explanation, explain, without_drivers
+from alerts.intervals import COVERAGE, predictive_interval
+from alerts.judgement import Judgement
 from alerts.lifecycle import Episode
-from alerts.rules import Counted
-from core.scrubbing import scrub
-from storage.bucket_counts import Dimension, KeyTotal, Where, group_totals, key_totals
-from storage.incidents import ExampleDocument, negative_documents
+from alerts.representatives import Candidate, Reason, choose
+from alerts.rules import Rule
+from core.records import Severity
+from storage import excess_counts, incidents
+from storage.excess_counts import Scope
+from storage.excess_documents import CountedDocument, ExampleDocument, examples
 
-BEFORE = timedelta(days=7)  # drivers are compared with this long before the surge
-MOST_DRIVERS = 5
-EXAMPLES = 3
-CANDIDATES = 60
-EXCERPT_CHARS = 280
-SCRUBBED_FOR_EACH_SHOWN = 4  # of a long text only the beginning is shown; white space in it may be cut
-SAME_TEXT_CHARS = 60  # texts that begin alike, letters and digits only, say no more than one: "支持" by many people
+SAME_TEXT_CHARS: Final = 60  # texts that begin alike, letters and digits only, say no more than one: "支持" by many
 
-DRIVERS: tuple[Dimension, ...] = ("source", "topic")
+
+def freeze(
+    connection: Connection,
+    incident_id: int,
+    rule: Rule,
+    labels: dict[str, str],
+    episode: Episode,
+    judgement: Judgement | None,
+    *,
+    instead: Mapping[str, Any] | None = None,
+) -> None:
+    """Keep the evidence of an episode of one of the rule's series as it stands.
+
+    Args:
+        instead: what explains an episode that is not one of voices (`alerts.campaign_watch`).
+    """
+    scope = Scope(rule.scope(labels), rule.counted)
+    if instead is None:
+        kept_within = (rule.severity_at_least, rule.severity_at_most)
+        body = gather(connection, scope, episode, judgement, kept_within=kept_within)
+    else:
+        body = _figures(connection, scope, episode) | {"drivers": {}, "documents": []} | dict(instead)
+    incidents.freeze_evidence(connection, incident_id, body, msgspec.to_builtins(judgement))
 
 
 def gather(
     connection: Connection,
-    scope: Mapping[Dimension, Sequence[str]],
+    scope: Scope,
     episode: Episode,
+    judgement: Judgement | None,
     *,
-    counted: Counted = "negative",
+    kept_within: tuple[Severity, Severity] = ("info", "critical"),
 ) -> dict[str, Any]:
     """The evidence body, as JSON values.
 
-    `observed`, `expected`, `documents_in_window` and the shares are those the detector judged at its highest score:
-    of independent voices. Drivers, documents and the counts with every copy (`raw`) are read from SQL now.
+    `observed`, `expected`, `documents_in_window` and the shares are those the detector judged at its highest score;
+    drivers, documents and `raw` are read from SQL now.
 
     Args:
-        scope: the documents that the series counts (`Rule.scope`).
+        judgement: what that was judged from; None: interval, series and counterfactual are left out.
+        kept_within: the least and the most that the rule calls an incident.
     """
-    end = episode.window_ends_at
-    start = end - timedelta(seconds=episode.window_seconds)
-    where = dict(scope)
-    examples = negative_documents(connection, start, end, **where, is_any=counted == "total", limit=CANDIDATES)
-    raw = key_totals(connection, (), start, end, where=where)
+    start, end = _window(episode)
+    explained = explain(connection, Excess(scope, start, end, round(episode.observed), round(episode.expected, 2)))
     return {
-        "counted": counted,
-        "scope": {name: list(values) for name, values in where.items()},
-        "raw": {"negative": sum(one.negative for one in raw), "total": sum(one.total for one in raw)},
+        **_figures(connection, scope, episode),
+        "severity": severity.explained(episode.observed, episode.expected, *kept_within),
+        **(_of_judgement(connection, scope, judgement, episode, explained) if judgement else {}),
+        "comparison": explained.comparison,
+        "drivers": explained.drivers,
+        "drivers_other": explained.other,
+        "documents": _representatives(connection, explained),
+    }
+
+
+def _window(episode: Episode) -> tuple[datetime, datetime]:
+    return episode.window_ends_at - timedelta(seconds=episode.window_seconds), episode.window_ends_at
+
+
+def _figures(connection: Connection, scope: Scope, episode: Episode) -> dict[str, Any]:
+    start, end = _window(episode)
+    raw = excess_counts.whole(connection, scope, start, end)
+    return {
+        "counted": scope.counted,
+        "scope": {name: list(values) for name, values in scope.where.items()},
+        "raw": {"negative": raw.negative, "total": raw.total},
         "since": episode.starts_at.isoformat(),
         "window_starts_at": start.isoformat(),
         "window_ends_at": end.isoformat(),
@@ -57,56 +103,55 @@ def gather(
         "share": round(episode.observed / episode.documents, 4) if episode.documents else None,
         "usual_share": round(episode.expected_share, 4),
         "score": round(episode.score, 2),
-        "drivers": {
-            name: drivers
-            for name in DRIVERS
-            if len(where.get(name, ())) != 1 and (drivers := _drivers(connection, name, start, end, where, counted))
-        },
-        "documents": [_example(document) for document in _distinct(examples)],
     }
 
 
-def _drivers(
-    connection: Connection, by: Dimension, start: datetime, end: datetime, where: Where, counted: Counted
-) -> list[dict[str, Any]]:
-    """The groups with the most voices above their own usual, largest excess first."""
+def _of_judgement(
+    connection: Connection, scope: Scope, judgement: Judgement, episode: Episode, explained: Explanation
+) -> dict[str, Any]:
+    verdict = judgement.verdict()
+    usual = judgement.baseline(timedelta(seconds=episode.window_seconds))
+    lower, upper = predictive_interval(episode.expected, usual.dispersion)
+    counts = excess_counts.per_bucket(connection, scope, judgement.options.bucket, *stretch(judgement))
+    return {
+        "interval": {
+            "coverage": COVERAGE,
+            "lower": lower,
+            "upper": upper,
+            "dispersion": round(usual.dispersion, 4),
+        },
+        "scores": {
+            "count": round(verdict.score_count, 2),
+            "share": round(verdict.score_share, 2),
+            "threshold": verdict.threshold,
+        },
+        "counterfactual": without_drivers(connection, judgement, scope, explained),
+        "series": chart_series(judgement, counts),
+    }
 
-    def voices(group: KeyTotal) -> int:
-        return group.independent_negative if counted == "negative" else group.independent
 
-    scale = (end - start) / BEFORE
-    before = {g.name: voices(g) * scale for g in group_totals(connection, by, start - BEFORE, start, where=where)}
-    found = []
-    for group in group_totals(connection, by, start, end, where=where):
-        usual = before.get(group.name, 0.0)
-        if voices(group) > usual:
-            found.append((voices(group) - usual, group, usual))
-    found.sort(key=lambda one: (-one[0], one[1].name))
-    return [
-        {
-            "name": group.name,
-            "negative": group.independent_negative,
-            "total": group.independent,
-            "usual": round(usual, 2),
-            "excess": round(excess, 2),
-        }
-        for excess, group, usual in found[:MOST_DRIVERS]
+def _representatives(connection: Connection, explained: Explanation) -> list[dict[str, Any]]:
+    candidates = [
+        Candidate(one.id, one.published_at, _beginning(one), _features(one, explained), one.score)
+        for one in explained.voices
     ]
+    chosen = choose(candidates, explained.weights)
+    shown = examples(connection, [(candidate.published_at, candidate.id) for candidate, _ in chosen])
+    of_id = {candidate.id: (candidate.score, reason) for candidate, reason in chosen}
+    return [_example(one, *of_id[one.id]) for one in shown]
 
 
-def _distinct(documents: list[ExampleDocument]) -> list[ExampleDocument]:
-    """The first few that do not begin alike; copies (`storage.copies`) are one already."""
-    seen: set[str] = set()
-    chosen = []
-    for document in documents:
-        key = "".join(c for c in document.text.casefold() if c.isalnum())[:SAME_TEXT_CHARS]
-        if key not in seen:
-            seen.add(key)
-            chosen.append(document)
-    return chosen[:EXAMPLES]
+def _features(document: CountedDocument, explained: Explanation) -> list[tuple[Reason, str]]:
+    words = terms.words_of(document.text) if explained.words else frozenset()
+    found: list[tuple[Reason, str]] = [("term", word) for word in explained.words if word in words][:1]
+    return [*found, ("topic", document.topic), ("source", document.source)]
 
 
-def _example(document: ExampleDocument) -> dict[str, Any]:
+def _beginning(document: CountedDocument) -> str:
+    return "".join(c for c in document.text.casefold() if c.isalnum())[:SAME_TEXT_CHARS]
+
+
+def _example(document: ExampleDocument, score: float, stands_for: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": document.id,
         "published_at": document.published_at.isoformat(),
@@ -114,15 +159,7 @@ def _example(document: ExampleDocument) -> dict[str, Any]:
         "url": document.url,
         "title": excerpt(document.title) if document.title else None,
         "text": excerpt(document.text),
-        "score_negative": round(document.score_negative, 4),
+        "score_negative": round(score, 4),
         "carriers": document.carriers,
+        "stands_for": dict(stands_for),
     }
-
-
-def excerpt(text: str, most: int = EXCERPT_CHARS) -> str:
-    """Crawled text made harmless for a line of a message: no personal details (`core.scrubbing`), no control or
-    direction characters, one line, cut."""
-    text = scrub(text[: most * SCRUBBED_FOR_EACH_SHOWN])
-    visible = "".join(c if unicodedata.category(c) not in {"Cc", "Cf", "Co", "Cs", "Zl", "Zp"} else " " for c in text)
-    line = " ".join(visible.split())
-    return line if len(line) <= most else line[: most - 1].rstrip() + "…"

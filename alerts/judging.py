@@ -13,7 +13,7 @@ incidents back to where they stood then.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,8 +25,9 @@ from alerts.campaigns import CampaignTimeline
 from alerts.clock_guards import ClockGuards
 from alerts.clock_models import ClockModels
 from alerts.detectors import DetectorOptions
+from alerts.judgement import Judgement
 from alerts.lifecycle import Episode
-from alerts.rereading import judged, reread, rule_counts, rule_totals
+from alerts.rereading import reread, rule_counts, rule_totals
 from alerts.rules import CAMPAIGN_ALERT, DEFAULT_RULES, Rule
 from alerts.timeline import SeriesTimeline, walk
 from alerts.watermark import closed_until
@@ -62,11 +63,12 @@ class ClockOptions:
 
 @dataclass(frozen=True, slots=True)
 class SeriesFinding:
-    """The episodes of one series that a run saw; empty when all was calm."""
+    """The episodes of one series that a run saw, none when all was calm; and what they were judged from."""
 
     rule: Rule
     labels: dict[str, str]
     episodes: list[Episode]
+    judgements: Mapping[datetime, Judgement]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,9 @@ class _Series:
     def findings(self) -> Iterator[SeriesFinding]:
         """What was seen of it, and of its copies."""
         labels = self.rule.labels(self.key)
-        yield SeriesFinding(self.rule, labels, self.timeline.episodes)
+        yield SeriesFinding(self.rule, labels, self.timeline.episodes, self.timeline.judgements)
         if self.campaign is not None:
-            yield SeriesFinding(self.rule, labels | {"alertname": CAMPAIGN_ALERT}, self.campaign.episodes)
+            yield SeriesFinding(self.rule, labels | {"alertname": CAMPAIGN_ALERT}, self.campaign.episodes, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +310,7 @@ class Clock:
         found: defaultdict[datetime, dict[str, tuple[Rule, tuple[str, ...], _Counts]]] = defaultdict(dict)
         for rule in self._rules:
             for row in rule_counts(connection, rule, self._source, self._bucket, start, end):
-                counted = _Counts(*judged(rule, row), row.negative_copies, row.total)
+                counted = _Counts(*row.judged(rule.counted), row.negative_copies, row.total)
                 found[row.bucket_at][self._series_name(rule, row.key)] = (rule, row.key, counted)
         return found
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from alerts.detectors import Verdict
+from alerts.severity import severity
 from core.records import AlertStatus, Severity
 
 CALM_SCORE = 2.0  # a bucket whose `recent_score` lies below it is calm
@@ -63,14 +64,6 @@ class Episode(msgspec.Struct, frozen=True):
     @property
     def severity(self) -> Severity:
         return severity(self.observed, self.expected)
-
-
-def severity(observed: float, expected: float) -> Severity:
-    """critical: 50 more negatives than expected and 5 times as many; warning: 15 more and 3 times; else info."""
-    excess, ratio = observed - expected, observed / max(expected, 0.1)
-    if excess >= 50 and ratio >= 5:
-        return "critical"
-    return "warning" if excess >= 15 and ratio >= 3 else "info"
 
 
 def fold(episode: Episode | None, verdict: Verdict, bucket: timedelta) -> Episode | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.lifecycle import Episode
 from alerts.rendering.escapes import plain
 from alerts.rules import (

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.lifecycle import SAME_EPISODE, Transition
 from alerts.platform_guard import GuardOptions, PlatformSurge, end_of, find, minutes_between, start_of
 from alerts.rollup import identity

@@ -20,14 +20,6 @@ MOST_BUCKETS = 1_000_000
 ROWS_AT_ONCE = 100_000  # counts held in memory, about
 
 
-def judged(rule: Rule, row: BucketCount) -> tuple[int, int]:
-    """What the detector is given: independent voices that are negative, and all; a rule that counts all documents
-    has a share of one, so that the count alone decides."""
-    if rule.counted == "total":
-        return row.independent, row.independent
-    return row.independent_negative, row.independent
-
-
 def rule_counts(
     connection: Connection, rule: Rule, source: str | None, bucket: timedelta, start: datetime, end: datetime
 ) -> list[BucketCount]:
@@ -104,5 +96,5 @@ def _by_bucket(
     found: defaultdict[datetime, dict[Key, tuple[int, int]]] = defaultdict(dict)
     for row in rows:
         if keys is None or row.key in keys:
-            found[row.bucket_at][row.key] = judged(rule, row)
+            found[row.bucket_at][row.key] = row.judged(rule.counted)
     return found

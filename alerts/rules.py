@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from alerts.detectors import DetectorOptions, Sensitivity
+from alerts.severity import ORDER, kept_within
 from core.records import Severity
 
 Dimension = Literal["watchlist", "source", "topic", "lang", "kind"]
@@ -35,7 +36,7 @@ CAMPAIGN_ALERT = "CopyCampaign"
 DRIFT_ALERT = "SlowDrift"
 """The share of a week against the four before it, for digests: `alerts.drift_watch`."""
 
-SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+SEVERITIES = ORDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,7 @@ class Rule:
 
     def severity(self, found: Severity) -> Severity:
         """What an incident is called."""
-        low, high = SEVERITIES.index(self.severity_at_least), SEVERITIES.index(self.severity_at_most)
-        return SEVERITIES[min(max(SEVERITIES.index(found), low), high)]
+        return kept_within(found, self.severity_at_least, self.severity_at_most)
 
 
 DEFAULT_RULES = (

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from alerts import messages, source_health
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.lifecycle import Transition
 from alerts.rules import SOURCE_ALERT, SOURCE_OUTAGE_ALERT, fingerprint
 from alerts.source_health import GAPS_KEPT, MEMORY, HealthOptions, expected_between

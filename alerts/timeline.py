@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from alerts.detectors import DetectorOptions, SpikeDetector, Verdict
+from alerts.judgement import Judgement
 from alerts.lifecycle import Episode, fold
 from storage.sources import Silence
 
@@ -54,7 +55,13 @@ def _is_silent(after: datetime, at: datetime, bucket: timedelta, silences: Seque
 
 
 class SeriesTimeline:
-    """Folds counts into episodes; `episodes` lists those that this object saw change or carried in."""
+    """Folds counts into episodes.
+
+    Attributes:
+        episodes: those that this object saw change or carried in.
+        judgements: by `detected_at`, what the figures of an episode were judged from; only of those whose highest
+            score this object saw.
+    """
 
     def __init__(self, options: DetectorOptions, state: dict[str, Any] | None = None) -> None:
         """Args:
@@ -65,6 +72,7 @@ class SeriesTimeline:
         self._detector = SpikeDetector(options, kept["detector"])
         episode = msgspec.convert(kept["episode"], Episode | None)
         self.episodes: list[Episode] = [episode] if episode else []
+        self.judgements: dict[datetime, Judgement] = {}
 
     def advance(self, bucket_at: datetime, negatives: int, total: int, *, is_after_gap: bool = False) -> Verdict:
         """Judge and learn one bucket, and carry the newest episode through it."""
@@ -79,6 +87,9 @@ class SeriesTimeline:
                 self.episodes.append(result)
             else:
                 self.episodes[-1] = result
+            if verdict.state is not None and result.window_ends_at == bucket_at + self.options.bucket:
+                options = self._detector.options_now
+                self.judgements[result.detected_at] = Judgement(bucket_at, options, verdict.state)
         return verdict
 
     @property

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from alerts.dead_letters import DeadLetterOptions, DeadLetterWatch
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.receivers import receivers
 from alerts.watermark import PartitionStanding, settled_until
 from core.clock import Clock

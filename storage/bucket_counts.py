@@ -28,6 +28,7 @@ from core.windows import EPOCH
 from storage.tables import opinion_minute, watchlist_minute
 
 Dimension = Literal["watchlist", "source", "topic", "lang", "kind"]
+Counted = Literal["negative", "total"]
 Where = Mapping[Dimension, str | Sequence[str]]
 """By dimension, the value or values that are counted."""
 
@@ -59,6 +60,11 @@ class _Voices:
     @property
     def independent(self) -> int:
         return self.total - self.copies
+
+    def judged(self, counted: Counted) -> tuple[int, int]:
+        """What the detector is given: independent voices that are negative, and all; where all documents are counted
+        the share is one, so that the count alone decides."""
+        return self.independent_negative if counted == "negative" else self.independent, self.independent
 
 
 @dataclass(frozen=True, slots=True)

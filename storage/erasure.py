@@ -165,11 +165,9 @@ def _readers(connection: Connection, label: int | None, stored_at: datetime | No
 
 _EVIDENCE = text("""
     SELECT id, incident_id, body FROM evidence
-    WHERE EXISTS (
-        SELECT FROM jsonb_array_elements(
-            CASE jsonb_typeof(body -> 'documents') WHEN 'array' THEN body -> 'documents' ELSE '[]' END
-        ) AS one WHERE one ->> 'id' = ANY(:ids)
-    ) ORDER BY id FOR UPDATE
+    WHERE jsonb_path_query_array(body, '$.documents[*].id') ?| CAST(:ids AS text[])
+       OR jsonb_path_query_array(body, '$.drivers.cluster[*].id') ?| CAST(:ids AS text[])
+    ORDER BY id FOR UPDATE
 """)
 
 
@@ -178,9 +176,9 @@ def _out_of_alerts(connection: Connection, ids: set[str]) -> tuple[int, int]:
     found = connection.execute(_EVIDENCE, {"ids": sorted(ids)}).all()
     quotes: set[str] = set()
     for row in found:
-        for one in row.body["documents"]:
+        for one in [*row.body.get("documents", ()), *row.body.get("drivers", {}).get("cluster", ())]:
             if one.get("id") in ids:
-                quotes |= {str(one[name])[:QUOTED_CHARS] for name in ("text", "title") if one.get(name)}
+                quotes |= {str(one[name])[:QUOTED_CHARS] for name in ("text", "title", "name") if one.get(name)}
         connection.execute(
             update(evidence).where(evidence.c.id == row.id).values(body=without_documents(row.body, ids, set()))
         )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, func, insert, or_, select, updat
 
 from core.errors import NotFoundError
 from core.records import AlertStatus, IncidentState, Severity
-from storage.tables import copy_cluster, copy_text, document, evidence, incident, incident_event, mention
+from storage.tables import evidence, incident, incident_event
 
 STATES: Mapping[AlertStatus, tuple[IncidentState, ...]] = {
     "firing": ("firing", "acknowledged"),
@@ -17,7 +17,6 @@ STATES: Mapping[AlertStatus, tuple[IncidentState, ...]] = {
 }
 TOLD = "told"  # the event that says what people were last told
 LONGEST_WINDOW = timedelta(days=7)
-MOST_COMPARED = 5000  # documents that are looked at for examples; a story that is carried further may hide others
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +65,6 @@ class IncidentRow:
         if self.is_pending:
             return "pending"
         return "acknowledged" if self.acknowledged_at is not None else "firing"
-
-
-@dataclass(frozen=True, slots=True)
-class ExampleDocument:
-    """A document that speaks for an incident; its text is as it was crawled.
-
-    Attributes:
-        carriers: how many documents are copies of each other and this, itself among them, whenever they were
-            published and whatever they are (`storage.copies`).
-    """
-
-    id: str
-    published_at: datetime
-    source: str
-    url: str | None
-    title: str | None
-    text: str
-    score_negative: float
-    carriers: int
 
 
 def of_fingerprints(connection: Connection, fingerprints: Sequence[str], *, since: datetime) -> list[IncidentRow]:
@@ -196,9 +176,30 @@ def add_event(
     )
 
 
-def freeze_evidence(connection: Connection, incident_id: int, body: dict[str, Any]) -> None:
-    """Keep what a decision was based on."""
-    connection.execute(insert(evidence).values(incident_id=incident_id, body=body))
+def freeze_evidence(
+    connection: Connection, incident_id: int, body: dict[str, Any], judgement: dict[str, Any] | None = None
+) -> None:
+    """Keep what a decision was based on; `judgement` is what the detector knew, for whoever recomputes it."""
+    connection.execute(insert(evidence).values(incident_id=incident_id, body=body, judgement=judgement))
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenEvidence:
+    """What a decision was based on, and when (the wall clock) it was frozen."""
+
+    at: datetime
+    body: dict[str, Any]
+    judgement: dict[str, Any] | None
+
+
+def frozen_evidence(connection: Connection, incident_id: int) -> list[FrozenEvidence]:
+    """All evidence of an incident, newest first."""
+    rows = connection.execute(
+        select(evidence.c.at, evidence.c.body, evidence.c.judgement)
+        .where(evidence.c.incident_id == incident_id)
+        .order_by(evidence.c.id.desc())
+    )
+    return [FrozenEvidence(**row._mapping) for row in rows]
 
 
 def newest_evidence(connection: Connection, incident_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
@@ -209,70 +210,6 @@ def newest_evidence(connection: Connection, incident_ids: Sequence[int]) -> dict
         .order_by(evidence.c.id)
     )
     return {row.incident_id: row.body for row in rows}  # the last one stays
-
-
-def negative_documents(
-    connection: Connection,
-    start: datetime,
-    end: datetime,
-    *,
-    watchlist: str | Sequence[str] = (),
-    topic: str | Sequence[str] = (),
-    source: str | Sequence[str] = (),
-    lang: str | Sequence[str] = (),
-    kind: str | Sequence[str] = (),
-    is_any: bool = False,
-    limit: int = 50,
-) -> list[ExampleDocument]:
-    """The most clearly negative documents published in [start, end); ties go to the newest. Of documents that are
-    copies of each other, the earliest alone.
-
-    Args:
-        watchlist, topic, source, lang, kind: documents that have one of these; none asks for nothing. With a
-            watchlist, negative means toward it.
-        is_any: take documents that are not negative, too.
-    """
-    row = document.c
-    filters = {row.topic_label: topic, row.source: source, row.lang: lang, row.kind: kind}
-    judged = mention.c if watchlist else row
-    candidates = (
-        select(row.published_at, row.id, row.copy_text, judged.score_negative)
-        .where(row.published_at >= start, row.published_at < end)
-        .where(*(column.in_(_listed(values)) for column, values in filters.items() if values))
-        .order_by(judged.score_negative.desc(), row.published_at.desc(), row.id)
-        .limit(MOST_COMPARED)
-    )
-    if watchlist:
-        is_same = (row.published_at == mention.c.published_at) & (row.id == mention.c.document_id)
-        candidates = candidates.join_from(mention, document, is_same).where(
-            mention.c.watchlist.in_(_listed(watchlist)),
-            mention.c.published_at >= start,  # the time picks the partitions
-            mention.c.published_at < end,
-        )
-    if not is_any:
-        candidates = candidates.where(judged.sentiment == "negative")
-    worst = candidates.cte()
-    voice = func.coalesce(copy_cluster.c.first_id, worst.c.id)
-    nth = func.row_number().over(partition_by=voice, order_by=(worst.c.published_at, worst.c.id))
-    told = (
-        select(worst, func.coalesce(copy_cluster.c.documents, 1).label("carriers"), nth.label("nth"))
-        .outerjoin_from(worst, copy_text, copy_text.c.id == worst.c.copy_text)
-        .outerjoin(copy_cluster, copy_cluster.c.id == copy_text.c.cluster)
-        .cte()
-    )
-    score = told.c.score_negative
-    found = connection.execute(
-        select(row.id, row.published_at, row.source, row.url, row.title, row.text, score, told.c.carriers)
-        .join_from(told, document, (row.published_at == told.c.published_at) & (row.id == told.c.id))
-        .where(told.c.nth == 1, row.published_at >= start, row.published_at < end)  # the time picks the partitions
-        .order_by(score.desc(), row.published_at.desc(), row.id)
-        .limit(limit)
-    )
-    return [ExampleDocument(**one._mapping) for one in found]
-
-
-def _listed(values: str | Sequence[str]) -> Sequence[str]:
-    return [values] if isinstance(values, str) else values
 
 
 def _select() -> Select[Any]:

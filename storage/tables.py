@@ -287,6 +287,7 @@ evidence = Table(
     Column("incident_id", BigInteger, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
     _time("at", is_now=True),
     _json("body"),
+    Column("judgement", JSONB(none_as_null=True)),
     Index(None, "incident_id"),
     comment="What a notification was based on, frozen when it was made.",
 )

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.webhook import annotations_of, is_over_in, labels_of, time_text

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.grouping import Message, importance
 from alerts.messages import SEVERITY_ZH, TEST_ALERT, TITLES, subject
 from alerts.rendering.contract import Evidence, Language, RenderOptions

@@ -11,18 +11,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.rules import ALERT_NAME
 from core.errors import UsageError
 from core.records import AlertStatus, IncidentState
 from core.settings import Settings, load_settings
 from core.watchlist_entries import speakable
+from opinion.commands.alerts_show import show_incident
+from opinion.commands.alerts_verify import verify_incident
 from opinion.commands.json_rows import row_as_json
 from opinion.servers import database
 from storage import incident_care, incidents
 from storage.incidents import IncidentRow
 
 app = typer.Typer(help="Incidents: see them, take care of them, mute them.", no_args_is_help=True)
+
+app.command("show")(show_incident)
+app.command("verify")(verify_incident)
 
 MOST_NAME_CHARS = 100
 MOST_COMMENT_CHARS = 2000

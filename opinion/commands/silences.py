@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts import silencing
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.matchers import all_match
 from core import durations
 from core.errors import UsageError

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.matchers import one_of
 from alerts.subscription_file import read_subscriptions, written
 from alerts.subscriptions import ALL, Entry, definition_of, entry_of, usable

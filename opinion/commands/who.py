@@ -12,7 +12,7 @@ from rich.text import Text
 
 from alerts.asking import ask as dry_run
 from alerts.dry_run import Answer, imagined
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.receivers import receivers
 from alerts.rules import ALERT_NAME
 from core.errors import UsageError

@@ -232,8 +232,8 @@ def test_evidence_names_drivers_and_documents(engine: Engine) -> None:
     assert "automobile" not in overall.labels.values()
 
 
-def test_a_story_that_many_carry_is_one_example(engine: Engine) -> None:
-    """The earliest of its copies in the window stands for it, with the number of all; other stories get their say."""
+def test_a_story_that_many_carry_is_a_driver_and_not_an_example(engine: Engine) -> None:
+    """Its voice spoke the day before: nothing that was judged is its, and it is told with how many copy it."""
     load(engine, story())
     bodies = [STORY] + [f"【转载{nth % 4}】{STORY}" for nth in range(50)] + [OTHER, "客服电话打不通"]
     store_rows(
@@ -256,10 +256,12 @@ def test_a_story_that_many_carry_is_one_example(engine: Engine) -> None:
         [overall] = [row for row in incidents.newest(connection) if row.rule == "overall"]
         body = incidents.newest_evidence(connection, [overall.id])[overall.id]
     assert [(document["id"], document["carriers"]) for document in body["documents"]] == [
-        ("weibo:1", 51),
         ("weibo:51", 1),
         ("weibo:52", 1),
     ]
+    [told] = body["drivers"]["cluster"]
+    assert (told["id"], told["negative"], told["copies"], told["raw_negative"]) == ("weibo:0", 0, 50, 50)
+    assert body["raw"]["negative"] == body["observed"] + 50
 
 
 def test_files_of_different_years_are_judged_each_on_its_own_clock(engine: Engine) -> None:

@@ -5,12 +5,15 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from alerts.charts import Theme, chart_svg
 from storage import queries
 from storage.incident_care import acknowledge
+from storage.incidents import newest_evidence
 from storage.queries import Incident
 from web.database import Reading
+from web.i18n import language_of
 from web.readings import read_documents
 from web.rendering import console_of, page
 from web.routes.api import LARGEST_ID
@@ -57,6 +60,16 @@ def incident(request: Request, connection: Reading, incident_id: IncidentId) -> 
         body=file.evidence[0].body if file.evidence else {},
         documents=read_documents(connection, latest, console.clock.now(), console.zone).documents,
     )
+
+
+@router.get("/incidents/{incident_id}/chart.svg")
+def chart(request: Request, connection: Reading, incident_id: IncidentId, theme: Theme = "light") -> Response:
+    """The picture of an incident as it was judged: of its newest evidence."""
+    body = newest_evidence(connection, [incident_id]).get(incident_id, {})
+    drawn = chart_svg(body, language=language_of(request), zone=console_of(request).zone, theme=theme)
+    if drawn is None:
+        raise HTTPException(404)
+    return Response(drawn, media_type="image/svg+xml")
 
 
 @router.post("/incidents/{incident_id}/acknowledge")

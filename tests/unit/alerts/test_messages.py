@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.grouping import Message
 from alerts.messages import alert_event, delivery_id
 from alerts.rendering.contract import RenderOptions

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.evidence import excerpt
+from alerts.excerpts import excerpt
 from alerts.grouping import Message
 from alerts.rendering import webhook
 from alerts.rendering.contract import Language, RenderOptions
