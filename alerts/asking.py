@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from alerts.dry_run import Answer, Circumstances, who
+from alerts.routing.dry_run import Answer, Circumstances, who
 from alerts.telling import in_force, related_rows
 from storage import silences, tellings
 from storage.incidents import IncidentRow

@@ -6,9 +6,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from alerts.digests import digest, due
-from alerts.grouping import Message
-from alerts.messages import delivery_id
+from alerts.routing.delivery_ids import delivery_id
+from alerts.routing.digests import digest, due
+from alerts.routing.grouping import Message
 from alerts.telling import Receiver, in_force, render
 from storage import incidents, notifications, subscriptions
 

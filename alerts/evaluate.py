@@ -13,14 +13,17 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from alerts import campaign_watch, evidence, lateness, messages, platform_watch
-from alerts.campaign_watch import Campaign
-from alerts.drift_watch import DriftWatch
-from alerts.judging import Clock, ClockOptions, ClockRun, SeriesFinding
-from alerts.lifecycle import SAME_EPISODE, Decision, Episode, KnownIncident, Transition, reconcile
-from alerts.platform_guard import GuardOptions
-from alerts.rules import CAMPAIGN_ALERT, RULE_ALERTS, Rule, fingerprint
+from alerts.detection import lateness
+from alerts.detection.judging import Clock, ClockOptions, ClockRun, SeriesFinding
+from alerts.detection.lifecycle import SAME_EPISODE, Decision, Episode, KnownIncident, Transition, reconcile
+from alerts.detection.rules import CAMPAIGN_ALERT, RULE_ALERTS, Rule, fingerprint
+from alerts.reasons import campaign_watch, evidence
+from alerts.reasons.campaign_watch import Campaign
+from alerts.rendering import messages
 from alerts.telling import Receiver, tell
+from alerts.watches import platform_watch
+from alerts.watches.drift_watch import DriftWatch
+from alerts.watches.platform_guard import GuardOptions
 from core.metrics import INCIDENTS
 from storage import detector_states, incidents, sources
 from storage.incidents import IncidentRow
@@ -73,7 +76,7 @@ def evaluate(
     """Judge all that has closed and write the consequences, in the caller's transaction.
 
     Args:
-        newest: trusted watermark of each source (`alerts.watermark`).
+        newest: trusted watermark of each source (`alerts.detection.watermark`).
         now: the wall clock, for silences and the outbox.
         should_stop: asked between clocks.
 

@@ -6,9 +6,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from alerts.grouping import Message, importance
-from alerts.platform_watch import RULE
-from alerts.rules import DRIFT_ALERT
+from alerts.detection.rules import DRIFT_ALERT, PLATFORM_RULE
+from alerts.routing.grouping import Message, importance
 from storage import incident_members
 from storage.incidents import IncidentRow
 
@@ -21,7 +20,7 @@ def audible(connection: Connection, rows: Sequence[IncidentRow], changed: Collec
     Not the members of a platform-wide surge, but for the end of what they were told before it; and not a drift, which
     is for digests.
     """
-    inside = incident_members.inside(connection, [row.id for row in rows], rule=RULE, changed=changed)
+    inside = incident_members.inside(connection, [row.id for row in rows], rule=PLATFORM_RULE, changed=changed)
     return [
         row
         for row in rows
@@ -35,7 +34,7 @@ def attached(connection: Connection, message: Message) -> Message:
     if message.digest is not None:
         return message
     lead = message.members[0]
-    if lead.rule != RULE:
+    if lead.rule != PLATFORM_RULE:
         incident_members.add(connection, lead.id, [row.id for row in message.members])
         return message
     parts = incident_members.of(connection, [lead.id]).get(lead.id, [])

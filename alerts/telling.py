@@ -8,13 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from alerts import membership, messages
-from alerts.grouping import TOGETHER, Message
-from alerts.lifecycle import Transition
-from alerts.planning import Situation, plan
-from alerts.rendering import renderers
+from alerts import membership
+from alerts.detection.lifecycle import Transition
+from alerts.rendering import messages, renderers
 from alerts.rendering.contract import Language, RenderOptions
-from alerts.subscriptions import EVERYTHING, Subscription, usable
+from alerts.routing.delivery_ids import delivery_id
+from alerts.routing.grouping import TOGETHER, Message
+from alerts.routing.planning import Situation, plan
+from alerts.routing.subscriptions import EVERYTHING, Subscription, usable
 from core.logs import get_logger
 from core.records import AlertStatus
 from storage import incidents, notifications, silences, subscriptions, tellings
@@ -174,7 +175,7 @@ def _note(connection: Connection, planned: Sequence[tuple[Receiver, Message]], a
 
 
 def _event(row: IncidentRow, transition: Transition, body: dict[str, Any], receiver: Receiver) -> NotificationRow:
-    delivery = messages.delivery_id(
+    delivery = delivery_id(
         row.fingerprint, row.detected_at, transition, row.notified_score, row.last_fired_at, receiver.name
     )
     event = messages.alert_event(row, TOLD_TRANSITIONS[transition], body, delivery=delivery)
@@ -184,7 +185,7 @@ def _event(row: IncidentRow, transition: Transition, body: dict[str, Any], recei
 def render(
     message: Message, bodies: Mapping[int, dict[str, Any]], receiver: Receiver, console_url: str
 ) -> NotificationRow:
-    delivery = messages.delivery_id(message.key, receiver.channel, receiver.name)
+    delivery = delivery_id(message.key, receiver.channel, receiver.name)
     language = message.language or receiver.language
     options = RenderOptions(receiver.name, console_url, language, receiver.link_only)
     payload = renderers.render(receiver.channel, message, bodies, options)

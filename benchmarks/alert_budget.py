@@ -11,9 +11,9 @@ import argparse
 import numpy as np
 
 import benchmarks.spikes as spikes
-from alerts.budget import ScorePool
-from alerts.detectors import DetectorOptions
-from alerts.timeline import SeriesTimeline
+from alerts.detection.budget import ScorePool
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.timeline import SeriesTimeline
 from benchmarks.spikes import BUCKET, DAY, DAYS, GRACE, JOIN, START, WARM_UP_DAYS
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from alerts.detectors import DetectorOptions
-from alerts.model_switches import ModelSwitches, Overlap
-from alerts.timeline import SeriesTimeline
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.model_switches import ModelSwitches, Overlap
+from alerts.detection.timeline import SeriesTimeline
 from benchmarks.spikes import autoregressive, negative_binomial
 
 BUCKET = timedelta(minutes=5)

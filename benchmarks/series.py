@@ -2,7 +2,8 @@
 
     python -m benchmarks.series [--series 10000 --series 100000] [--ticks 20] [--long-ticks 10000]
 
-A tick is one bucket of every series: judged, learned, and its episodes carried on (`alerts.timeline`), from counts in
+A tick is one bucket of every series: judged, learned, and its episodes carried on (`alerts.detection.timeline`),
+from counts in
 memory. Volumes are those of `benchmarks.spikes` (0.05 to 63 documents a bucket, one in five negative). Memory is
 watched over the long run with a hundredth of the first size. Writes var/bench/series.json.
 """
@@ -18,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from alerts.detectors import DetectorOptions
-from alerts.timeline import SeriesTimeline
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.timeline import SeriesTimeline
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 WARM_UP = 60  # ticks, so that every window is filled

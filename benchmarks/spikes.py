@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from alerts.detectors import Sensitivity
+from alerts.detection.detectors import Sensitivity
 from benchmarks.surge_cases import faults, generator
 from benchmarks.surge_cases.rules import RIVALS, Rule, ours
 from benchmarks.surge_cases.scoring import score

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from alerts.dead_letters import DeadLetterOptions, DeadLetterWatch
-from alerts.excerpts import excerpt
-from alerts.receivers import receivers
-from alerts.watermark import PartitionStanding, settled_until
+from alerts.delivery.receivers import receivers
+from alerts.detection.watermark import PartitionStanding, settled_until
+from alerts.rendering.excerpts import excerpt
+from alerts.watches.dead_letters import DeadLetterOptions, DeadLetterWatch
 from core.clock import Clock
 from core.errors import DependencyNotReadyError
 from core.logs import get_logger

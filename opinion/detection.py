@@ -9,16 +9,16 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine
 
-from alerts.detectors import DetectorOptions
+from alerts.delivery.pipeline import Deliverer
+from alerts.delivery.receivers import ReceiverOptions, notifiers, receivers
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.judging import ClockOptions
+from alerts.detection.rules import DEFAULT_RULES
+from alerts.detection.watermark import PartitionStanding, Sighting, WatermarkLog, settled_until
 from alerts.evaluate import EvaluateOptions, Run, RunCutOff, evaluate
-from alerts.judging import ClockOptions
-from alerts.pipeline import Deliverer
-from alerts.platform_guard import GuardOptions
-from alerts.receivers import ReceiverOptions, notifiers, receivers
-from alerts.rule_entries import read_rules
-from alerts.rulebook import rulebook
-from alerts.rules import DEFAULT_RULES
-from alerts.watermark import PartitionStanding, Sighting, WatermarkLog, settled_until
+from alerts.rulebook.entries import read_rules
+from alerts.rulebook.merging import rulebook
+from alerts.watches.platform_guard import GuardOptions
 from core.clock import Clock
 from core.logs import get_logger
 from core.metrics import DETECT_SECONDS

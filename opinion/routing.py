@@ -8,8 +8,8 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from alerts.delivery.receivers import receivers
 from alerts.digesting import tell_digests
-from alerts.receivers import receivers
 from alerts.telling import Receiver, tell_people
 from core.clock import Clock
 from core.logs import get_logger

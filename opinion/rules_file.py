@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from alerts.rule_entries import definition_of, read_rules
+from alerts.rulebook.entries import definition_of, read_rules
 from core.errors import ConfigError
 from core.logs import get_logger
 from storage import rules

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
-from alerts.receivers import receivers
-from alerts.source_health import HealthOptions
-from alerts.source_watch import Look, SourceWatch
-from alerts.watermark import PartitionStanding, settled_until
+from alerts.delivery.receivers import receivers
+from alerts.detection.watermark import PartitionStanding, settled_until
+from alerts.watches.source_health import HealthOptions
+from alerts.watches.source_watch import Look, SourceWatch
 from core.clock import Clock
 from core.logs import get_logger
 from core.settings import Settings

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 from filelock import FileLock
 
-from alerts.rule_entries import read_rules
+from alerts.rulebook.entries import read_rules
 from core import children
 from core.settings import Settings
 from core.watchlist_file import read_watchlists

@@ -1,7 +1,7 @@
 """Rules as they are stored, each owned by the rules file or by people, and the history of their changes.
 
-What a definition may say is not looked at here (`alerts.rule_entries`). Every change takes the next revision while it
-holds one lock, so whoever has seen a revision has seen all before it.
+What a definition may say is not looked at here (`alerts.rulebook.entries`). Every change takes the next revision
+while it holds one lock, so whoever has seen a revision has seen all before it.
 """
 
 from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ class SilenceRow:
     """Mutes incidents whose labels meet all conditions.
 
     Attributes:
-        conditions: matchers (`alerts.matchers`), all of which have to hold.
+        conditions: matchers (`alerts.routing.matchers`), all of which have to hold.
         expired_by: who ended it before its time.
     """
 

@@ -1,4 +1,4 @@
-"""Subscriptions, as people wrote them (`alerts.subscriptions` reads them), and which digests were made."""
+"""Subscriptions, as people wrote them (`alerts.routing.subscriptions` reads them), and which digests were made."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -3,10 +3,10 @@
 import re
 from typing import Any
 
-from alerts.excerpts import excerpt
-from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
+from alerts.rendering.excerpts import excerpt
 from alerts.rendering.webhook import annotations_of, is_over_in, labels_of, time_text
+from alerts.routing.grouping import Message
 from storage.incidents import IncidentRow
 
 LABEL_CHARS = 200

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import plain
 from alerts.rendering.stories import story_of
 from alerts.rendering.story import Story, Tone, fit, lines_of
+from alerts.routing.grouping import Message
 
 MOST_BODY_CHARS = 3500  # the shortest limit of the big chat services is about 4,000
 KINDS: dict[Tone, str] = {

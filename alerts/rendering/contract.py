@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from alerts.grouping import Message
+from alerts.routing.grouping import Message
 
 Language = Literal["zh", "en", "both"]
 Evidence = Mapping[int, Mapping[str, Any]]

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from alerts.digests import Digest
-from alerts.messages import SEVERITY_ZH, subject
 from alerts.rendering.contract import Language, RenderOptions
+from alerts.rendering.messages import SEVERITY_ZH, subject
 from alerts.rendering.story import NAME_CHARS, SUBJECT_CHARS, Story, pick, visible
+from alerts.routing.digests import Digest
 from storage.incidents import IncidentRow
 
 SHOWN = 10  # of those that are still open; the console has all

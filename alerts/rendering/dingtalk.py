@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import markdown
 from alerts.rendering.stories import story_of
 from alerts.rendering.story import Story, fit, lines_of
 from alerts.rendering.words import OPEN
+from alerts.routing.grouping import Message
 
 MOST_BYTES = 20_000
 

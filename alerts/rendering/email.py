@@ -3,13 +3,13 @@
 from base64 import b64encode
 from typing import Any
 
-from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import html
 from alerts.rendering.pagerduty import thread_of
 from alerts.rendering.stories import story_of
 from alerts.rendering.story import Story, Tone, lines_of
 from alerts.rendering.words import OPEN
+from alerts.routing.grouping import Message
 
 COLOURS: dict[Tone, str] = {
     "critical": "#b3261e",

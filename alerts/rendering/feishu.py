@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, Language, RenderOptions
 from alerts.rendering.escapes import markdown
 from alerts.rendering.stories import story_of
 from alerts.rendering.story import Story, Tone, fit, lines_of
 from alerts.rendering.words import OPEN, QUOTED
+from alerts.routing.grouping import Message
 
 MOST_BYTES = 20_000  # of a request to a custom robot; a card alone may have 30,000
 COLOURS: dict[Tone, str] = {

@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import plain
 from alerts.rendering.stories import story_of
 from alerts.rendering.story import Story, fit, lines_of
 from alerts.rendering.webhook import is_over_in, time_text
+from alerts.routing.grouping import Message
 from core.records import AlertStatus
 from storage.incidents import IncidentRow
 

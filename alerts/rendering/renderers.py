@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from alerts.grouping import Message
 from alerts.rendering import alertmanager, apprise, dingtalk, email, feishu, pagerduty, slack, webhook, wecom
 from alerts.rendering.contract import Evidence, Renderer, RenderOptions
+from alerts.routing.grouping import Message
 from storage.notifications import Channel
 
 RENDERERS: Mapping[Channel, Renderer] = {
@@ -19,7 +19,7 @@ RENDERERS: Mapping[Channel, Renderer] = {
     "slack": slack.render,
     "apprise": apprise.render,
 }
-"""All but the alert topic, whose events are `alerts.messages.alert_event`."""
+"""All but the alert topic, whose events are `alerts.rendering.messages.alert_event`."""
 
 
 def render(channel: Channel, message: Message, evidence: Evidence, options: RenderOptions) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import mrkdwn
 from alerts.rendering.stories import story_of
 from alerts.rendering.story import Story, Tone, fit, lines_of
 from alerts.rendering.words import OPEN, QUOTED
+from alerts.routing.grouping import Message
 
 SECTION_CHARS = 3000
 MARKS: dict[Tone, str] = {

@@ -1,9 +1,9 @@
 """One story for every message: of incidents, or of a digest."""
 
-from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.digest import digest_story
 from alerts.rendering.story import Story, incident_story
+from alerts.routing.grouping import Message
 
 
 def story_of(message: Message, evidence: Evidence, options: RenderOptions) -> Story:

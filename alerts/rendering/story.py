@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from alerts.excerpts import excerpt
-from alerts.grouping import Message, importance
-from alerts.messages import SEVERITY_ZH, TEST_ALERT, TITLES, subject
+from alerts.detection.rules import ALERT_NAME
 from alerts.rendering.contract import Evidence, Language, RenderOptions
-from alerts.rules import ALERT_NAME
+from alerts.rendering.excerpts import excerpt
+from alerts.rendering.messages import SEVERITY_ZH, TEST_ALERT, TITLES, subject
+from alerts.routing.grouping import Message, importance
 from storage.incidents import IncidentRow
 
 Tone = Literal["critical", "warning", "info", "acknowledged", "resolved"]

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from alerts.grouping import Message
-from alerts.messages import harmless
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.digest import digest_body
+from alerts.rendering.messages import harmless
+from alerts.routing.grouping import Message
 from storage.incidents import IncidentRow
 
 MOST_BYTES = 256_000

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from alerts.grouping import Message
 from alerts.rendering.contract import Evidence, RenderOptions
 from alerts.rendering.escapes import markdown
 from alerts.rendering.stories import story_of
 from alerts.rendering.story import Story, Tone, fit, lines_of
 from alerts.rendering.words import OPEN
+from alerts.routing.grouping import Message
 
 MOST_BYTES = 4096  # of `content`, in UTF-8
 COLOURS: dict[Tone, str] = {

@@ -1,7 +1,7 @@
 """The rules compared: ours, and what products say they do. Each marks the (series, bucket) at which it fires.
 
-Ours is `alerts.detectors` at the shipped defaults. The others are written down from what their makers publish
-(`docs/why/detection.md`); where a maker names no factor, one is chosen and stated.
+Ours is `alerts.detection.detectors` at the shipped defaults. The others are written down from what their makers
+publish (`docs/why/detection.md`); where a maker names no factor, one is chosen and stated.
 """
 
 from collections.abc import Callable, Sequence, Set
@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from alerts.detectors import DetectorOptions, Sensitivity, SpikeDetector
+from alerts.detection.detectors import DetectorOptions, Sensitivity, SpikeDetector
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 HOUR, DAY = 12, 288

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.excerpts import excerpt
-from alerts.rules import ALERT_NAME
+from alerts.detection.rules import ALERT_NAME
+from alerts.rendering.excerpts import excerpt
 from core.errors import UsageError
 from core.records import AlertStatus, IncidentState
 from core.settings import Settings, load_settings

@@ -11,8 +11,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from alerts.excerpts import excerpt
-from alerts.messages import subject
+from alerts.rendering.excerpts import excerpt
+from alerts.rendering.messages import subject
 from core.errors import NotFoundError
 from core.settings import load_settings
 from opinion.commands.json_rows import row_as_json

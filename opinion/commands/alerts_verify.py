@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.excerpts import excerpt
-from alerts.verifying import Because, Check, Verification, verify
+from alerts.reasons.verifying import Because, Check, Verification, verify
+from alerts.rendering.excerpts import excerpt
 from core.errors import GateRefusedError, NotFoundError
 from core.settings import load_settings
 from opinion.servers import database

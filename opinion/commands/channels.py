@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.receivers import ReceiverOptions, masked, notifiers, receivers
+from alerts.delivery.receivers import ReceiverOptions, masked, notifiers, receivers
+from alerts.delivery.trial import messages_of_test
 from alerts.rendering.contract import RenderOptions
 from alerts.rendering.renderers import render
 from alerts.telling import Receiver
-from alerts.trial import messages_of_test
 from core.errors import NotFoundError, OpinionError
 from core.settings import Settings, load_settings
 from opinion.commands.json_rows import row_as_json

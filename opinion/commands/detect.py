@@ -9,7 +9,7 @@ from typing import IO, Annotated
 
 import typer
 
-from alerts.volume import VolumeDetector
+from alerts.detection.volume import VolumeDetector
 from core.errors import NotFoundError, UsageError
 from core.times import parse_time
 

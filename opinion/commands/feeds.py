@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.excerpts import excerpt
+from alerts.rendering.excerpts import excerpt
 from core.clock import SystemClock
 from core.errors import GateRefusedError, NotFoundError, UsageError
 from core.records import Kind

@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from alerts.detectors import DetectorOptions
-from alerts.replays import ReplayedIncident, count
-from alerts.replays import replay as replay_counts
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.replays import ReplayedIncident, count
+from alerts.detection.replays import replay as replay_counts
 from core.errors import NotFoundError, UsageError
 from core.settings import Settings, load_settings
 from core.times import parse_time

@@ -12,10 +12,10 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection
 
-from alerts.detectors import Sensitivity
-from alerts.rule_entries import RuleDefinition, definition_of, read_rules, rule_of, written
-from alerts.rulebook import Rulebook, rulebook
-from alerts.rules import Counted, Rule
+from alerts.detection.detectors import Sensitivity
+from alerts.detection.rules import Counted, Rule
+from alerts.rulebook.entries import RuleDefinition, definition_of, read_rules, rule_of, written
+from alerts.rulebook.merging import Rulebook, rulebook
 from core.errors import UsageError
 from core.records import Severity
 from core.settings import load_settings

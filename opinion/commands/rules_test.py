@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Connection
 
-from alerts.laboratory import Trial, TrialOptions, try_rule
-from alerts.rule_entries import read_rules
-from alerts.rulebook import rulebook
-from alerts.rules import Rule
+from alerts.detection.rules import Rule
+from alerts.rulebook.entries import read_rules
+from alerts.rulebook.laboratory import Trial, TrialOptions, try_rule
+from alerts.rulebook.merging import rulebook
 from core.errors import GateRefusedError
 from core.settings import Settings, load_settings
 from opinion.detection import detector_options

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from alerts.excerpts import excerpt
+from alerts.rendering.excerpts import excerpt
 from core.errors import UsageError
 from core.queries import parse_query
 from core.settings import Settings, load_settings

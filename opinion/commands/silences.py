@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts import silencing
-from alerts.excerpts import excerpt
-from alerts.matchers import all_match
+from alerts.rendering.excerpts import excerpt
+from alerts.routing import silencing
+from alerts.routing.matchers import all_match
 from core import durations
 from core.errors import UsageError
 from core.settings import load_settings

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.excerpts import excerpt
+from alerts.rendering.excerpts import excerpt
 from core.settings import Settings, load_settings
 from opinion.commands.json_rows import row_as_json
 from opinion.commands.silences import duration_of

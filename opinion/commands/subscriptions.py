@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.excerpts import excerpt
-from alerts.matchers import one_of
-from alerts.subscription_file import read_subscriptions, written
-from alerts.subscriptions import ALL, Entry, definition_of, entry_of, usable
+from alerts.rendering.excerpts import excerpt
+from alerts.routing.matchers import one_of
+from alerts.routing.subscription_file import read_subscriptions, written
+from alerts.routing.subscriptions import ALL, Entry, definition_of, entry_of, usable
 from core.errors import UsageError
 from core.records import Severity
 from core.settings import Settings, load_settings

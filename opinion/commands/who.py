@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.asking import ask as dry_run
-from alerts.dry_run import Answer, imagined
-from alerts.excerpts import excerpt
-from alerts.receivers import receivers
-from alerts.rules import ALERT_NAME
+from alerts.delivery.receivers import receivers
+from alerts.detection.rules import ALERT_NAME
+from alerts.rendering.excerpts import excerpt
+from alerts.routing.dry_run import Answer, imagined
 from core.errors import UsageError
 from core.records import Severity
 from core.settings import Settings, load_settings

@@ -6,8 +6,8 @@ import shlex
 import pytest
 from typer.testing import CliRunner
 
-from alerts.explaining import MOST_READ, MOST_READ_BEFORE
-from alerts.severity import LIMITS
+from alerts.detection.severity import LIMITS
+from alerts.reasons.explaining import MOST_READ, MOST_READ_BEFORE
 from opinion.cli import app
 from storage.engine import connect
 from tests.support.pages import ROOT, examples

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
-from alerts.subscription_file import read_subscriptions
-from alerts.subscriptions import Definition
+from alerts.routing.subscription_file import read_subscriptions
+from alerts.routing.subscriptions import Definition
 from core.clock import MovableClock
 from opinion.cli import app
 from storage.engine import connect

@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
-from alerts.rule_entries import RuleEntry, read_rules
-from alerts.rulebook import rulebook
+from alerts.rulebook.entries import RuleEntry, read_rules
+from alerts.rulebook.merging import rulebook
 from core.settings import load_settings
 from opinion.cli import app
 from storage.engine import connect

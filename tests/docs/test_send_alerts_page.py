@@ -13,8 +13,8 @@ import yaml
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
-from alerts.notifiers.webhook import EVENT_TYPE, sign
-from alerts.receivers import notifiers
+from alerts.delivery.notifiers.webhook import EVENT_TYPE, sign
+from alerts.delivery.receivers import notifiers
 from alerts.rendering import apprise, dingtalk, feishu, pagerduty, slack, webhook, wecom
 from core.channels import PER_MINUTE, ChannelType
 from core.settings import load_settings

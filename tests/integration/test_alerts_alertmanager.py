@@ -11,11 +11,11 @@ import jsonschema
 import pytest
 from sqlalchemy import Engine
 
-from alerts.grouping import Message
-from alerts.notifiers.alertmanager import HOLDS, AlertmanagerNotifier
-from alerts.pipeline import Deliverer
+from alerts.delivery.notifiers.alertmanager import HOLDS, AlertmanagerNotifier
+from alerts.delivery.pipeline import Deliverer
 from alerts.rendering.contract import RenderOptions
 from alerts.rendering.renderers import render
+from alerts.routing.grouping import Message
 from alerts.telling import Receiver
 from core.clock import MovableClock, SystemClock
 from storage import incidents, notifications

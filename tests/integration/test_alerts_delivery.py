@@ -11,12 +11,12 @@ import pytest
 from kafka import KafkaConsumer
 from sqlalchemy import Engine, select
 
-from alerts.messages import alert_event
-from alerts.notifiers.apprise import AppriseNotifier
-from alerts.notifiers.contract import OK, Delivery, Notifier
-from alerts.notifiers.kafka import KafkaNotifier
-from alerts.notifiers.webhook import WebhookNotifier, sign
-from alerts.pipeline import Deliverer
+from alerts.delivery.notifiers.apprise import AppriseNotifier
+from alerts.delivery.notifiers.contract import OK, Delivery, Notifier
+from alerts.delivery.notifiers.kafka import KafkaNotifier
+from alerts.delivery.notifiers.webhook import WebhookNotifier, sign
+from alerts.delivery.pipeline import Deliverer
+from alerts.rendering.messages import alert_event
 from alerts.telling import Receiver, tell
 from core.clock import MovableClock
 from core.records import AlertEvent

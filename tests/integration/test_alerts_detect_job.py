@@ -14,10 +14,10 @@ import pytest
 from kafka import KafkaProducer
 from sqlalchemy import Engine, func, select
 
-from alerts.detectors import DetectorOptions
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.judging import ClockOptions
+from alerts.detection.rules import DEFAULT_RULES
 from alerts.evaluate import EvaluateOptions
-from alerts.judging import ClockOptions
-from alerts.rules import DEFAULT_RULES
 from core.clock import MovableClock
 from opinion.detection import DetectJob
 from storage.engine import connect

@@ -17,10 +17,10 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from alerts.grouping import Message
-from alerts.notifiers.email import EmailNotifier
+from alerts.delivery.notifiers.email import EmailNotifier
 from alerts.rendering.contract import RenderOptions
 from alerts.rendering.renderers import render
+from alerts.routing.grouping import Message
 from core.clock import MovableClock
 from tests.unit.alerts.test_rendering import surge
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from alerts.detectors import DetectorOptions
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.judging import ClockOptions
+from alerts.detection.rules import DEFAULT_RULES
 from alerts.evaluate import EvaluateOptions, Run, evaluate
-from alerts.judging import ClockOptions
-from alerts.rules import DEFAULT_RULES
-from alerts.silencing import silence
+from alerts.routing.silencing import silence
 from alerts.telling import Receiver
 from storage import bucket_counts, incidents
 from storage.engine import connect

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from alerts.notifiers.contract import OK, Delivery, Notifier
-from alerts.notifiers.slack import SlackNotifier
-from alerts.notifiers.webhook import WebhookNotifier
-from alerts.notifiers.wecom import WecomNotifier
-from alerts.pipeline import Deliverer
+from alerts.delivery.notifiers.contract import OK, Delivery, Notifier
+from alerts.delivery.notifiers.slack import SlackNotifier
+from alerts.delivery.notifiers.webhook import WebhookNotifier
+from alerts.delivery.notifiers.wecom import WecomNotifier
+from alerts.delivery.pipeline import Deliverer
 from alerts.telling import Receiver
 from core.clock import MovableClock
 from storage import notifications, receiver_states

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine, text, update
 from typer.testing import CliRunner
 
-from alerts.explaining import Excess, explain
-from alerts.verifying import Verification, verify
+from alerts.reasons.explaining import Excess, explain
+from alerts.reasons.verifying import Verification, verify
 from opinion.cli import app
 from storage import erasure, incidents
 from storage.engine import connect

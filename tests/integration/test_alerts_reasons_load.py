@@ -10,11 +10,11 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import Engine, event, text
 
-from alerts.detectors import DetectorOptions, SpikeDetector
-from alerts.evidence import gather
-from alerts.explaining import MOST_READ
-from alerts.judgement import Judgement
-from alerts.lifecycle import Episode, fold
+from alerts.detection.detectors import DetectorOptions, SpikeDetector
+from alerts.detection.judgement import Judgement
+from alerts.detection.lifecycle import Episode, fold
+from alerts.reasons.evidence import gather
+from alerts.reasons.explaining import MOST_READ
 from storage.engine import connect
 from storage.excess_counts import Scope
 from storage.partitions import Partitions

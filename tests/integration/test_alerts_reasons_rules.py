@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
-from alerts.detectors import DetectorOptions
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.judgement import judgement_of
+from alerts.detection.judging import ClockOptions
+from alerts.detection.rules import Rule
 from alerts.evaluate import EvaluateOptions, evaluate
-from alerts.judgement import judgement_of
-from alerts.judging import ClockOptions
-from alerts.rules import Rule
-from alerts.verifying import Verification, verify
+from alerts.reasons.verifying import Verification, verify
 from opinion.cli import app
 from storage import bucket_counts, incidents
 from storage.documents import DocumentRow
@@ -151,7 +151,7 @@ def test_baselines_of_a_rule_made_later_are_those_it_read_again(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reads the stored counts of some time before it was made, not all; so does who learns them again."""
-    monkeypatch.setattr("alerts.judging.LEARN_FROM", timedelta(hours=20))
+    monkeypatch.setattr("alerts.detection.judging.LEARN_FROM", timedelta(hours=20))
     options = EvaluateOptions([Rule("other", where=(("lang", ("fr",)),))], ClockOptions(DetectorOptions()), [], "")
     with engine.begin() as connection:
         evaluate(connection, bucket_counts.newest_minutes(connection, not_after=NOW), options, now=NOW)

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
-from alerts.notifiers.contract import Delivery
-from alerts.pipeline import Deliverer
+from alerts.delivery.notifiers.contract import Delivery
+from alerts.delivery.pipeline import Deliverer
 from alerts.telling import Receiver
 from core.clock import MovableClock
 from opinion.cli import app

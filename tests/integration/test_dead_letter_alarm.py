@@ -12,8 +12,8 @@ from kafka import KafkaProducer
 from sqlalchemy import Engine, select
 from typer.testing import CliRunner
 
-from alerts.dead_letters import DeadLetterOptions, DeadLetterWatch
 from alerts.telling import Receiver
+from alerts.watches.dead_letters import DeadLetterOptions, DeadLetterWatch
 from core.clock import MovableClock
 from opinion.cli import app
 from opinion.dead_letter_alarm import DeadLetterJob, Examination

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Engine, text
 
-from alerts.drift_watch import DriftWatch
-from alerts.rules import DEFAULT_RULES
+from alerts.detection.rules import DEFAULT_RULES
 from alerts.telling import Receiver, tell
+from alerts.watches.drift_watch import DriftWatch
 from storage import incidents, model_switches
 from storage.engine import connect
 from storage.model_switches import SwitchRow

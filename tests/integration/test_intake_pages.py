@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from kafka import KafkaConsumer
 
-from alerts.source_health import HealthOptions
-from alerts.source_watch import Look, SourceWatch
+from alerts.watches.source_health import HealthOptions
+from alerts.watches.source_watch import Look, SourceWatch
 from core.settings import KafkaSettings, load_settings
 from opinion.commands.web import document_sink, push_limits
 from storage import bucket_counts

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, text
 
+from alerts.detection.model_switches import KNOWN_EXTRA
 from alerts.evaluate import evaluate
-from alerts.model_switches import KNOWN_EXTRA
 from storage import bucket_counts, incident_members, incidents, model_switches
 from storage.engine import connect
 from storage.model_switches import OverlapRow

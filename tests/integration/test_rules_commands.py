@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
-from alerts.detectors import DetectorOptions
-from alerts.laboratory import TRIED_THRESHOLDS, TrialOptions, try_rule
-from alerts.rules import DEFAULT_RULES, Rule
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.rules import DEFAULT_RULES, Rule
+from alerts.rulebook.laboratory import TRIED_THRESHOLDS, TrialOptions, try_rule
 from opinion.cli import app
 from storage import feedback, rules
 from storage.engine import connect

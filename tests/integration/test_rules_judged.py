@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, text
 
+from alerts.detection.rules import CAMPAIGN_ALERT, DEFAULT_RULES, Rule
 from alerts.evaluate import EvaluateOptions
-from alerts.rule_entries import definition_of, rule_of
-from alerts.rules import CAMPAIGN_ALERT, DEFAULT_RULES, Rule
+from alerts.rulebook.entries import definition_of, rule_of
 from core.clock import MovableClock
 from opinion.detection import DetectJob
 from opinion.rules_file import RulesFile

@@ -15,11 +15,11 @@ import pytest
 from kafka import KafkaConsumer
 from sqlalchemy import Engine, select, text
 
-from alerts.detectors import DetectorOptions
+from alerts.delivery.receivers import ReceiverOptions, receivers
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.judging import ClockOptions
+from alerts.detection.rules import DEFAULT_RULES
 from alerts.evaluate import EvaluateOptions
-from alerts.judging import ClockOptions
-from alerts.receivers import ReceiverOptions, receivers
-from alerts.rules import DEFAULT_RULES
 from core.windows import floor_to
 from storage import detector_states
 from storage.engine import connect

@@ -12,13 +12,13 @@ from kafka import KafkaProducer
 from sqlalchemy import Engine, select, text
 from typer.testing import CliRunner
 
-from alerts.detectors import DetectorOptions
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.judging import ClockOptions
+from alerts.detection.rules import Rule
 from alerts.evaluate import EvaluateOptions, evaluate
-from alerts.judging import ClockOptions
-from alerts.rules import Rule
-from alerts.source_health import HealthOptions
-from alerts.source_watch import Look, SourceWatch
 from alerts.telling import Receiver
+from alerts.watches.source_health import HealthOptions
+from alerts.watches.source_watch import Look, SourceWatch
 from core.clock import MovableClock
 from opinion.cli import app
 from opinion.source_alarm import SourceJob

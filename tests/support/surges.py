@@ -7,10 +7,10 @@ from zlib import crc32
 
 from sqlalchemy import Engine
 
-from alerts.detectors import DetectorOptions
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.judging import ClockOptions
+from alerts.detection.rules import Rule
 from alerts.evaluate import EvaluateOptions, evaluate
-from alerts.judging import ClockOptions
-from alerts.rules import Rule
 from alerts.telling import Receiver
 from storage import bucket_counts, incidents
 from storage.documents import DocumentRow

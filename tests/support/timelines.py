@@ -19,10 +19,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, insert, select, text, update
 
-from alerts.lifecycle import Transition
-from alerts.planning import Situation, plan
-from alerts.silencing import silence
-from alerts.subscriptions import EVERYTHING, subscription_of
+from alerts.detection.lifecycle import Transition
+from alerts.routing.planning import Situation, plan
+from alerts.routing.silencing import silence
+from alerts.routing.subscriptions import EVERYTHING, subscription_of
 from alerts.telling import Receiver, tell
 from core.clock import MovableClock
 from opinion.routing import TellJob

@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from alerts.asking import ask
-from alerts.dry_run import Answer, imagined
-from alerts.rules import ALERT_NAME
+from alerts.detection.rules import ALERT_NAME
+from alerts.routing.dry_run import Answer, imagined
 from core.errors import GateRefusedError
 from core.records import Severity
 from core.watchlist_entries import speakable

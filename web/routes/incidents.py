@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from alerts.charts import Theme, chart_svg
+from alerts.reasons.charts import Theme, chart_svg
 from storage import queries
 from storage.incident_care import acknowledge
 from storage.incidents import newest_evidence
@@ -42,7 +42,7 @@ def incidents(
 def incident(request: Request, connection: Reading, incident_id: IncidentId) -> HTMLResponse:
     """One incident: what, against which expectation, since when, on which evidence, and what happened since.
 
-    The evidence body is the one `alerts.evidence.gather` makes.
+    The evidence body is the one `alerts.reasons.evidence.gather` makes.
     """
     file = queries.incident_file(connection, incident_id)
     if file is None:

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Connection
 
-from alerts.laboratory import Trial, TrialOptions, try_rule
-from alerts.rule_entries import MAX_NAME_CHARS, RuleDefinition, definition_of, rule_of
-from alerts.rulebook import Rulebook, rulebook
+from alerts.rulebook.entries import MAX_NAME_CHARS, RuleDefinition, definition_of, rule_of
+from alerts.rulebook.laboratory import Trial, TrialOptions, try_rule
+from alerts.rulebook.merging import Rulebook, rulebook
 from core.errors import UsageError
 from storage import feedback, rules
 from storage.feedback import FeedbackRow, Precision, Verdict

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from starlette.responses import Response
 
-from alerts import silencing
-from alerts.matchers import all_match
+from alerts.routing import silencing
+from alerts.routing.matchers import all_match
 from core.errors import UsageError
 from core.watchlist_entries import speakable
 from storage import incidents, silences

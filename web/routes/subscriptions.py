@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import Response
 
-from alerts.subscriptions import MAX_NAME_CHARS, Definition, definition_of, entry_of
+from alerts.routing.subscriptions import MAX_NAME_CHARS, Definition, definition_of, entry_of
 from core.errors import UsageError
 from core.watchlist_entries import speakable
 from storage import subscriptions

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.admission import FIRST_PAUSE, LONGEST_PAUSE, TRIPS_AFTER, admit, after
-from alerts.notifiers.contract import OK, Delivery
+from alerts.delivery.admission import FIRST_PAUSE, LONGEST_PAUSE, TRIPS_AFTER, admit, after
+from alerts.delivery.notifiers.contract import OK, Delivery
 from storage.receiver_states import ReceiverState
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.notifiers import dingtalk, feishu, wecom
-from alerts.notifiers.answers import Codes, by_status, retry_after
-from alerts.notifiers.contract import Delivery
-from alerts.notifiers.http import Answer
+from alerts.delivery.notifiers import dingtalk, feishu, wecom
+from alerts.delivery.notifiers.answers import Codes, by_status, retry_after
+from alerts.delivery.notifiers.contract import Delivery
+from alerts.delivery.notifiers.http import Answer
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from alerts.budget import FEWEST_SCORES, MOST_EXTRA, ScorePool
-from alerts.detectors import Verdict
+from alerts.detection.budget import FEWEST_SCORES, MOST_EXTRA, ScorePool
+from alerts.detection.detectors import Verdict
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)

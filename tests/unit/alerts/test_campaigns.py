@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from alerts.campaigns import CampaignTimeline, Voices, severity
-from alerts.detectors import DetectorOptions
-from alerts.timeline import SeriesTimeline
+from alerts.detection.campaigns import CampaignTimeline, Voices, severity
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.timeline import SeriesTimeline
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from lxml import etree
 
-from alerts import charts
-from alerts.chart_plan import plan
-from alerts.charts import PALETTES, chart_png, chart_svg
+from alerts.reasons import charts
+from alerts.reasons.chart_plan import plan
+from alerts.reasons.charts import PALETTES, chart_png, chart_svg
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"

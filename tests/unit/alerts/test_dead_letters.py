@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.dead_letters import Alarm, DeadLetterOptions, Step, Window, advance, windows
-from alerts.grouping import Message
-from alerts.messages import dead_letter_annotations
 from alerts.rendering.apprise import render
 from alerts.rendering.contract import RenderOptions
+from alerts.rendering.messages import dead_letter_annotations
+from alerts.routing.grouping import Message
+from alerts.watches.dead_letters import Alarm, DeadLetterOptions, Step, Window, advance, windows
 from core.windows import MINUTE
 from storage.dead_letter_counts import Fates
 from storage.incidents import IncidentRow

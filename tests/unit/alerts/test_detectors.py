@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from alerts.detectors import BUSY, MOST_RELIEF, RELIEF, DetectorOptions, SpikeDetector, Verdict
+from alerts.detection.detectors import BUSY, MOST_RELIEF, RELIEF, DetectorOptions, SpikeDetector, Verdict
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)

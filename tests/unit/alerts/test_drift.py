@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from alerts.drift import BEFORE, WEEK, judge
+from alerts.detection.drift import BEFORE, WEEK, judge
 
 
 def days(share_before: float, share_after: float, *, documents: int = 400, scatter: float = 0.0, seed: int = 1):  # type: ignore[no-untyped-def]

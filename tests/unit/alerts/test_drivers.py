@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.drivers import Part, decompose
+from alerts.reasons.drivers import Part, decompose
 
 PARTS = st.lists(st.tuples(st.integers(0, 5000), st.floats(0, 1e6, allow_nan=False)), max_size=30).map(
     lambda found: [Part(f"p{nth}", negative, before, {}) for nth, (negative, before) in enumerate(found)]

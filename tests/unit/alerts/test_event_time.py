@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.budget import ScorePool
-from alerts.campaigns import CampaignTimeline
-from alerts.detectors import DetectorOptions
-from alerts.model_switches import ModelSwitches
-from alerts.replays import count, replay
-from alerts.timeline import SeriesTimeline
+from alerts.detection.budget import ScorePool
+from alerts.detection.campaigns import CampaignTimeline
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.model_switches import ModelSwitches
+from alerts.detection.replays import count, replay
+from alerts.detection.timeline import SeriesTimeline
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)

@@ -4,9 +4,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from alerts import planning
-from alerts.planning import Situation
-from alerts.subscriptions import EVERYTHING, subscription_of
+from alerts.routing import planning
+from alerts.routing.planning import Situation
+from alerts.routing.subscriptions import EVERYTHING, subscription_of
 from alerts.telling import stretches
 from storage.incidents import IncidentRow
 from storage.notifications import Channel

@@ -3,7 +3,7 @@
 import pytest
 from scipy.stats import nbinom, poisson
 
-from alerts.intervals import predictive_interval
+from alerts.detection.intervals import predictive_interval
 
 
 @pytest.mark.parametrize("mean", [0.01, 0.3, 2.0, 17.5, 400.0, 12_000.0])

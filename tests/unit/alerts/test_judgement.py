@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from alerts.detectors import DetectorOptions, Verdict
-from alerts.judgement import Judgement, judgement_of
-from alerts.timeline import SeriesTimeline
+from alerts.detection.detectors import DetectorOptions, Verdict
+from alerts.detection.judgement import Judgement, judgement_of
+from alerts.detection.timeline import SeriesTimeline
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)

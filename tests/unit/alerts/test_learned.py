@@ -1,7 +1,7 @@
 """What was learned under other windows is not lost."""
 
-from alerts.baselines import CountBaseline, ShareBaseline
-from alerts.learned import FIRST_WINDOWS, Learned
+from alerts.detection.baselines import CountBaseline, ShareBaseline
+from alerts.detection.learned import FIRST_WINDOWS, Learned
 
 WINDOWS = (3, 6, 12, 24, 48)
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace as change
 
-from alerts.detectors import Verdict
-from alerts.lifecycle import Episode, KnownIncident, fold, reconcile
-from alerts.severity import severity
+from alerts.detection.detectors import Verdict
+from alerts.detection.lifecycle import Episode, KnownIncident, fold, reconcile
+from alerts.detection.severity import severity
 
 START = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)

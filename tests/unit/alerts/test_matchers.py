@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.matchers import Matcher, all_match, matcher, one_of
+from alerts.routing.matchers import Matcher, all_match, matcher, one_of
 from core.errors import UsageError
 
 LABELS = {"topic": "sports", "source": "weibo"}

@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from alerts.excerpts import excerpt
-from alerts.grouping import Message
-from alerts.messages import alert_event, delivery_id
 from alerts.rendering.contract import RenderOptions
+from alerts.rendering.excerpts import excerpt
+from alerts.rendering.messages import alert_event
 from alerts.rendering.webhook import render as webhook_body
+from alerts.routing.delivery_ids import delivery_id
+from alerts.routing.grouping import Message
 from core.records import AlertEvent
 from tests.unit.alerts.test_grouping import NOON, incident
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.detectors import DetectorOptions
-from alerts.model_switches import SETTLING, UNSURE_EXTRA, ModelSwitches, Overlap, estimate
-from alerts.timeline import SeriesTimeline
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.model_switches import SETTLING, UNSURE_EXTRA, ModelSwitches, Overlap, estimate
+from alerts.detection.timeline import SeriesTimeline
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BUCKET = timedelta(hours=1)

@@ -4,11 +4,11 @@ from typing import get_args
 
 import pytest
 
-from alerts.notifiers import dingtalk, feishu
-from alerts.notifiers.apprise import AppriseNotifier
-from alerts.notifiers.webhook import WebhookNotifier, sign
-from alerts.pipeline import FIRST_WAIT, LONGEST_WAIT, wait_after
-from alerts.receivers import ReceiverOptions, masked, notifiers, receivers
+from alerts.delivery.notifiers import dingtalk, feishu
+from alerts.delivery.notifiers.apprise import AppriseNotifier
+from alerts.delivery.notifiers.webhook import WebhookNotifier, sign
+from alerts.delivery.pipeline import FIRST_WAIT, LONGEST_WAIT, wait_after
+from alerts.delivery.receivers import ReceiverOptions, masked, notifiers, receivers
 from alerts.telling import Receiver
 from core.channels import ChannelSettings, ChannelType
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alerts.pooling import log_weights, pooled
+from alerts.detection.pooling import log_weights, pooled
 
 WEIGHTS = log_weights((3, 6, 12, 24, 48))
 

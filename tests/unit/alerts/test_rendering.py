@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.excerpts import excerpt
-from alerts.grouping import Message
 from alerts.rendering import webhook
 from alerts.rendering.contract import Language, RenderOptions
+from alerts.rendering.excerpts import excerpt
 from alerts.rendering.renderers import RENDERERS, render
+from alerts.routing.grouping import Message
 from storage.erasure import without_documents
 from storage.notifications import Channel
 from tests.unit.alerts.test_grouping import NOON, incident

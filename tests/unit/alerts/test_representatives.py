@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from alerts.representatives import Candidate, Reason, choose
+from alerts.reasons.representatives import Candidate, Reason, choose
 
 AT = datetime(2026, 3, 10, tzinfo=UTC)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.rollup import excess, identity, is_parent, parent_of, speaker
+from alerts.routing.rollup import excess, identity, is_parent, parent_of, speaker
 from core.records import Severity
 
 

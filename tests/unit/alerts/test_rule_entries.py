@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.rule_entries import definition_of, read_rules, rule_of, written
-from alerts.rules import DEFAULT_RULES, Rule
+from alerts.detection.rules import DEFAULT_RULES, Rule
+from alerts.rulebook.entries import definition_of, read_rules, rule_of, written
 from core.errors import ConfigError, UsageError
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from alerts.detectors import THRESHOLDS, DetectorOptions
-from alerts.rules import DEFAULT_RULES, Rule, fingerprint
+from alerts.detection.detectors import THRESHOLDS, DetectorOptions
+from alerts.detection.rules import DEFAULT_RULES, Rule, fingerprint
 
 
 def test_fingerprints_depend_on_the_labels_only() -> None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from alerts.source_health import HealthOptions, expected_between, is_outage, judge, learn
+from alerts.watches.source_health import HealthOptions, expected_between, is_outage, judge, learn
 from storage.sources import SourceRow
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -4,7 +4,7 @@ from math import exp, lgamma, log, log10
 
 import pytest
 
-from alerts.tails import beta_binomial_tail, negative_binomial_tail
+from alerts.detection.tails import beta_binomial_tail, negative_binomial_tail
 
 
 def log_sum(terms: list[float]) -> float:

@@ -2,7 +2,7 @@
 
 import time
 
-from alerts.terms import assign, rank, words_of
+from alerts.reasons.terms import assign, rank, words_of
 
 USUAL = [words_of(f"今天的排队时间很长，服务一般 {nth}") for nth in range(40)]
 ANGRY = [words_of("刹车失灵，今天差点出事") for _ in range(12)] + [words_of("今天客服不接电话") for _ in range(4)]

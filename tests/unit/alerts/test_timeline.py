@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.detectors import DetectorOptions
-from alerts.timeline import GAP_BUCKETS, SeriesTimeline, walk
+from alerts.detection.detectors import DetectorOptions
+from alerts.detection.timeline import GAP_BUCKETS, SeriesTimeline, walk
 from storage.sources import Silence
 
 START = datetime(2026, 3, 10, tzinfo=UTC)

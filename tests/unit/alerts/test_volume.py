@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from alerts.volume import VolumeDetector
+from alerts.detection.volume import VolumeDetector
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

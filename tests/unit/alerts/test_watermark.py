@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from alerts.watermark import (
+from alerts.detection.watermark import (
     MOST_SIGHTINGS,
     SETTLE,
     PartitionStanding,

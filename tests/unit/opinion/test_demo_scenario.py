@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from alerts.detectors import DetectorOptions, SpikeDetector
+from alerts.detection.detectors import DetectorOptions, SpikeDetector
 from core.records import Document
 from core.windows import floor_to
 from opinion.demo.scenario import SPAN, Record, documents, scandal_begins_at

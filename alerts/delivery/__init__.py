@@ -1,0 +1,1 @@
+"""Messages on their way: receivers, the outbox emptied, and a notifier for each kind of channel."""

@@ -1,0 +1,1 @@
+"""Why an incident fired: evidence, worked out once and worked out again."""

@@ -1,0 +1,1 @@
+"""Rules as people write them, and what they would have found."""
