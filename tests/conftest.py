@@ -1,5 +1,7 @@
 """Fixtures for every test; what they do lives in `tests/support/`."""
 
+from collections.abc import Generator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -40,3 +42,11 @@ settings.load_profile("opinion")
 def _logs_as_the_commands_have_them() -> None:
     """Commands run inside the test process; without this their log lines would stand in their results."""
     configure_logs("warning")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Hostile texts are logged here, too, and what a test has logged must get from xdist's worker to its master."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
