@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from alerts import membership
 from alerts.detection.lifecycle import Transition
+from alerts.reasons.charts import chart_png
 from alerts.rendering import messages, renderers
 from alerts.rendering.contract import Language, RenderOptions
 from alerts.routing.delivery_ids import delivery_id
@@ -185,9 +186,24 @@ def _event(row: IncidentRow, transition: Transition, body: dict[str, Any], recei
 def render(
     message: Message, bodies: Mapping[int, dict[str, Any]], receiver: Receiver, console_url: str
 ) -> NotificationRow:
+    """A message as it lies in the outbox.
+
+    Args:
+        bodies: frozen evidence, by incident id.
+    """
     delivery = delivery_id(message.key, receiver.channel, receiver.name)
     language = message.language or receiver.language
-    options = RenderOptions(receiver.name, console_url, language, receiver.link_only)
+    options = RenderOptions(
+        receiver.name, console_url, language, receiver.link_only, picture=_picture(message, bodies, receiver)
+    )
     payload = renderers.render(receiver.channel, message, bodies, options)
     number = message.members[0].id if message.members and message.digest is None else None
     return NotificationRow(delivery, number, receiver.channel, receiver.name, payload)
+
+
+def _picture(message: Message, bodies: Mapping[int, dict[str, Any]], receiver: Receiver) -> bytes | None:
+    """For mail, the only channel that shows one: the chart of the leading incident."""
+    if receiver.channel != "email" or receiver.link_only or message.digest is not None or message.status != "firing":
+        return None
+    body = bodies.get(message.members[0].id)
+    return chart_png(body, language="zh" if receiver.language == "zh" else "en") if body else None

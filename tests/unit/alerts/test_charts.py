@@ -1,5 +1,6 @@
 """Pictures of an incident: from what was frozen, in both languages, never broken."""
 
+from base64 import b64decode
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,9 @@ from lxml import etree
 from alerts.reasons import charts
 from alerts.reasons.chart_plan import plan
 from alerts.reasons.charts import PALETTES, chart_png, chart_svg
+from alerts.routing.grouping import Message
+from alerts.telling import Receiver, render
+from tests.support import timelines
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"
@@ -103,3 +107,16 @@ def test_what_cannot_be_drawn_is_no_picture(broken: dict[str, Any]) -> None:
     """Evidence of earlier versions and other alarms has no series: None, not an error."""
     assert chart_svg(broken) is None
     assert chart_png(broken) is None
+
+
+def test_only_mail_about_what_goes_on_has_the_picture() -> None:
+    """Base64 in the payload; not for receivers that get nothing but a link, nor when it is over."""
+    lead = timelines.row(7, datetime(2026, 3, 10, 12, tzinfo=UTC), {"alertname": "NegativeSurge"}, "warning")
+    firing, over = (Message(status, [lead], key="k") for status in ("firing", "resolved"))
+    mail, shy = Receiver("email", "desk"), Receiver("email", "shy", link_only=True)
+
+    def picture(message: Message, receiver: Receiver) -> Any:
+        return render(message, {7: body()}, receiver, "http://console").payload.get("picture")
+
+    assert b64decode(picture(firing, mail)).startswith(b"\x89PNG")
+    assert picture(over, mail) is picture(firing, shy) is picture(firing, Receiver("slack", "desk")) is None
