@@ -48,7 +48,7 @@ up: setup  ## servers, worker, scheduler and console, until Ctrl-C
 
 .PHONY: test
 test: setup  ## every test, with real Kafka and PostgreSQL
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist worksteal
 
 .PHONY: bench
 bench: setup  ## benchmarks, into var/bench; ONLY=name runs one

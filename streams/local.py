@@ -15,11 +15,11 @@ from typing import Self
 
 import msgspec
 from filelock import FileLock
-from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from core import children, disk
 from streams import kafka_jars
+from streams.kafka_admin import admin_client
 from streams.kafka_node import READY_SECONDS, KafkaNode, Member, new_cluster_id
 
 HEAP_MEGABYTES = 512
@@ -49,27 +49,18 @@ def is_answering(bootstrap: str, timeout_seconds: float = 3.0, *, group: str | N
     if not any(_listens(address, timeout_seconds) for address in bootstrap.split(",")):
         return False
     milliseconds = int(timeout_seconds * 1000)
+    patience = {"bootstrap_timeout_ms": milliseconds, "request_timeout_ms": milliseconds}
     try:
-        admin = KafkaAdminClient(
-            bootstrap_servers=bootstrap.split(","),
-            bootstrap_timeout_ms=milliseconds,
-            request_timeout_ms=milliseconds,
-            client_id="opinion-probe",
-        )
+        with admin_client(bootstrap, client_id="opinion-probe", **patience) as admin:
+            if group is not None:
+                admin.describe_groups([group])
+            return bool(admin.describe_cluster()["brokers"])
     except (KafkaError, OSError, ValueError):
         return False
-    try:
-        if group is not None:
-            admin.describe_groups([group])
-        return bool(admin.describe_cluster()["brokers"])
-    except (KafkaError, OSError):
-        return False
-    finally:
-        admin.close()
 
 
 def _listens(address: str, timeout_seconds: float) -> bool:
-    """Whether anybody does; asked first because a failed bootstrap of kafka-python 3.0 leaves sockets open."""
+    """Whether anybody does; asked first, because it costs no client where nobody does."""
     host, _, port = address.strip().rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout_seconds).close()

@@ -1,6 +1,7 @@
 """The manifest of Kafka topics, and bringing a cluster in line with it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -11,6 +12,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from core.errors import DependencyNotReadyError
 from core.settings import KafkaSettings
+from streams.kafka_admin import admin_client
 
 RAW = "opinion.document.raw.v1"
 RAW_DLQ = "opinion.document.raw.v1.dlq"
@@ -117,11 +119,8 @@ def plan(bootstrap: str, settings: KafkaSettings) -> list[Change]:
     Raises:
         DependencyNotReadyError: the broker does not answer.
     """
-    admin = _admin(bootstrap)
-    try:
+    with _admin(bootstrap) as admin:
         existing = {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
-    finally:
-        admin.close()
     return [_compare(topic, existing.get(settings.topic_prefix + topic.name), settings) for topic in MANIFEST]
 
 
@@ -140,24 +139,22 @@ def apply(bootstrap: str, settings: KafkaSettings) -> list[Change]:
 
 
 def _create(bootstrap: str, wanted: Sequence[Topic], settings: KafkaSettings) -> None:
-    admin = _admin(bootstrap)
-    try:
-        for topic in wanted:
-            new = NewTopic(
-                settings.topic_prefix + topic.name,
-                num_partitions=topic.partitions or settings.partitions,
-                replication_factor=settings.replication,
-                topic_configs=topic.config(settings),
-            )
-            try:
-                admin.create_topics([new])
-            except TopicAlreadyExistsError:
-                continue
-        admin.wait_for_topics([settings.topic_prefix + topic.name for topic in wanted])
-    except KafkaError as error:
-        raise DependencyNotReadyError(f"Kafka refused to create topics: {error}") from error
-    finally:
-        admin.close()
+    with _admin(bootstrap) as admin:
+        try:
+            for topic in wanted:
+                new = NewTopic(
+                    settings.topic_prefix + topic.name,
+                    num_partitions=topic.partitions or settings.partitions,
+                    replication_factor=settings.replication,
+                    topic_configs=topic.config(settings),
+                )
+                try:
+                    admin.create_topics([new])
+                except TopicAlreadyExistsError:
+                    continue
+            admin.wait_for_topics([settings.topic_prefix + topic.name for topic in wanted])
+        except KafkaError as error:
+            raise DependencyNotReadyError(f"Kafka refused to create topics: {error}") from error
 
 
 def _compare(topic: Topic, partitions: int | None, settings: KafkaSettings) -> Change:
@@ -169,10 +166,13 @@ def _compare(topic: Topic, partitions: int | None, settings: KafkaSettings) -> C
     return Change(name, "ok", f"{partitions} partitions")
 
 
-def _admin(bootstrap: str) -> KafkaAdminClient:
-    try:
-        return KafkaAdminClient(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=10_000)
-    except KafkaError as error:
-        raise DependencyNotReadyError(
-            f"Kafka does not answer at {bootstrap}: {error}", remedy="opinion doctor"
-        ) from error
+@contextmanager
+def _admin(bootstrap: str) -> Iterator[KafkaAdminClient]:
+    with ExitStack() as stack:
+        try:
+            admin = stack.enter_context(admin_client(bootstrap, bootstrap_timeout_ms=10_000))
+        except KafkaError as error:
+            raise DependencyNotReadyError(
+                f"Kafka does not answer at {bootstrap}: {error}", remedy="opinion doctor"
+            ) from error
+        yield admin

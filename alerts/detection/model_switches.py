@@ -54,6 +54,11 @@ class Overlap:
     def is_enough(self) -> bool:
         return self._negatives(("", ""))[0] >= OVERLAP_NEGATIVES
 
+    @property
+    def is_same(self) -> bool:
+        """Whether both found the same negatives everywhere: other weights in name, or by a hair."""
+        return self.is_enough and all(old == new for old, new in self.by_label.values())
+
     def ratio(self, labels: Labels) -> float:
         """Negatives of the new model for one of the old, for documents with these labels."""
         old, new = self._negatives(("", ""))
@@ -173,7 +178,9 @@ class ModelSwitches:
         for version, model in self._state.models.items():
             is_settling = self._at is not None and self._at < model.since + SETTLING
             is_seen = any(parts.get(version, 0.0) >= NOTICEABLE for parts in self._parts)
-            if model.before is not None and is_settling and is_seen:
+            overlap = self._overlap(version)
+            is_change = model.before is not None and not (overlap and overlap.is_same)
+            if is_change and is_settling and is_seen:
                 found = max(found, UNSURE_EXTRA if self._basis(version) == "unknown" else KNOWN_EXTRA)
         return found
 

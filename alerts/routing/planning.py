@@ -246,7 +246,8 @@ class _Planner:
     ) -> None:
         lead = members[0]
         thread = self._thread(lead)
-        key = f"{lead.id}|{status}|{kind}|{self._told[lead.id].messages}"
+        nth = self._told[lead.id].messages
+        key = f"{lead.fingerprint}|{lead.detected_at.isoformat()}|{status}|{kind}|{nth}"
         self._plan.messages.append(Message(status, members, kind, thread, key, reached.subscription.language))
         for row in members:
             self._heard_of(row, status, thread)
@@ -260,7 +261,7 @@ class _Planner:
         for row in self._at.rows:
             if (known := self._told[row.id].thread) and are_related(lead, row):
                 return known
-        return delivery_id("thread", lead.fingerprint, lead.id, self._channel, self._receiver)
+        return delivery_id("thread", lead.fingerprint, lead.detected_at, self._channel, self._receiver)
 
     def _heard_of(self, row: IncidentRow, status: Literal["firing", "resolved"], thread: str) -> None:
         before = self._told[row.id]

@@ -135,7 +135,10 @@ class _Writer:
     def _say(self, lang: Lang, moods: tuple[float, ...]) -> str:
         names: tuple[Sentiment, ...] = ("negative", "neutral", "positive")
         (mood,) = self._random.choices(names, weights=moods)
-        return self._phrases.say(self._random.choice(self._phrases.brands), lang, mood)
+        said = self._phrases.say(self._random.choice(self._phrases.brands), lang, mood)
+        # Texts whose numbers differ are no copies of each other. Made of few phrases, most of these would be, and a
+        # document may join two stories that were judged as two long before (docs/why/detection.md).
+        return f"{said} {' '.join(str(self._random.randint(1000, 9999)) for _ in range(3))}"
 
     def _poisons(self) -> Iterator[Record]:
         """At least one of each kind; those of two megabytes are rarer than the rest."""

@@ -36,7 +36,7 @@ PATIENCE = 120  # on a machine where other tests run, too
 DAY = timedelta(days=1)
 ARRIVE_UNTIL = (*(SURGE_AT + timedelta(minutes=m) for m in (10, 25, 60)), END)
 FAULTS = ("kill", "terminate", "freeze", "cut off")
-WHEN_AND_WHICH = {"id", "incident_id", "number", "at", "created_at", "updated_at"}
+WHEN_AND_WHICH = {"id", "incident_id", "number", "at", "created_at", "updated_at", "opened_at", "over_at"}
 DELIVERY = {"status", "attempts", "next_attempt_at", "last_error", "delivered_at"}
 
 

@@ -104,6 +104,14 @@ def test_a_true_surge_right_after_a_switch_is_found(overlap: int) -> None:
     assert Platform(surging=15, overlap=overlap).firing() == set(range(15))
 
 
+def test_a_model_that_finds_the_same_changes_nothing() -> None:
+    """Other weights in name only: no threshold is raised, and the incidents are those of the model before."""
+    switches = ModelSwitches((1, 2), {("old", "new"): Overlap({("", ""): (300, 300), ("lang", "zh"): (80, 80)})})
+    switches.advance(START, {"old": 10}, {}, nobody)
+    switches.advance(START + BUCKET, {"new": 10}, {}, nobody)
+    assert (switches.factors({"lang": "zh"}), switches.extra()) == ([1.0, 1.0], 0.0)
+
+
 def test_a_window_expects_what_its_models_find() -> None:
     """Half of the documents judged by a model that finds twice as many: half as many again are expected."""
     switches = ModelSwitches((1, 2), {("old", "new"): TWICE})
