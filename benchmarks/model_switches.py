@@ -20,7 +20,7 @@ import numpy as np
 from alerts.detection.detectors import DetectorOptions
 from alerts.detection.model_switches import ModelSwitches, Overlap
 from alerts.detection.timeline import SeriesTimeline
-from benchmarks.spikes import autoregressive, negative_binomial
+from benchmarks.surge_cases.generator import autoregressive, negative_binomial
 
 BUCKET = timedelta(minutes=5)
 DAY = 288

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from alerts.detection.detectors import Verdict
+from alerts.detection.detectors import SHARE_PART, Verdict
 
 KEPT_DAYS: Final = 7
 BIN: Final = 0.1
@@ -97,7 +97,9 @@ class ScorePool:
             day = self._state.days[key] = _Day()
         day.scores += 1
         if verdict.score_count >= MIN_PART and verdict.score_share >= MIN_PART:
-            tenth = str(int(verdict.score / BIN))
+            # The threshold that it would reach: a part of it must come from the share (`SpikeDetector`).
+            reached = min(verdict.score, verdict.score_share / SHARE_PART)
+            tenth = str(int(reached / BIN))
             day.bins[tenth] = day.bins.get(tenth, 0) + 1
 
     def tail(self) -> Tail | None:

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from alerts.detection.budget import FEWEST_SCORES, MOST_EXTRA, ScorePool
-from alerts.detection.detectors import Verdict
+from alerts.detection.budget import FEWEST_SCORES, MIN_PART, MOST_EXTRA, ScorePool
+from alerts.detection.detectors import SHARE_PART, Verdict
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 BUCKET = timedelta(minutes=5)
@@ -15,7 +15,10 @@ BASE = 4.5
 
 
 def verdict(at: datetime, score: float) -> Verdict:
-    return Verdict(at, score / 2, score / 2, 0, 0, 0, 0, BUCKET, 0, BASE, is_firing=False, is_learning=False)
+    """Of a bucket that would reach this threshold, as much by its share as it must."""
+    share = score * SHARE_PART
+    count = max(MIN_PART, score - share) if score else 0.0
+    return Verdict(at, count, share, 0, 0, 0, 0, BUCKET, 0, BASE, is_firing=False, is_learning=False)
 
 
 def scored(scale: float, *, scores: int = 60_000, days: int = 1, state: dict[str, object] | None = None) -> ScorePool:
@@ -81,3 +84,14 @@ def test_fitted_once_an_hour_and_taken_up_from_its_state() -> None:
     assert again.extra == pool.extra
     assert not again.begin(START + timedelta(days=1, minutes=55))
     assert again.to_dict() == pool.to_dict()
+
+
+def test_volume_without_share_does_not_count() -> None:
+    """What could never fire, however many there are of it, is no reason to ask the others for more."""
+    pool = ScorePool(BUCKET, per_thousand=5, base=BASE)
+    loud = Verdict(START, 40.0, 1.5, 0, 0, 0, 0, BUCKET, 0, BASE, is_firing=False, is_learning=False)
+    for _ in range(2 * FEWEST_SCORES):
+        pool.add(loud)
+    tail = pool.tail()
+    assert tail is not None
+    assert tail.threshold(BUCKET, 5) < BASE
