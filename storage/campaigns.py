@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
-from storage.bucket_counts import Where
-from storage.tables import copy_cluster, copy_text, document, mention, opinion_minute, watchlist_minute
-
-COLUMNS = {"source": "source", "topic": "topic_label", "lang": "lang", "kind": "kind"}
+from storage.bucket_counts import COLUMNS, Where, key_totals
+from storage.tables import copy_cluster, copy_text, document, mention
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +28,9 @@ class CarriedText:
 
 def negative_voices(connection: Connection, scope: Where, start: datetime, end: datetime) -> tuple[int, int]:
     """(negative documents, copies among them) in [start, end); with a watchlist, negative toward it."""
-    table = watchlist_minute if "watchlist" in scope else opinion_minute
-    query = select(
-        func.coalesce(func.sum(table.c.negative), 0), func.coalesce(func.sum(table.c.negative_copies), 0)
-    ).where(table.c.bucket_at >= start, table.c.bucket_at < end, *_within(table, scope))
-    negative, copies = connection.execute(query).one()
-    return int(negative), int(copies)
+    where: Where = {name: values for name, values in scope.items() if name in COLUMNS}
+    found = key_totals(connection, (), start, end, where=where)
+    return (found[0].negative, found[0].negative_copies) if found else (0, 0)
 
 
 def carried_texts(
@@ -47,7 +42,7 @@ def carried_texts(
         select(copy_text.c.cluster, row.id, row.published_at, row.text)
         .join_from(document, copy_text, copy_text.c.id == row.copy_text)
         .where(row.published_at >= start, row.published_at < end, copy_text.c.cluster.is_not(None))
-        .where(*_within(document, scope))
+        .where(*_within(scope))
     )
     if "watchlist" in scope:
         is_of = (mention.c.published_at == row.published_at) & (mention.c.document_id == row.id)
@@ -73,11 +68,9 @@ def carried_texts(
     return [CarriedText(*one) for one in found]
 
 
-def _within(table: Table, scope: Where) -> list[ColumnElement[bool]]:
-    columns = dict(COLUMNS)
-    if table is watchlist_minute:
-        columns["watchlist"] = "watchlist"
-    return [table.c[columns[name]].in_(_listed(values)) for name, values in scope.items() if name in columns]
+def _within(scope: Where) -> list[ColumnElement[bool]]:
+    of_document = {name: values for name, values in scope.items() if name in COLUMNS and name != "watchlist"}
+    return [document.c[COLUMNS[name]].in_(_listed(values)) for name, values in of_document.items()]
 
 
 def _listed(values: str | Sequence[str]) -> Sequence[str]:

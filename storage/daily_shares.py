@@ -4,19 +4,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from types import MappingProxyType
 
 from sqlalchemy import Connection, Date, DateTime, cast, func, literal_column, select
 
+from storage.bucket_counts import COLUMNS, Dimension
 from storage.tables import opinion_minute, watchlist_minute
-
-COLUMNS = {
-    "watchlist": "watchlist",
-    "source": "source",
-    "topic": "topic_label",
-    "lang": "lang",
-    "kind": "kind",
-}
-EVERYTHING: Mapping[str, Sequence[str]] = {}
 
 
 @dataclass
@@ -28,18 +21,18 @@ class DailyShares:
 
 def daily_shares(
     connection: Connection,
-    by: Sequence[str],
+    by: Sequence[Dimension],
     start: datetime,
     end: datetime,
     *,
     zone: str,
     factors: Mapping[str, float],
-    where: Mapping[str, Sequence[str]] = EVERYTHING,
+    where: Mapping[Dimension, Sequence[str]] = MappingProxyType({}),
 ) -> dict[tuple[str, ...], DailyShares]:
     """By group: (negatives, documents) of each day of the zone in [start, end).
 
     Args:
-        by: of `COLUMNS`; with the watchlist, documents that mention it and are negative toward it.
+        by: dimensions; with the watchlist, documents that mention it and are negative toward it.
         factors: by model, negatives for one of the reference (`storage.model_switches.factors`); others count as they
             are.
         where: by dimension, the values that are counted.

@@ -1,6 +1,7 @@
 """Which changes people hear of, and together with which."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from alerts.telling import stretches
 from storage.incidents import IncidentRow
 from storage.notifications import Channel
 from storage.tellings import Telling
+from tests.support.timelines import row
 
 KEY: tuple[Channel, str] = ("webhook", "desk")
 NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
@@ -18,27 +20,8 @@ NOON = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
 def incident(number: int, labels: dict[str, str] | None = None, *, minutes: int = 0, **changes: Any) -> IncidentRow:
     at = NOON + timedelta(minutes=minutes)
-    values: dict[str, Any] = {
-        "id": number,
-        "fingerprint": f"{number:016x}",
-        "rule": "overall",
-        "labels": {"alertname": "NegativeSurge", "rule": "overall", **(labels or {})},
-        "severity": "warning",
-        "status": "firing",
-        "starts_at": at,
-        "ends_at": None,
-        "detected_at": at,
-        "last_fired_at": at,
-        "observed": 40.0,
-        "expected": 5.0,
-        "score": 8.0,
-        "notified_score": 8.0,
-        "annotations": {},
-        "acknowledged_at": None,
-        "acknowledged_by": None,
-        "told": None,
-    }
-    return IncidentRow(**(values | changes))
+    begun = row(number, at, labels or {}, "warning")
+    return replace(begun, **{"opened_at": None, **changes})
 
 
 def plan(
