@@ -1,7 +1,7 @@
 """Clusters of copies among many texts at once: the connected components of `core.copies`, whatever the order."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -71,6 +71,16 @@ def components(
     return joined.sets()
 
 
+def followers(signatures: Sequence[Signature], band_count: int, days: Sequence[int], window_days: int) -> list[bool]:
+    """Which of these texts, given in the order of publication, are copies of an earlier one."""
+    found = np.zeros(len(signatures), dtype=bool)
+    if signatures:
+        texts = _Texts(signatures, list(range(len(signatures))), days, window_days)
+        for nth in range(band_count):
+            texts.mark_followers(found, nth)
+    return [bool(one) for one in found]
+
+
 class _Texts:
     """The different texts, as columns."""
 
@@ -87,8 +97,8 @@ class _Texts:
         self._days = np.array([days[n] for n in places] if days else [0] * len(places))
         self._window_days = window_days
 
-    def join_band(self, joined: DisjointSets, nth: int) -> None:
-        """Join the copies among texts whose sketches are equal in a band."""
+    def _runs(self, nth: int) -> Iterator[list[int]]:
+        """The texts whose sketches are equal in a band, in their order; of a text by itself there is no run."""
         keys = np.zeros(len(self._places), dtype=np.int64)
         for row in range(ROWS):
             keys = keys << 8 | self._sketches[:, nth * ROWS + row]
@@ -96,9 +106,25 @@ class _Texts:
         ends = np.flatnonzero(np.diff(keys[order], append=-1)) + 1
         starts = np.concatenate(([0], ends[:-1]))
         several = ends - starts > 1
-        few: list[tuple[int, int]] = []
         for start, end in zip(starts[several].tolist(), ends[several].tolist(), strict=True):
-            run = order[start:end].tolist()
+            yield order[start:end].tolist()
+
+    def mark_followers(self, found: NDArray[np.bool_], nth: int) -> None:
+        """Mark those that are copies of an earlier one whose sketch is equal in a band."""
+        for run in self._runs(nth):
+            later = np.array(run)
+            for one in run:
+                later = later[(later > one) & ~found[later]]
+                if not later.size:
+                    break
+                for start in range(0, later.size, PAIRS_AT_ONCE):
+                    pairs = [(one, other) for other in later[start : start + PAIRS_AT_ONCE].tolist()]
+                    found[[other for _, other in self._copies(pairs)]] = True
+
+    def join_band(self, joined: DisjointSets, nth: int) -> None:
+        """Join the copies among texts whose sketches are equal in a band."""
+        few: list[tuple[int, int]] = []
+        for run in self._runs(nth):
             if len(run) <= FEW:
                 few += combinations(run, 2)
             else:
@@ -126,6 +152,11 @@ class _Texts:
         return np.array([joined.find(self._places[one]) for one in run])
 
     def _join_pairs(self, joined: DisjointSets, pairs: Sequence[tuple[int, int]]) -> None:
+        for a, b in self._copies(pairs):
+            joined.join(self._places[a], self._places[b])
+
+    def _copies(self, pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """Those pairs that are copies."""
         if not pairs:
             return
         one, other = np.array(pairs).T
@@ -140,7 +171,7 @@ class _Texts:
         for n in np.flatnonzero(is_copy).tolist():
             a, b = pairs[n]
             if report_the_same(self._figures[a], self._figures[b]):
-                joined.join(self._places[a], self._places[b])
+                yield a, b
 
 
 FEW = 8  # all pairs of so many cost less than asking which are joined by now

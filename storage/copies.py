@@ -2,8 +2,8 @@
 
 Two documents are copies when their texts are (`core.copies`) and their days of publication lie at most a window
 apart; a cluster is a connected component of that relation, so it depends neither on the order of arrival nor on who
-stores what. The earliest document of a cluster, of equally early ones that with the least id, is its voice; the
-others are copies and carry it on.
+stores what. A document of which an earlier one (of equally early ones, one with a lesser id) is a copy carries that
+one on; any other is a voice. So what comes later changes nothing of who was a voice, though it may join two clusters.
 
 Locks, after those of the documents' keys and before those of the minute counts: new nodes, keys of bands, clusters,
 single nodes; each in sorted order. What was read before a lock was there is read again with it; if it has changed,
@@ -19,7 +19,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Connection, text
 
 from core.copies import STREAM_BANDS
-from core.copy_clusters import DisjointSets, components
+from core.copy_clusters import DisjointSets, components, followers
 from storage import minute_counts
 from storage.copy_index import (
     Member,
@@ -81,7 +81,7 @@ class Settlement:
 
     Attributes:
         standings: of every document whose counts as a copy have to move.
-        voices: by id of a document of the batch, the id of its cluster's voice; its own where it stands alone.
+        voices: by id of a document of the batch, the id of its cluster's earliest; its own where it stands alone.
     """
 
     standings: Sequence[Standing]
@@ -140,13 +140,14 @@ def _settle(
                 added[after].append(_member(move.after))
     add_nodes(connection, [given[one] for one in sorted(added)])
     known = read_nodes(connection, involved)
-    fresh = [known[one] for one in sorted(added) if known[one].documents == 0]
+    fresh = [node for one in sorted(added) if (node := _renewed(known[one], added[one])) is not None]
     found, parted = _edges(connection, fresh, window_days)
     known |= found.partners
     clusters = _lock(connection, known)
     if any(cluster.parted != parted.get(cluster.id, cluster.parted) for cluster in clusters.values()):
         raise _ChangedMeanwhileError  # it may not hold any more what one of its members stood for
-    return _apply(connection, moves, known, clusters, found.edges, added, removed, window_days)
+    news = _News(added, removed, {node.id for node in fresh}, found.edges)
+    return _apply(connection, moves, known, clusters, news, window_days)
 
 
 def take_out(connection: Connection, ids: Sequence[int], window_days: int = WINDOW_DAYS) -> list[Standing]:
@@ -156,11 +157,10 @@ def take_out(connection: Connection, ids: Sequence[int], window_days: int = WIND
         What this does to documents that stay: those that were copies and are voices now.
     """
     known, clusters = _hold(connection, ids)
-    old_voices = {cluster.first for cluster in clusters.values()}
     changed = {one: replace(node, documents=0, first=None) for one, node in known.items()}
     groups = _groups(connection, known, clusters, changed, (), set(known), window_days)
     _write(connection, known, clusters, groups)
-    risen = {group.first for group in groups} - old_voices
+    risen = _voices_of(node for group in groups for node in group.named) - _voices_of(known.values())
     return [Standing(row, row, True, False) for row in _versions(connection, risen).values()]
 
 
@@ -169,8 +169,8 @@ def hold(connection: Connection, versions: Sequence[Placed]) -> set[str]:
 
     Whoever calls this holds the locks of the documents' keys, so that their texts stay as they are too.
     """
-    known, clusters = _hold(connection, {row.copy_text for row in versions if row.copy_text is not None})
-    voices = _voices_of(known, clusters)
+    known, _ = _hold(connection, {row.copy_text for row in versions if row.copy_text is not None})
+    voices = _voices_of(known.values())
     return {row.id for row in versions if row.copy_text in known and _is_copy(row, voices)}
 
 
@@ -184,9 +184,8 @@ def _hold(connection: Connection, ids: Collection[int]) -> tuple[dict[int, Node]
             continue
 
 
-def _voices_of(known: Mapping[int, Node], clusters: Mapping[int, _Cluster]) -> set[Member]:
-    single = {node.first for node in known.values() if node.cluster is None and node.first is not None}
-    return single | {cluster.first for cluster in clusters.values()}
+def _voices_of(nodes: Iterable[Node]) -> set[Member]:
+    return {node.voice for node in nodes if node.voice is not None}
 
 
 def _node(version: Version | None) -> int | None:
@@ -197,8 +196,18 @@ def _member(version: Placed) -> Member:
     return Member(version.published_at, version.id)
 
 
+def _renewed(node: Node, added: Sequence[Member]) -> Node | None:
+    """A node that comes, or begins earlier than before, as it is held against others; None where nothing of that has
+    changed."""
+    first = min(added)
+    if node.first is not None and node.first < first:
+        return None
+    return replace(node, first=first, follows=False)
+
+
 def _edges(connection: Connection, fresh: Sequence[Node], window_days: int) -> tuple[Found, dict[int, int]]:
-    """Of whom the nodes that have come are copies; and how often each cluster had been parted when that was asked."""
+    """Of whom the nodes that have come are copies; and how often each cluster had been read anew when that was
+    asked."""
     keys = claim_keys(connection, fresh) if fresh else []
     if keys is None:
         raise _ChangedMeanwhileError
@@ -219,7 +228,7 @@ def _lock(connection: Connection, known: dict[int, Node]) -> dict[int, _Cluster]
     """Hold the clusters of these nodes, or the nodes that have none.
 
     Raises:
-        _ChangedMeanwhileError: a node is not in the cluster, or as alive, as it was read.
+        _ChangedMeanwhileError: a node is not in the cluster, or does not begin, as it was read.
     """
     ids = sorted({node.cluster for node in known.values() if node.cluster is not None})
     found = connection.execute(_LOCK_CLUSTERS, {"ids": ids}) if ids else ()
@@ -230,7 +239,7 @@ def _lock(connection: Connection, known: dict[int, Node]) -> dict[int, _Cluster]
     if single:
         connection.execute(_LOCK_SINGLE, {"ids": single}).all()
     for one, node in read_nodes(connection, known).items():
-        if node.cluster != known[one].cluster or bool(node.documents) != bool(known[one].documents):
+        if node.cluster != known[one].cluster or node.first != known[one].first:
             raise _ChangedMeanwhileError
         known[one] = node
     if len(clusters) < len(ids):
@@ -238,25 +247,40 @@ def _lock(connection: Connection, known: dict[int, Node]) -> dict[int, _Cluster]
     return clusters
 
 
+@dataclass(frozen=True)
+class _News:
+    """What a batch brings to the nodes.
+
+    Attributes:
+        added, removed: documents, by node.
+        fresh: the nodes that came or begin earlier than before.
+        edges: see `copy_search.Found`.
+    """
+
+    added: Mapping[int, Sequence[Member]]
+    removed: Mapping[int, Sequence[Member]]
+    fresh: Collection[int]
+    edges: Sequence[tuple[int, int]]
+
+
 def _apply(
     connection: Connection,
     moves: Sequence[Move],
     known: dict[int, Node],
     clusters: dict[int, _Cluster],
-    edges: Sequence[tuple[int, int]],
-    added: Mapping[int, Sequence[Member]],
-    removed: Mapping[int, Sequence[Member]],
+    news: _News,
     window_days: int,
 ) -> tuple[list[Standing], dict[str, str]]:
     """Count the documents of the nodes anew, join what belongs together, cut what no longer does."""
-    old_voices = _voices_of(known, clusters)
-    changed = {one: _with_members(known[one], added.get(one, ()), removed.get(one, ())) for one in known}
-    bereft = [node for one, node in changed.items() if known[one].first in removed.get(one, ())]
+    changed = {one: _with_members(known[one], news.added.get(one, ()), news.removed.get(one, ())) for one in known}
+    bereft = [node for one, node in changed.items() if known[one].first in news.removed.get(one, ())]
     changed |= {node.id: node for node in with_firsts(connection, bereft)}
-    groups = _groups(connection, known, clusters, changed, edges, {*removed}, window_days)
+    _set_followers(changed, news)
+    groups = _groups(connection, known, clusters, changed, news.edges, {*news.removed}, window_days)
     _write(connection, known, clusters, groups)
     voices = {node.id: group.first for group in groups for node in group.named}
-    new_voices = {group.first for group in groups}
+    old_voices = _voices_of(known.values())
+    new_voices = _voices_of(node for group in groups for node in group.named)
     standings = [
         Standing(move.before, move.after, _is_copy(move.before, old_voices), _is_copy(move.after, new_voices))
         for move in moves
@@ -280,6 +304,17 @@ def _with_members(node: Node, added: Sequence[Member], removed: Sequence[Member]
     return replace(node, documents=documents, first=first if documents else None)
 
 
+def _set_followers(changed: dict[int, Node], news: _News) -> None:
+    """Of two copies the later follows; what a node that came had followed before is of no account."""
+    for one in news.fresh:
+        changed[one] = replace(changed[one], follows=False)
+    for pair in news.edges:
+        known = [(node.first, one) for one in pair if (node := changed[one]).first is not None]
+        if len(known) == len(pair):
+            _, later = max(known)
+            changed[later] = replace(changed[later], follows=True)
+
+
 def _is_copy(version: Placed | None, voices: set[Member]) -> bool:
     return version is not None and version.copy_text is not None and _member(version) not in voices
 
@@ -289,23 +324,23 @@ class _Group:
     """One component after the batch.
 
     Attributes:
-        first: its voice.
+        first: its earliest document.
         documents: how many.
         named: those of its nodes that have to be written or told of; not always all.
         swallowed: the clusters whose rows it takes over.
-        is_part: whether it is what is left of these, and not all they were.
+        is_anew: whether all of it was read and compared anew.
     """
 
     first: Member
     documents: int
     named: Sequence[Node]
     swallowed: Sequence[int]
-    is_part: bool = False
+    is_anew: bool = False
 
 
 def _groups(
     connection: Connection,
-    known: Mapping[int, Node],
+    known: dict[int, Node],
     clusters: Mapping[int, _Cluster],
     changed: Mapping[int, Node],
     edges: Sequence[tuple[int, int]],
@@ -313,7 +348,11 @@ def _groups(
     window_days: int,
 ) -> list[_Group]:
     """The components that the batch touches. One that only grew is known from its clusters' rows; one that lost
-    a document is read whole, and where a text is gone, looked through anew."""
+    a document is read whole and looked through anew.
+
+    Args:
+        known: gets what is stored of such components.
+    """
     order = sorted(known)
     place = {one: n for n, one in enumerate(order)}
     joined = DisjointSets(len(order))
@@ -329,7 +368,9 @@ def _groups(
         nodes = [changed[order[n]] for n in members]
         inside = sorted({node.cluster for node in nodes if node.cluster is not None})
         if any(node.id in shrunk for node in nodes):
-            groups += _rebuilt(connection, nodes, inside, window_days)
+            whole = read_clusters(connection, inside)
+            known |= {one: node for one, node in whole.items() if one not in known}
+            groups += _rebuilt(connection, whole | {node.id: node for node in nodes}, inside, window_days)
             continue
         firsts = [clusters[one].first for one in inside] + [node.first for node in nodes if node.first is not None]
         grown = sum(node.documents - (known[node.id].documents if node.cluster is not None else 0) for node in nodes)
@@ -338,26 +379,25 @@ def _groups(
     return groups
 
 
-def _rebuilt(connection: Connection, nodes: Sequence[Node], inside: Sequence[int], window_days: int) -> list[_Group]:
-    """The components of what is left of a component, all of its nodes read; its clusters' rows are given up."""
-    everything = read_clusters(connection, inside) | {node.id: node for node in nodes}
-    left = sorted((node for node in everything.values() if node.documents), key=lambda node: (node.first, node.id))
-    parts = components(
-        [node.signature._replace(fingerprint=node.id) for node in left],
-        STREAM_BANDS,
-        [node.day.toordinal() for node in left],
-        window_days,
-    )
+def _rebuilt(
+    connection: Connection, nodes: Mapping[int, Node], inside: Sequence[int], window_days: int
+) -> list[_Group]:
+    """The components of what is left of a component, all of its nodes given; its clusters' rows are given up."""
+    left = sorted((node for node in nodes.values() if node.documents), key=lambda node: (node.first, node.id))
+    signatures = [node.signature._replace(fingerprint=node.id) for node in left]
+    days = [node.day.toordinal() for node in left]
+    parts = components(signatures, STREAM_BANDS, days, window_days)
+    led = followers(signatures, STREAM_BANDS, days, window_days)
     groups = []
     for nth, part in enumerate(parts):
-        members = [left[n] for n in part]
+        members = [replace(left[n], follows=led[n]) for n in part]
         first = min(node.first for node in members if node.first is not None)
         documents = sum(node.documents for node in members)
-        groups.append(_Group(first, documents, members, inside if nth == 0 else (), is_part=len(parts) > 1))
-    gone = [node for node in nodes if not node.documents]
+        groups.append(_Group(first, documents, members, inside if nth == 0 else (), is_anew=True))
+    gone = [node for node in nodes.values() if not node.documents]
     if not groups and inside:
         connection.execute(text("DELETE FROM copy_cluster WHERE id = ANY(:ids)"), {"ids": list(inside)})
-    write_nodes(connection, [replace(node, cluster=None, first=None) for node in gone])
+    write_nodes(connection, [replace(node, cluster=None, first=None, follows=False) for node in gone])
     return groups
 
 
@@ -407,7 +447,7 @@ def _write(
         name: group
         for name, group in rows.items()
         if name not in clusters
-        or group.is_part
+        or group.is_anew
         or (group.documents, group.first) != (clusters[name].documents, clusters[name].first)
     }
     if moved:
@@ -416,7 +456,7 @@ def _write(
             "documents": [group.documents for group in moved.values()],
             "first_at": [group.first.published_at for group in moved.values()],
             "first_id": [group.first.id for group in moved.values()],
-            "parted": [int(group.is_part) for group in moved.values()],
+            "parted": [int(group.is_anew) for group in moved.values()],
         }
         connection.execute(_UPSERT, parameters)
 
@@ -448,7 +488,7 @@ _VOICES = text("""
 
 
 def voices(connection: Connection, versions: Iterable[Placed]) -> dict[str, str]:
-    """By id, the voice of each document's cluster as of now."""
+    """By id, the earliest of each document's cluster as of now."""
     rows = list(versions)
     if not rows:
         return {}

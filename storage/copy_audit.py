@@ -23,7 +23,10 @@ BROKEN_CLUSTERS: Final = text(f"""
             WHEN t.cluster IS NULL AND t.documents <> 1 THEN t.documents || ' of one text without a cluster'
             WHEN t.cluster IS NOT NULL AND c.id IS NULL THEN 'its cluster is not in copy_cluster'
             WHEN (c.first_at, c.first_id) > (d.published_at, d.id)
-                THEN 'it is earlier than the voice of its cluster, ' || c.first_id
+                THEN 'it is earlier than the earliest of its cluster, ' || c.first_id
+            WHEN t.follows AND c.id IS NULL THEN 'it follows a copy, and has no cluster'
+            WHEN t.follows AND (c.first_at, c.first_id) = (d.published_at, d.id)
+                THEN 'it follows a copy, and is the earliest of its cluster'
             WHEN (t.first_at, t.first_id) = (d.published_at, d.id)
                  AND t.documents <> (SELECT count(*) {_OF_NODE})
                 THEN 'its text has ' || t.documents || ' documents by count, ' || (SELECT count(*) {_OF_NODE})

@@ -31,6 +31,7 @@ class Node:
         cluster: None where its only document, if any, has no copies.
         documents: how many have this text on this day; 0 after the last was revised.
         first: the earliest of them.
+        follows: whether an earlier document of another node is its copy; else `first` is a voice.
     """
 
     id: int
@@ -39,6 +40,12 @@ class Node:
     cluster: int | None = None
     documents: int = 0
     first: Member | None = None
+    follows: bool = False
+
+    @property
+    def voice(self) -> Member | None:
+        """The document that is nobody's copy, if it has one."""
+        return None if self.follows else self.first
 
 
 def day_of(at: datetime) -> date:
@@ -79,7 +86,10 @@ def add_nodes(connection: Connection, nodes: Iterable[Node]) -> set[int]:
     return set(connection.execute(_ADD, parameters).scalars())
 
 
-_READ = "SELECT id, day, sketch, shingles, threshold, figures, cluster, documents, first_at, first_id FROM copy_text "
+_READ = (
+    "SELECT id, day, sketch, shingles, threshold, figures, cluster, documents, first_at, first_id, follows "
+    "FROM copy_text "
+)
 _BY_ID = text(_READ + "WHERE id = ANY(:ids)")
 _BY_CLUSTER = text(_READ + "WHERE cluster = ANY(:ids) AND documents > 0 ORDER BY first_at, first_id")
 
@@ -101,7 +111,7 @@ def _read(connection: Connection, query: TextClause, ids: Collection[int]) -> di
     for row in connection.execute(query, {"ids": list(ids)}):
         signature = Signature(0, bytes(row.sketch), row.shingles, row.threshold, bytes(row.figures))
         first = Member(row.first_at, row.first_id) if row.first_id is not None else None
-        found[row.id] = Node(row.id, row.day, signature, row.cluster, row.documents, first)
+        found[row.id] = Node(row.id, row.day, signature, row.cluster, row.documents, first, row.follows)
     return found
 
 
@@ -149,30 +159,37 @@ def claim_keys(connection: Connection, nodes: Sequence[Node]) -> list[int] | Non
 
 
 class Candidate(NamedTuple):
-    """A node that shares a key with one of the batch, its cluster, and how often that had been parted."""
+    """A node that shares a key with one of the batch, its cluster, and how often that had been read anew."""
 
     id: int
     cluster: int | None
     parted: int
+    first: Member
+    follows: bool
 
 
 _SHARING = text("""
-    SELECT t.id, t.cluster, coalesce(c.parted, 0)
+    SELECT t.id, t.cluster, coalesce(c.parted, 0), t.first_at, t.first_id, t.follows
     FROM copy_text AS t LEFT JOIN copy_cluster AS c ON c.id = t.cluster
     WHERE t.id IN (SELECT node FROM copy_band WHERE key = ANY(CAST(:keys AS bigint[]))
                    AND day BETWEEN :first AND :last)
       AND t.documents > 0
-    ORDER BY t.id
+    ORDER BY t.first_at, t.first_id, t.id
 """)
 
 
 def candidates(
     connection: Connection, keys: Sequence[int], nodes: Sequence[Node], window_days: int
 ) -> list[Candidate]:
-    """Every node under these keys with a document near enough in time to one of `nodes`, by cluster."""
+    """Every node under these keys with a document near enough in time to one of `nodes`, the earliest first."""
     days = [node.day for node in nodes]
     span = {"first": _shifted(min(days), -window_days), "last": _shifted(max(days), window_days)}
-    return [Candidate(*row) for row in connection.execute(_SHARING, {"keys": _array(keys), **span})]
+    return [
+        Candidate(node, cluster, parted, Member(first_at, first_id), follows)
+        for node, cluster, parted, first_at, first_id, follows in connection.execute(
+            _SHARING, {"keys": _array(keys), **span}
+        )
+    ]
 
 
 def _columns(pairs: Mapping[tuple[int, int], date]) -> dict[str, str]:
@@ -194,16 +211,16 @@ def _shifted(day: date, days: int) -> date:
 
 _WRITE = text("""
     UPDATE copy_text AS t SET cluster = n.cluster, documents = n.documents, first_at = n.first_at,
-                              first_id = n.first_id
+                              first_id = n.first_id, follows = n.follows
     FROM unnest(CAST(:ids AS bigint[]), CAST(:clusters AS bigint[]), CAST(:documents AS int[]),
-                CAST(:first_at AS timestamptz[]), CAST(:first_id AS text[]))
-         AS n(id, cluster, documents, first_at, first_id)
+                CAST(:first_at AS timestamptz[]), CAST(:first_id AS text[]), CAST(:follows AS boolean[]))
+         AS n(id, cluster, documents, first_at, first_id, follows)
     WHERE t.id = n.id
 """)
 
 
 def write_nodes(connection: Connection, nodes: Sequence[Node]) -> None:
-    """Set cluster, number and first document of nodes that the caller has locked."""
+    """Set cluster, number, first document and `follows` of nodes that the caller has locked."""
     if not nodes:
         return
     parameters = {
@@ -212,6 +229,7 @@ def write_nodes(connection: Connection, nodes: Sequence[Node]) -> None:
         "documents": [node.documents for node in nodes],
         "first_at": [node.first and node.first.published_at for node in nodes],
         "first_id": [node.first and node.first.id for node in nodes],
+        "follows": [node.follows for node in nodes],
     }
     connection.execute(_WRITE, parameters)
 

@@ -153,7 +153,7 @@ def clusters(connection: Connection, ids: Sequence[int]) -> dict[int, Cluster]:
 def cluster_buckets(
     connection: Connection, cluster: int, scope: Scope, bucket: timedelta, start: datetime, end: datetime
 ) -> list[BucketCount]:
-    """What there is of a cluster by bucket of [start, end); of all its documents the earliest is no copy."""
+    """What there is of a cluster by bucket of [start, end); its copies follow an earlier document of it."""
     sql = scope_sql(scope)
     is_negative = f"{sql.judged}.sentiment = 'negative'"
     rows = connection.execute(
@@ -162,7 +162,7 @@ def cluster_buckets(
                    count(*) FILTER (WHERE {is_negative})::int AS negative, count(*)::int AS total,
                    count(*) FILTER (WHERE {is_negative} AND {IS_COPY})::int AS negative_copies,
                    count(*) FILTER (WHERE {IS_COPY})::int AS copies
-            FROM document AS d JOIN copy_text AS t ON t.id = d.copy_text JOIN copy_cluster AS c ON c.id = t.cluster
+            FROM document AS d JOIN copy_text AS t ON t.id = d.copy_text
             {sql.mentions}
             WHERE t.cluster = :cluster AND d.published_at >= :start AND d.published_at < :end AND {sql.is_of}
             GROUP BY 1 ORDER BY 1

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, text
 
 from core.windows import MINUTE, floor_to
 from storage.copy_audit import BROKEN_CLUSTERS
+from storage.scope_sql import IS_COPY, STANDING
 from storage.watchlist_counts import DIFFERENT, ROWS_PER_MINUTE
 
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
@@ -162,7 +163,7 @@ _ROWS = text("""
     FROM document WHERE published_at >= :begin AND published_at < :end
 """)
 
-_DIFFERENCES = text("""
+_DIFFERENCES = text(f"""
     WITH r AS (
         SELECT date_trunc('minute', published_at, 'UTC') AS bucket_at, source, kind, lang, topic_label, model_version,
                count(*) AS total,
@@ -174,10 +175,7 @@ _DIFFERENCES = text("""
                count(*) FILTER (WHERE is_copy AND sentiment = 'neutral') AS neutral_copies,
                count(*) FILTER (WHERE is_copy AND sentiment = 'positive') AS positive_copies
         FROM (
-            SELECT d.*, (c.first_at, c.first_id) <> (d.published_at, d.id) AS is_copy
-            FROM document AS d
-            LEFT JOIN LATERAL (SELECT cluster FROM copy_text WHERE id = d.copy_text LIMIT 1) AS t ON true
-            LEFT JOIN LATERAL (SELECT first_at, first_id FROM copy_cluster WHERE id = t.cluster LIMIT 1) AS c ON true
+            SELECT d.*, {IS_COPY} AS is_copy FROM document AS d {STANDING}
             WHERE d.published_at >= :begin AND d.published_at < :end
         ) AS d
         GROUP BY 1, 2, 3, 4, 5, 6
@@ -196,7 +194,7 @@ _DIFFERENCES = text("""
            coalesce(m.copies, 0), coalesce(m.negative_copies, 0), coalesce(m.neutral_copies, 0),
            coalesce(m.positive_copies, 0))
     ORDER BY bucket_at LIMIT :most
-""")
+""")  # noqa: S608  # our own query
 
 _WATCHLIST_DIFFERENCES = text(f"""
     WITH r AS ({ROWS_PER_MINUTE}), m AS (

@@ -7,12 +7,13 @@ from storage.bucket_counts import COLUMNS
 from storage.excess_counts import Scope
 
 STANDING: Final = """
-    LEFT JOIN LATERAL (SELECT cluster FROM copy_text WHERE id = d.copy_text LIMIT 1) AS t ON true
-    LEFT JOIN LATERAL (SELECT first_at, first_id FROM copy_cluster WHERE id = t.cluster LIMIT 1) AS c ON true
+    LEFT JOIN LATERAL (
+        SELECT cluster, follows, first_at, first_id FROM copy_text WHERE id = d.copy_text LIMIT 1
+    ) AS t ON true
 """
-"""Joins the cluster of a document's copies, if it has any, as `t.cluster`; its voice is `c`."""
+"""Joins what is known of a document's text: `t.cluster` is that of its copies, if it has any."""
 
-IS_COPY: Final = "coalesce((c.first_at, c.first_id) <> (d.published_at, d.id), false)"
+IS_COPY: Final = "coalesce(t.follows OR (t.first_at, t.first_id) <> (d.published_at, d.id), false)"
 
 
 @dataclass(frozen=True, slots=True)

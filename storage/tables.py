@@ -580,10 +580,11 @@ copy_text = Table(
     _count("documents"),
     _time("first_at", nullable=True),
     Column("first_id", Text),
+    Column("follows", Boolean, nullable=False, server_default=text("false")),
     Index(None, "cluster", postgresql_where=text("cluster IS NOT NULL")),
     Index(None, "day", postgresql_using="brin"),
     comment="A text that documents of one day have in common, and its signature; cluster is null where its document "
-    "has no copies.",
+    "has no copies. Its first document is a voice unless it follows: an earlier text is its copy.",
 )
 
 copy_band = Table(
@@ -605,7 +606,7 @@ copy_cluster = Table(
     _time("first_at"),
     Column("first_id", Text, nullable=False),
     _count("parted"),
-    comment="Documents that are copies of one another, directly or through others; the earliest is their voice.",
+    comment="Documents that are copies of one another, directly or through others; it is named after the earliest.",
 )
 
 rule = Table(

@@ -6,10 +6,11 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from storage.minute_counts import COPIES, SENTIMENTS
+from storage.scope_sql import IS_COPY, STANDING
 
 # What the counts have to be, from the rows of [:begin, :end). LATERAL with LIMIT is a look-up by primary key for each
 # mention; a join may be planned as a scan of all documents.
-ROWS_PER_MINUTE: Final = """
+ROWS_PER_MINUTE: Final = f"""
     SELECT date_trunc('minute', m.published_at, 'UTC') AS bucket_at, m.watchlist, d.source, d.kind, d.lang,
            d.topic_label, m.model_version, count(*) AS total,
            count(*) FILTER (WHERE m.sentiment = 'negative') AS negative,
@@ -21,17 +22,14 @@ ROWS_PER_MINUTE: Final = """
            count(*) FILTER (WHERE c.is_copy AND m.sentiment = 'positive') AS positive_copies
     FROM mention AS m
     CROSS JOIN LATERAL (
-        SELECT source, kind, lang, topic_label, copy_text FROM document
+        SELECT id, published_at, source, kind, lang, topic_label, copy_text FROM document
         WHERE published_at = m.published_at AND id = m.document_id LIMIT 1
     ) AS d
-    LEFT JOIN LATERAL (SELECT cluster FROM copy_text WHERE id = d.copy_text LIMIT 1) AS t ON true
-    LEFT JOIN LATERAL (
-        SELECT (first_at, first_id) <> (m.published_at, m.document_id) AS is_copy
-        FROM copy_cluster WHERE id = t.cluster LIMIT 1
-    ) AS c ON true
+    {STANDING}
+    CROSS JOIN LATERAL (SELECT {IS_COPY} AS is_copy) AS c
     WHERE m.published_at >= :begin AND m.published_at < :end
     GROUP BY 1, 2, 3, 4, 5, 6, 7
-"""
+"""  # noqa: S608  # our own words
 
 
 def recount(connection: Connection, begin: datetime, end: datetime) -> int:

@@ -22,6 +22,7 @@ SURGE_SPAN = timedelta(minutes=45)
 SURGE_SHARE = 80  # a surge adds one document for so many, but not fewer than
 SURGE_DOCUMENTS = 80
 REPEATED, REVISED, LATE, POISONED = 0.05, 0.03, 0.05, 0.02
+CARRIED, JOINED = 0.15, 0.05  # copies of another document's text, and texts that are copies of two
 LATEST = timedelta(minutes=25)  # behind the rest of the stream; the detector corrects for an hour
 BREAKS_MODEL = "\N{RADIOACTIVE SIGN}breaks-the-model"  # the faulty worker's classifier raises on it
 
@@ -85,6 +86,7 @@ class _Writer:
         self._random = Random(seed)
         self._phrases = Phrases(self._random)
         self._documents = documents
+        self._told: dict[Lang, list[str]] = {"zh": [], "en": []}
         self.expected = Expected()
 
     def write(self) -> Iterator[Record]:
@@ -133,11 +135,19 @@ class _Writer:
         return Record(seen, fields["id"].encode(), _json(fields))
 
     def _say(self, lang: Lang, moods: tuple[float, ...]) -> str:
+        told, chance = self._told[lang], self._random.random()
+        if len(told) > 1 and chance < CARRIED:
+            return f"转发: {self._random.choice(told)}"
+        if len(told) > 1 and chance < CARRIED + JOINED:
+            return " / ".join(self._random.sample(told, 2))
+        told.append(self._new(lang, moods))
+        return told[-1]
+
+    def _new(self, lang: Lang, moods: tuple[float, ...]) -> str:
         names: tuple[Sentiment, ...] = ("negative", "neutral", "positive")
         (mood,) = self._random.choices(names, weights=moods)
         said = self._phrases.say(self._random.choice(self._phrases.brands), lang, mood)
-        # Texts whose numbers differ are no copies of each other. Made of few phrases, most of these would be, and a
-        # document may join two stories that were judged as two long before (docs/why/detection.md).
+        # Texts whose numbers differ are no copies of each other; made of few phrases, most of these would be.
         return f"{said} {' '.join(str(self._random.randint(1000, 9999)) for _ in range(3))}"
 
     def _poisons(self) -> Iterator[Record]:

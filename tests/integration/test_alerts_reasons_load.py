@@ -56,16 +56,16 @@ def engine(database_url: str) -> Iterator[Engine]:
         connection.execute(text(FILL), {**week, "prefix": "w:", "nth": 1_000_000})
         surge = {"start": SURGE_AT, "step": WINDOW / (DOCUMENTS + 1), "most": DOCUMENTS}
         connection.execute(text(FILL), {**surge, "prefix": "d:", "nth": 4})
+        first = {"day": SURGE_AT.date(), "at": SURGE_AT + 4 * (WINDOW / (DOCUMENTS + 1))}
         connection.execute(
             text(
-                "INSERT INTO copy_text (id, day, sketch, shingles, threshold, figures, cluster, documents) "
-                "VALUES (1, :day, '', 9, 0.5, '', 7, 25000)"
+                "INSERT INTO copy_text (id, day, sketch, shingles, threshold, figures, cluster, documents, first_at, "
+                "first_id) VALUES (1, :day, '', 9, 0.5, '', 7, 25000, :at, 'd:4')"
             ),
-            {"day": SURGE_AT.date()},
+            first,
         )
         connection.execute(
-            text("INSERT INTO copy_cluster (id, documents, first_at, first_id) VALUES (7, 25000, :at, 'd:4')"),
-            {"at": SURGE_AT + 4 * (WINDOW / (DOCUMENTS + 1))},
+            text("INSERT INTO copy_cluster (id, documents, first_at, first_id) VALUES (7, 25000, :at, 'd:4')"), first
         )
         connection.execute(text(COUNT))
     with made.connect() as connection:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select, text
 
-from storage import audit, migrate, watchlist_counts
+from storage import audit, copy_search, migrate, watchlist_counts
 from storage.copies import Move, settle
 from storage.copy_retention import forget_before
 from storage.documents import DocumentRow, Settled, store
@@ -19,7 +19,17 @@ from storage.erasure import erase
 from storage.partitions import Partitions
 from storage.row_audit import EARLIEST, LATEST, Slice, check_slice
 from storage.tables import copy_band, copy_cluster, copy_text
-from tests.support.copies import OTHER, STORY, WIRE, expected_clusters, mixed_rows, newest, stored_clusters
+from tests.support.copies import (
+    OTHER,
+    STORY,
+    WIRE,
+    expected_clusters,
+    expected_voices,
+    mixed_rows,
+    newest,
+    stored_clusters,
+    stored_voices,
+)
 from tests.support.records import START, row, says
 from tests.support.rows import waits_for_a_lock
 from tests.support.waiting import wait_for
@@ -107,6 +117,19 @@ def test_a_late_document_joins_two_clusters(engine: Engine) -> None:
     put(engine, row("m", 6, text=OTHER))
     assert stored_clusters(engine) == {frozenset("ab"), frozenset("cd")}
     assert voices(engine) == (5, 3)
+    check(engine)
+
+
+def test_a_later_text_that_joins_two_stories_leaves_them_their_voices(engine: Engine) -> None:
+    """What is published later never changes who was a voice; when the joining text is the earliest, both follow."""
+    put(engine, row("a", 0, text=STORY), row("b", 1, text=WIRE))
+    put(engine, row("m", 2, text=f"{STORY}{WIRE}", published_at=START + DAY))
+    assert stored_clusters(engine) == {frozenset("abm")}
+    assert stored_voices(engine) == {"a", "b"}
+    put(engine, row("e", 3, text=f"{WIRE}{STORY}", published_at=START - DAY))
+    assert stored_voices(engine) == {"e"}
+    put(engine, row("e", 4, text=OTHER))
+    assert stored_voices(engine) == {"a", "b", "e"}
     check(engine)
 
 
@@ -221,8 +244,8 @@ def test_what_does_not_add_up_is_a_fault(engine: Engine) -> None:
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 10_000), st.integers(1, 9))
 def test_any_order_and_batches_give_the_same_clusters(engine: Engine, seed: int, size: int) -> None:
-    """Whatever comes, in whatever order and batches, the clusters are those of all pairs compared, and every count
-    of copies, also of a watchlist's, is that of the rows."""
+    """Whatever comes, in whatever order and batches, clusters and voices are those of all pairs compared, and every
+    count of copies, also of a watchlist's, is that of the rows."""
     with engine.begin() as connection:
         connection.execute(text("TRUNCATE document, document_key, document_revision, mention"))
         connection.execute(text("TRUNCATE opinion_minute, watchlist_minute"))
@@ -232,13 +255,17 @@ def test_any_order_and_batches_give_the_same_clusters(engine: Engine, seed: int,
     for start in range(0, len(rows), size):
         put(engine, *rows[start : start + size])
     assert stored_clusters(engine) == expected_clusters(newest(rows))
+    assert stored_voices(engine) == expected_voices(newest(rows))
     check(engine)
 
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("workers", [2, 4])
-def test_workers_at_once_give_the_same_clusters(engine: Engine, seed: int, workers: int) -> None:
-    """Workers that store copies of one text at the same moment leave the clusters that one alone would."""
+def test_workers_at_once_give_the_same_clusters(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, seed: int, workers: int
+) -> None:
+    """Workers that store copies of one text at the same moment leave the clusters and voices that one alone would."""
+    monkeypatch.setattr(copy_search, "TRIED_FIRST", 1 if seed % 2 else copy_search.TRIED_FIRST)
     rng = random.Random(1000 + seed)
     rows = _shuffled(mixed_rows(rng, 150), rng)
     shares: list[list[DocumentRow]] = [[] for _ in range(workers)]
@@ -264,7 +291,9 @@ def test_workers_at_once_give_the_same_clusters(engine: Engine, seed: int, worke
     for thread in threads:
         thread.join()
     assert errors == []
-    assert stored_clusters(engine) == expected_clusters(newest([one for share in shares for one in share]))
+    remaining = newest([one for share in shares for one in share])
+    assert stored_clusters(engine) == expected_clusters(remaining)
+    assert stored_voices(engine) == expected_voices(remaining)
     check(engine)
 
 

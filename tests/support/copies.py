@@ -96,13 +96,28 @@ def expected_clusters(documents: Iterable[DocumentRow], window_days: int = WINDO
     return {frozenset(signed[n][0].id for n in members) for members in joined.sets() if len(members) > 1}
 
 
+def expected_voices(documents: Iterable[DocumentRow], window_days: int = WINDOW_DAYS) -> set[str]:
+    """Those of which no earlier one is a copy, every pair compared."""
+    versions = sorted(documents, key=lambda one: (one.published_at, one.id))
+    signed = list(zip(versions, sign([one.text for one in versions]), strict=True))
+    return {
+        one.id
+        for n, (one, signature) in enumerate(signed)
+        if signature is None
+        or not any(
+            other is not None and _are_copies((one, signature), (earlier, other), window_days)
+            for earlier, other in signed[:n]
+        )
+    }
+
+
 def _are_copies(one: tuple[DocumentRow, Signature], other: tuple[DocumentRow, Signature], window_days: int) -> bool:
     apart = abs((day_of(one[0].published_at) - day_of(other[0].published_at)).days)
     return apart <= window_days and are_copies(one[1], [other[1]], STREAM_BANDS)[0]
 
 
 def stored_clusters(engine: Engine) -> set[frozenset[str]]:
-    """What SQL says: the members of every cluster, after checking that it is named after its earliest."""
+    """What SQL says: the members of every cluster, after checking that it is named after its earliest, a voice."""
     with engine.connect() as connection:
         rows = connection.execute(
             text("SELECT document_id, published_at, copy_cluster, is_independent, carriers FROM bi.copy")
@@ -112,9 +127,15 @@ def stored_clusters(engine: Engine) -> set[frozenset[str]]:
         found.setdefault(one.copy_cluster, []).append(tuple(one))
     for voice, members in found.items():
         assert members[0][0] == voice
-        assert [member[3] for member in members] == [True] + [False] * (len(members) - 1)
+        assert members[0][3]
         assert {member[4] for member in members} == {len(members)}
     return {frozenset(str(member[0]) for member in members) for members in found.values() if len(members) > 1}
+
+
+def stored_voices(engine: Engine) -> set[str]:
+    """The documents that SQL calls independent."""
+    with engine.connect() as connection:
+        return set(connection.scalars(text("SELECT document_id FROM bi.copy WHERE is_independent")))
 
 
 def newest(rows: Sequence[DocumentRow]) -> list[DocumentRow]:
