@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import Connection
@@ -40,6 +40,7 @@ class Receiver:
     Attributes:
         link_only: it gets nothing that was crawled.
         per_minute: at most so many messages; None: as many as there are.
+        zone: of the times that it reads.
     """
 
     channel: Channel
@@ -47,6 +48,7 @@ class Receiver:
     language: Language = field(default="both", compare=False)
     link_only: bool = field(default=False, compare=False)
     per_minute: int | None = field(default=None, compare=False)
+    zone: tzinfo = field(default=UTC, compare=False)
 
 
 def tell(
@@ -193,9 +195,8 @@ def render(
     """
     delivery = delivery_id(message.key, receiver.channel, receiver.name)
     language = message.language or receiver.language
-    options = RenderOptions(
-        receiver.name, console_url, language, receiver.link_only, picture=_picture(message, bodies, receiver)
-    )
+    picture = _picture(message, bodies, receiver)
+    options = RenderOptions(receiver.name, console_url, language, receiver.link_only, picture, receiver.zone)
     payload = renderers.render(receiver.channel, message, bodies, options)
     number = message.members[0].id if message.members and message.digest is None else None
     return NotificationRow(delivery, number, receiver.channel, receiver.name, payload)
@@ -206,4 +207,4 @@ def _picture(message: Message, bodies: Mapping[int, dict[str, Any]], receiver: R
     if receiver.channel != "email" or receiver.link_only or message.digest is not None or message.status != "firing":
         return None
     body = bodies.get(message.members[0].id)
-    return chart_png(body, language="zh" if receiver.language == "zh" else "en") if body else None
+    return chart_png(body, language="zh" if receiver.language == "zh" else "en", zone=receiver.zone) if body else None

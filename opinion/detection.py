@@ -59,6 +59,7 @@ def receiver_options(settings: Settings, kafka_bootstrap: str) -> ReceiverOption
         allow_private_addresses=settings.alerts.allow_private_addresses,
         timeout_seconds=settings.alerts.timeout_seconds,
         channels=settings.alerts.channels,
+        zone=settings.zone,
     )
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from urllib.parse import urlsplit
 
 from alerts.delivery.notifiers.alertmanager import AlertmanagerNotifier
@@ -34,6 +35,7 @@ class ReceiverOptions:
     allow_private_addresses: bool = False
     timeout_seconds: float = 10
     channels: Sequence[ChannelSettings] = ()
+    zone: tzinfo = UTC
 
 
 def masked(channel: Channel, url: str) -> str:
@@ -54,15 +56,15 @@ def receivers(options: ReceiverOptions) -> list[Receiver]:
     """The alert topic first, then people."""
     return [
         Receiver("kafka", options.alert_topic),
-        *(Receiver("webhook", masked("webhook", url)) for url in options.webhooks),
-        *(Receiver("apprise", masked("apprise", url)) for url in options.apprise_urls),
-        *map(receiver_of, options.channels),
+        *(Receiver("webhook", masked("webhook", url), zone=options.zone) for url in options.webhooks),
+        *(Receiver("apprise", masked("apprise", url), zone=options.zone) for url in options.apprise_urls),
+        *(receiver_of(channel, options.zone) for channel in options.channels),
     ]
 
 
-def receiver_of(channel: ChannelSettings) -> Receiver:
+def receiver_of(channel: ChannelSettings, zone: tzinfo = UTC) -> Receiver:
     """How a channel is known in the outbox."""
-    return Receiver(channel.type, channel.name, channel.language, channel.link_only, channel.per_minute)
+    return Receiver(channel.type, channel.name, channel.language, channel.link_only, channel.per_minute, zone)
 
 
 def notifiers(options: ReceiverOptions, clock: Clock | None = None) -> dict[Receiver, Notifier]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from typing import Any, Literal
 
 from alerts.routing.grouping import Message
@@ -19,6 +20,7 @@ class RenderOptions:
         receiver: its name; never a secret.
         link_only: nothing that was crawled leaves the house: kind, severity and a link.
         picture: a PNG of the leading incident, for channels that show one.
+        zone: of the times that people read.
     """
 
     receiver: str
@@ -26,6 +28,7 @@ class RenderOptions:
     language: Language = "both"
     link_only: bool = False
     picture: bytes | None = None
+    zone: tzinfo = UTC
 
     def link(self, incident_id: int) -> str:
         """Where the console shows an incident."""

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Literal
 
 from alerts.detection.rules import ALERT_NAME
@@ -10,6 +11,7 @@ from alerts.rendering.contract import Evidence, Language, RenderOptions
 from alerts.rendering.excerpts import excerpt
 from alerts.rendering.messages import SEVERITY_ZH, TEST_ALERT, TITLES, subject
 from alerts.routing.grouping import Message, importance
+from core.taxonomy import TOPIC_NAMES_ZH
 from storage.incidents import IncidentRow
 
 Tone = Literal["critical", "warning", "info", "acknowledged", "resolved"]
@@ -21,7 +23,17 @@ NAME_CHARS = 40
 MOST_POINTS = 20
 MOST_DRIVERS = 3  # of one dimension
 TAKEN = ("已有人处理", "taken care of")
-DIMENSIONS_ZH = {"source": "来源", "topic": "话题", "lang": "语言", "kind": "类型", "watchlist": "关注", "term": "词"}
+QUOTING = "cluster"
+"""Is named by crawled words: they stand on a line of their own, whole enough to be found when they are erased."""
+DIMENSIONS = {
+    "cluster": ("转载同一内容", "copies of"),
+    "source": ("来源", "source"),
+    "topic": ("话题", "topic"),
+    "lang": ("语言", "language"),
+    "kind": ("类型", "kind"),
+    "watchlist": ("关注", "watchlist"),
+    "term": ("用词", "word"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +42,7 @@ class Story:
 
     Attributes:
         points: one per incident, in one or two languages, the most important first.
-        drivers: what the surge comes from.
+        drivers: since when, what the surge comes from, and without what it would not have fired.
         quotes: crawled texts.
     """
 
@@ -78,7 +90,7 @@ def incident_story(message: Message, evidence: Evidence, options: RenderOptions)
         title=_title(lead, tone, options.language, with_subject=True),
         tone=tone,
         points=tuple(points),
-        drivers=tuple(_drivers(body, options.language)),
+        drivers=tuple(itertools.chain(_since(body, options), _drivers(body, options.language))),
         quotes=tuple(_quote(document, options.language) for document in body.get("documents", [])),
         link=link,
     )
@@ -137,19 +149,43 @@ def _quote(document: Mapping[str, Any], language: Language) -> str:
     return f"“{text}” — {source}（{' / '.join(pick(language, f'另有 {others} 篇转载', en))}）"
 
 
+def _since(body: Mapping[str, Any], options: RenderOptions) -> Iterator[str]:
+    if since := body.get("since"):
+        at = datetime.fromisoformat(str(since)).astimezone(options.zone)
+        told = f"{at:%m-%d %H:%M} ({options.zone})"
+        yield " / ".join(pick(options.language, f"始于 {told}", f"since {told}"))
+
+
 def _drivers(body: Mapping[str, Any], language: Language) -> Iterator[str]:
-    """What stands out, by dimension; and the reasons of dead letters."""
+    """What stands out, by dimension, and what was decisive; and the reasons of dead letters."""
     drivers = body.get("drivers")
     for dimension, groups in drivers.items() if isinstance(drivers, Mapping) else ():
         named = [one for one in groups if isinstance(one, Mapping) and {"name", "excess"} <= one.keys()]
-        if named:
-            told = " · ".join(
-                f"{visible(str(one['name']), NAME_CHARS)} +{one['excess']:g}" for one in named[:MOST_DRIVERS]
-            )
-            names = pick(language, DIMENSIONS_ZH.get(str(dimension), str(dimension)), str(dimension))
-            yield f"{' '.join(dict.fromkeys(names))}: {told}"
+        told = [
+            f"{_name(dimension, one['name'], language)} {round(one['excess'], 1):+g}" for one in named[:MOST_DRIVERS]
+        ]
+        if dimension != QUOTING and told:
+            told = [" · ".join(told)]
+        yield from (f"{_dimension(dimension, language)}: {one}" for one in told)
+    decisive = [one for one in body.get("counterfactual") or () if not one.get("would_fire", True)]
+    for one in decisive[:1]:
+        of = f"{_dimension(one['dimension'], language)} {_name(one['dimension'], one['name'], language)}"
+        yield " / ".join(pick(language, f"若没有「{of}」就不会告警", f"it would not have fired without {of}"))
     if (reasons := body.get("reasons")) and isinstance(reasons, Sequence):
         yield " · ".join(f"{visible(str(one['name']), NAME_CHARS)} {one['count']}" for one in reasons[:10])
+
+
+def _dimension(dimension: str, language: Language) -> str:
+    return " ".join(dict.fromkeys(pick(language, *DIMENSIONS.get(dimension, (dimension, dimension)))))
+
+
+def _name(dimension: str, name: object, language: Language) -> str:
+    told = str(name)
+    if dimension == QUOTING:
+        return visible(told, QUOTE_CHARS)
+    if dimension == "topic":
+        told = " ".join(dict.fromkeys(pick(language, TOPIC_NAMES_ZH.get(told, told), told)))
+    return visible(told, NAME_CHARS)
 
 
 def lines_of(story: Story) -> Iterator[str]:

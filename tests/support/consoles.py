@@ -42,14 +42,24 @@ def serving(app: FastAPI) -> Iterator[str]:
         listener.close()
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A headless browser; the test is skipped where there is none. `OPINION_TEST_CHROMIUM` names another one."""
+@contextmanager
+def chromium_browser() -> Iterator[Browser | None]:
+    """A headless browser; None where there is none. `OPINION_TEST_CHROMIUM` names another one."""
     program = os.environ.get("OPINION_TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
     with sync_playwright() as playwright:
         program = program or playwright.chromium.executable_path
         if not Path(program).exists():
-            pytest.skip("no Chromium: apt install chromium, or playwright install chromium")
+            yield None
+            return
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A headless browser; the test is skipped where there is none."""
+    with chromium_browser() as browser:
+        if browser is None:
+            pytest.skip("no Chromium: apt install chromium, or playwright install chromium")
+        yield browser

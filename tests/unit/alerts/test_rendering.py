@@ -8,6 +8,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -24,7 +25,7 @@ from storage.notifications import Channel
 from tests.unit.alerts.test_grouping import NOON, incident
 
 GOLDEN = Path(__file__).parent / "golden"
-OPTIONS = RenderOptions("ops", "https://console.example/")
+OPTIONS = RenderOptions("ops", "https://console.example/", zone=ZoneInfo("Asia/Shanghai"))
 CHAT: tuple[Channel, ...] = ("feishu", "wecom", "dingtalk", "slack", "email", "apprise", "pagerduty")
 HOSTILE = (
     "@all @everyone <!channel> <!here> <@U123> <at id=all></at> <at user_id=\"all\">所有人</at>",
@@ -51,7 +52,16 @@ def surge(text: str = "刹车失灵，4S 店不管", source: str = "weibo", **ch
         **changes,
     )
     body = {
-        "drivers": {"source": [{"name": source, "negative": 40, "total": 50, "usual": 12.5, "excess": 27.5}]},
+        "since": NOON.isoformat(),
+        "drivers": {
+            "cluster": [{"name": text, "negative": 1, "total": 1, "usual": 0, "excess": 1, "copies": 49}],
+            "source": [{"name": source, "negative": 40, "total": 50, "usual": 12.5, "excess": 27.52}],
+            "topic": [{"name": "automobile", "negative": 30, "total": 50, "usual": 12.5, "excess": 17.5}],
+        },
+        "counterfactual": [
+            {"dimension": "topic", "name": "automobile", "would_fire": True, "score": 9.0, "threshold": 7.1},
+            {"dimension": "source", "name": source, "would_fire": False, "score": 0.3, "threshold": 7.1},
+        ],
         "documents": [
             {"id": "a", "text": excerpt(text), "source": source, "carriers": 50},
             {"id": "b", "text": "退货 <无门> & 客服不理", "source": "forum"},
