@@ -1,13 +1,9 @@
 """Which of several incidents speaks for the others: a parent for its children, or the child that explains it all.
 
-Pure; takes anything that has labels, figures and a severity. How to ask:
-
-- `speaker(related)`: who leads a message about these incidents. The most general one, which names the others as its
-  members; but where one child explains (almost) the whole of its parent's excess, that child, the most specific.
-- `parent_of(incident, told)`: the told incident that a new one is a part of, if any: then it is not told by itself.
+Pure; takes anything that has labels, figures and a severity.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol, TypeVar
 
 from core.records import Severity
@@ -55,7 +51,8 @@ def excess(incident: Told) -> float:
 
 
 def speaker(incidents: Sequence[Row]) -> Row:
-    """Who leads a message about these incidents (at least one).
+    """Who leads a message about these incidents (at least one): the most general, which names the others as its members;
+    but where one child explains (almost) the whole of its parent's excess, that child, the most specific.
 
     Only the most severe come into question: a message is as loud as the loudest of what it tells.
     """
@@ -65,12 +62,6 @@ def speaker(incidents: Sequence[Row]) -> Row:
     while (child := _whole_child(here, loudest)) is not None:
         here = child
     return here
-
-
-def parent_of(incident: Row, told: Iterable[Row]) -> Row | None:
-    """The nearest of these incidents that this one is a part of and no more severe than."""
-    parents = [one for one in told if is_parent(one, incident) and RANK[one.severity] >= RANK[incident.severity]]
-    return max(parents, key=lambda one: (len(identity(one.labels)), excess(one), -one.id), default=None)
 
 
 def _whole_child(parent: Row, incidents: Sequence[Row]) -> Row | None:

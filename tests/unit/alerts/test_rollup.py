@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.routing.rollup import excess, identity, is_parent, parent_of, speaker
+from alerts.routing.rollup import excess, identity, is_parent, speaker
 from core.records import Severity
 
 
@@ -57,15 +57,6 @@ def test_the_most_severe_speaks() -> None:
     """A critical part is not hidden behind a warning about everything."""
     part = One(2, CARS, 40, severity="critical")
     assert speaker([ALL, part]) is part
-
-
-def test_the_nearest_parent_takes_a_child_in() -> None:
-    """Cars on weibo belong to cars rather than to everything, and to neither if they are worse."""
-    cars, leaf = One(2, CARS, 80), One(3, CARS | WEIBO, 40)
-    assert parent_of(leaf, [ALL, cars]) is cars
-    assert parent_of(cars, [ALL, leaf]) is ALL
-    assert parent_of(One(4, CARS | WEIBO, 40, severity="critical"), [ALL, cars]) is None
-    assert parent_of(ALL, [cars]) is None
 
 
 @pytest.mark.parametrize("name", ["CopyCampaign", "SlowDrift"])
