@@ -51,9 +51,10 @@ def excess(incident: Told) -> float:
 
 
 def speaker(incidents: Sequence[Row]) -> Row:
-    """Who leads a message about these incidents (at least one): the most general, which names the others as its members;
-    but where one child explains (almost) the whole of its parent's excess, that child, the most specific.
+    """Who leads a message about these incidents (at least one).
 
+    The most general, which names the others as members; but where one child explains (almost) the whole of its
+    parent's excess, that child, the most specific.
     Only the most severe come into question: a message is as loud as the loudest of what it tells.
     """
     most = max(RANK[one.severity] for one in incidents)
