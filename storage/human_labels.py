@@ -16,7 +16,7 @@ from storage.tables import human_label
 INSERT_ROWS: Final = 2000  # one statement's worth: keeps the arrays at a few MB
 READ_ROWS: Final = 2000  # rows a server-side cursor hands over at a time
 
-Intake = Literal["console", "file", "label_studio", "topic", "unknown"]
+Intake = Literal["console", "command", "file", "label_studio", "topic", "unknown"]
 
 
 class NewLabel(NamedTuple):

@@ -73,10 +73,9 @@ def _verdict(document: StoredText, rows: Sequence[LabelRow]) -> dict[str, Any] |
         "document_id": document.document_id,
         "text_hash": hashlib.sha256(document.text.encode()).digest(),
     }
-    for head, name in (("topic", "topic_label"), ("sentiment", "sentiment")):
-        found = settled[head]
+    for head, found in settled.items():
         made |= {
-            name: found.answer if found else None,
+            "topic_label" if head == "topic" else head: found.answer if found else None,
             f"{head}_by": ", ".join(found.by) if found else None,
             f"{head}_at": found.at if found else None,
         }

@@ -352,7 +352,7 @@ human_label = Table(
     Column("retracts", BigInteger, ForeignKey("human_label.id", ondelete="CASCADE")),
     UniqueConstraint("label_key"),
     CheckConstraint("head IN ('topic', 'sentiment')", name="head"),
-    CheckConstraint("intake IN ('console', 'file', 'label_studio', 'topic', 'unknown')", name="intake"),
+    CheckConstraint("intake IN ('console', 'command', 'file', 'label_studio', 'topic', 'unknown')", name="intake"),
     Index(None, "document_id", postgresql_where=text("document_id IS NOT NULL")),
     Index(None, "retracts", unique=True, postgresql_where=text("retracts IS NOT NULL")),
     Index(None, "annotator", "id"),

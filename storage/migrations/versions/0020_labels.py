@@ -15,7 +15,7 @@ depends_on = None
 LABEL_COLUMNS = {
     "guideline": "version of the guideline that the annotator went by; empty if unknown",
     "seconds": "how long the annotator took; null if unknown",
-    "intake": "how it came: console, file, label_studio or topic; unknown for rows of older versions",
+    "intake": "how it came: console, command, file, label_studio or topic; unknown for rows of older versions",
     "is_adjudication": "given to settle what others disagree about; it wins over their answers",
     "retracts": "id of the answer that this row takes back; null for an answer",
 }
@@ -50,7 +50,7 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("human_label_intake_check"),
         "human_label",
-        "intake IN ('console', 'file', 'label_studio', 'topic', 'unknown')",
+        "intake IN ('console', 'command', 'file', 'label_studio', 'topic', 'unknown')",
     )
     op.create_index(
         op.f("human_label_retracts_idx"),
