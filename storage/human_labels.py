@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Select, func, select, text
@@ -227,7 +227,7 @@ def documents_by_text(connection: Connection, texts: Iterable[str]) -> dict[str,
 _ROW = [human_label.c[name] for name in LabelRow._fields]
 
 
-def _standing() -> Select[tuple[object, ...]]:
+def _standing() -> Select[Any]:
     """Answers in the order they were recorded, without those that were taken back."""
     later = human_label.alias("later")
     is_retracted = select(later.c.id).where(later.c.retracts == human_label.c.id).exists()

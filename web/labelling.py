@@ -34,14 +34,14 @@ class Sitting:
     """Who answers, by which guideline, at what time.
 
     Attributes:
-        shown_at: when the page was made; an answer that is sent twice is known by it.
+        nonce: of the page; an answer that is sent twice is known by it.
         seconds: how long it took; None if unknown.
     """
 
     annotator: str
     guideline: str
     now: datetime
-    shown_at: str
+    nonce: str
     seconds: float | None
 
 
@@ -88,7 +88,7 @@ def answer(connection: Connection, document: LabellingText, answers: Mapping[Hea
 
 
 def _label(document: StoredText, head: Head, said: str, sitting: Sitting) -> NewLabel:
-    sent = (sitting.annotator, document.document_id, head, sitting.shown_at)
+    sent = (sitting.annotator, document.document_id, head, sitting.nonce)
     return NewLabel(
         hashlib.sha256("\0".join(("console", *sent)).encode()).digest(),
         document.document_id,

@@ -21,7 +21,7 @@ from opinion.commands.json_rows import row_as_json
 from opinion.servers import servers
 from storage import human_labels, people_verdicts
 from storage.engine import connect
-from storage.human_labels import NewLabel, Statement
+from storage.human_labels import LabelRow, NewLabel, Statement
 from streams.labels import check
 
 FEWEST_DIGITS = 8  # of a text's name: fewer could be a word
@@ -156,7 +156,7 @@ def _subject(connection: Connection, subject: str) -> NewLabel:
         stated = Statement("topic", "", document.document_id, None, "", "", "", None)
         return human_labels.linked(stated, document, now=datetime.now(UTC))
     prefix = subject.lower()
-    found = {}
+    found: dict[str, LabelRow] = {}
     if len(prefix) >= FEWEST_DIGITS and set(prefix) <= set("0123456789abcdef"):
         for row in human_labels.rows(connection):
             if (key := text_hash(row.text).hex()).startswith(prefix):

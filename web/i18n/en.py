@@ -216,8 +216,8 @@ MESSAGES: dict[str, str] = {
     # labelling
     "label": "Label",
     "label.who": "Who answers?",
-    "label.who.why": "Every answer keeps its annotator, so that people can be compared and disagreements settled. The "
-    "name stays in this browser.",
+    "label.who.why": "Every answer keeps its annotator, so that people can be compared and disagreements settled. "
+    "The name stays in this browser.",
     "label.name": "Name",
     "label.begin": "Begin",
     "label.today": "today",

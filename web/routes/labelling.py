@@ -1,6 +1,7 @@
 """`/label`: one document after the other, answered by keyboard."""
 
 import re
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
@@ -88,6 +89,7 @@ def show(
         heads=("sentiment", "topic"),
         text_key=labelling.text_key(offered.document) if offered else "",
         guideline=request.app.state.guideline,
+        nonce=secrets.token_hex(8),
     )
 
 
@@ -110,7 +112,7 @@ def answer(request: Request, form: Form) -> RedirectResponse:
             annotator,
             request.app.state.guideline,
             console.clock.now(),
-            form.get("shown_at", "")[:100],
+            form.get("nonce", "")[:100],
             _seconds(form.get("seconds", "")),
         )
         new = labelling.answer(connection, document, answers, sitting)

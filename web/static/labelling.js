@@ -161,4 +161,5 @@
     page()?.querySelector(".whole")?.scrollTo(0, 0);
   });
   window.addEventListener("pageshow", begin);
+  document.documentElement.dataset.keys = "ready";
 })();
