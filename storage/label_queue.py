@@ -1,6 +1,6 @@
 """What to answer next: nothing is proposed, so that whoever labels goes on with the newest documents."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -17,13 +17,13 @@ class QueuedDocument(NamedTuple):
 
 
 class QueueProgress(NamedTuple):
-    """How many documents wait."""
+    """How many documents wait, by reason."""
 
-    waiting: int
+    waiting: dict[str, int]
 
 
 def next_for(
-    connection: Connection, annotator: str, now: datetime, *, skip: Collection[str] = ()
+    connection: Connection, annotator: str, now: datetime, *, skip: Sequence[str] = ()
 ) -> QueuedDocument | None:
     """The next document for this person, taken for a while; None when nothing waits."""
     return None
@@ -37,6 +37,10 @@ def skip(connection: Connection, document_id: str, annotator: str) -> None:
     """This person does not answer it."""
 
 
+def reopen(connection: Connection, document_id: str, annotator: str, now: datetime) -> None:
+    """This person takes back their answer or skip: the document is theirs again."""
+
+
 def progress(connection: Connection) -> QueueProgress:
     """How much is left."""
-    return QueueProgress(0)
+    return QueueProgress({})
