@@ -36,6 +36,7 @@ class Sitting:
     Attributes:
         nonce: of the page; an answer that is sent twice is known by it.
         seconds: how long it took; None if unknown.
+        is_adjudication: it settles what others disagree about.
     """
 
     annotator: str
@@ -43,6 +44,7 @@ class Sitting:
     now: datetime
     nonce: str
     seconds: float | None
+    is_adjudication: bool = False
 
 
 def text_key(document: LabellingText) -> str:
@@ -71,7 +73,7 @@ def next_document(connection: Connection, annotator: str, now: datetime, *, befo
 
 def waiting(connection: Connection) -> int:
     """Documents that are left in the queue."""
-    return label_queue.progress(connection).waiting
+    return sum(label_queue.progress(connection).waiting.values())
 
 
 def answer(connection: Connection, document: LabellingText, answers: Mapping[Head, str], sitting: Sitting) -> int:
@@ -102,6 +104,7 @@ def _label(document: StoredText, head: Head, said: str, sitting: Sitting) -> New
         sitting.guideline,
         sitting.seconds,
         "console",
+        sitting.is_adjudication,
     )
 
 
@@ -116,6 +119,8 @@ def undo(connection: Connection, annotator: str, now: datetime) -> str | None:
     if not last:
         return None
     human_labels.retract(connection, last, by=annotator, now=now, intake="console")
-    documents = [one.document_id for one in last if one.document_id]
-    people_verdicts.renew(connection, documents)
-    return documents[0] if documents else None
+    document_id = last[0].document_id
+    if document_id:
+        people_verdicts.renew(connection, [document_id])
+        label_queue.reopen(connection, document_id, annotator, now)
+    return document_id

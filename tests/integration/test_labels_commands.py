@@ -1,7 +1,7 @@
 """`opinion labels`: Label Studio both ways, agreement, conflicts and adjudication, as people call them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -59,7 +59,7 @@ def said(engine: Engine) -> list[tuple[str | None, str, str, str]]:
         return [(one.document_id, one.head, one.answer, one.annotator) for one in human_labels.rows(connection)]
 
 
-def lines(*given: dict[str, object]) -> None:
+def lines(*given: Mapping[str, object]) -> None:
     """labels.jsonl"""
     Path("labels.jsonl").write_text("".join(json.dumps(line) + "\n" for line in given), encoding="utf-8")
 

@@ -3,8 +3,9 @@
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,7 +17,6 @@ from core.watchlists import Watchlist
 from storage import human_labels, label_queue, watchlists
 from storage.engine import connect
 from storage.human_labels import LabelRow
-from storage.label_queue import QueuedDocument
 from tests.support.consoles import serving
 from tests.support.records import START, row, says
 from tests.support.rows import store_rows
@@ -232,24 +232,25 @@ def test_corrections_lead_back_to_the_list(client: httpx.Client) -> None:
 
 
 def test_the_queue_goes_first(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it proposes is shown with the reason, and it hears of answers and skips; documents that are gone are
-    passed over."""
+    """What it proposes is shown with the reason, and it hears of answers, skips and undos; documents that are gone
+    are passed over."""
     wanted = ["gone:1", "sina:1"]
     heard: list[tuple[str, str, str]] = []
 
-    def next_for(_: object, annotator: str, __: object, *, skip: Any = ()) -> QueuedDocument | None:
+    def next_for(_: object, annotator: str, __: object, *, skip: Sequence[str] = ()) -> SimpleNamespace | None:
         left = [one for one in wanted if one not in skip]
-        return QueuedDocument(left[0], START, "alert", 1.0) if left else None  # type: ignore[call-arg]
+        return SimpleNamespace(document_id=left[0], reason="alert") if left else None
 
     monkeypatch.setattr(label_queue, "next_for", next_for)
-    for name in ("complete", "skip"):
-        monkeypatch.setattr(label_queue, name, lambda _, one, who, name=name: heard.append((name, one, who)))
+    for name in ("complete", "skip", "reopen"):
+        monkeypatch.setattr(label_queue, name, lambda _, one, who, *__, name=name: heard.append((name, one, who)))
     page = client.get("/label")
     assert fields(page)["document"] == "sina:1"
     assert "could change an alert" in page.text
     client.post("/label/skip", data={"document": "sina:1"})
     client.post("/label", data={**fields(page), "topic": "technology"})
-    assert heard == [("skip", "sina:1", "李 雷"), ("complete", "sina:1", "李 雷")]
+    client.post("/label/undo", data={"before": ""})
+    assert heard == [(name, "sina:1", "李 雷") for name in ("skip", "complete", "reopen")]
 
 
 def test_two_annotators_answer_the_same_document(client: httpx.Client, engine: Engine) -> None:
@@ -262,3 +263,17 @@ def test_two_annotators_answer_the_same_document(client: httpx.Client, engine: E
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(people_sentiment) FROM bi.document")) == 0
     assert {one.annotator for one in stored(engine)} == {"李 雷", "韩梅梅"}
+
+
+def test_somebody_settles_it_in_the_console(client: httpx.Client, engine: Engine) -> None:
+    """Asked for one document, a person may have the last word over the answers of others."""
+    for name, answer in (("韩梅梅", "positive"), ("林涛", "positive")):
+        client.post("/label/name", data={"name": name})
+        client.post("/label", data={**fields(client.get("/label?document=sina:1")), "sentiment": answer})
+    page = client.get("/label?document=sina:1")
+    assert 'name="is_adjudication"' in page.text
+    assert 'name="is_adjudication"' not in client.get("/label").text
+    client.post("/label", data={**fields(page), "sentiment": "neutral", "is_adjudication": "1"})
+    with engine.connect() as connection:
+        query = text("SELECT people_sentiment, people_sentiment_by FROM bi.document WHERE id = 'sina:1'")
+        assert tuple(connection.execute(query).one()) == ("neutral", "林涛")

@@ -232,6 +232,7 @@ MESSAGES: dict[str, str] = {
     "label.people": "People say:",
     "label.parent": "What it answers to, from",
     "label.parent.unknown": "What it answers to is not stored.",
+    "label.adjudicate": "This settles it: it wins over other people's answers",
     "label.empty": "Nothing to label",
     "label.empty.why": "The queue is empty, and you have answered or skipped the newest documents.",
     "label.reason.title": "Why this document was chosen",

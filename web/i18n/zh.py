@@ -226,6 +226,7 @@ MESSAGES: dict[str, str] = {
     "label.people": "人工判断：",
     "label.parent": "它所回应的文档，来自",
     "label.parent.unknown": "它回应的文档不在库里。",
+    "label.adjudicate": "裁定：优先于其他人的答案",
     "label.empty": "没有要标注的文档",
     "label.empty.why": "队列是空的，最新的文档你都已经标注或跳过。",
     "label.reason.title": "为什么选出这一篇",

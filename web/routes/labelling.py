@@ -114,6 +114,7 @@ def answer(request: Request, form: Form) -> RedirectResponse:
             console.clock.now(),
             form.get("nonce", "")[:100],
             _seconds(form.get("seconds", "")),
+            bool(form.get("is_adjudication")),
         )
         new = labelling.answer(connection, document, answers, sitting)
     if back and OWN_PAGE.fullmatch(back):

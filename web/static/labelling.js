@@ -46,7 +46,7 @@
   }
 
   function clear() {
-    const chosen = [...(form()?.querySelectorAll("input:checked") ?? [])];
+    const chosen = [...(form()?.querySelectorAll("input[type=radio]:checked") ?? [])];
     for (const one of chosen) one.checked = false;
     if (chosen.length) activate(questions()[0]);
     return chosen.length > 0;
@@ -106,7 +106,7 @@
   }
 
   document.addEventListener("keydown", (event) => {
-    const isTyped = event.target.closest?.("input:not([type=radio]), textarea, select, [contenteditable]");
+    const isTyped = event.target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]");
     const isOther = event.target.closest?.("a, button, summary") && event.key === "Enter";
     if (!page() || isTyped || isOther || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.repeat) {

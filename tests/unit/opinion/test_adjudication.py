@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from storage.human_labels import LabelRow
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
 
 
-def row(nth: int, text: str, annotator: str, answer: str, head: Head = "topic", **changes: object) -> LabelRow:
+def row(nth: int, text: str, annotator: str, answer: str, head: Head = "topic", **changes: Any) -> LabelRow:
     at = MAY + timedelta(minutes=nth)
     made = LabelRow(nth, b"", None, text, "zh", "s", head, answer, annotator, at, at)
     return made._replace(**changes)
