@@ -69,6 +69,8 @@ def test_a_correction_is_shown_everywhere_and_changes_no_count(engine: Engine) -
         in_bi = connection.execute(text(f"SELECT {columns} FROM bi.document")).one()  # noqa: S608
         assert tuple(in_bi) == ("positive", "li", "technology", "wang", "negative", "finance")
         assert connection.execute(text("SELECT * FROM opinion_minute")).all() == before
+        plan = "\n".join(connection.scalars(text("EXPLAIN SELECT source, count(*) FROM bi.document GROUP BY 1")))
+        assert "people_verdict" not in plan  # who does not ask for it does not pay for it
     with engine.connect() as connection:
         assert audit.audit(connection, "opinion.document.raw.v1", {0: 1}).is_clean
 
