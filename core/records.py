@@ -153,6 +153,9 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         document_id: a stored document; or empty, and then `text` is labelled by itself.
+        guideline: version of the guideline that the annotator went by.
+        seconds: how long the annotator took.
+        is_adjudication: settles what annotators disagree about; it wins over their answers.
     """
 
     head: Head
@@ -163,6 +166,9 @@ class Label(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str | None = None
     annotator: str = "unknown"
     labelled_at: datetime | None = None
+    guideline: str = ""
+    seconds: float | None = None
+    is_adjudication: bool = False
 
 
 class ModelAnnouncement(msgspec.Struct, frozen=True, kw_only=True):

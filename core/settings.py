@@ -255,6 +255,14 @@ class WebSettings(_Section):
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
 
 
+class LabellingSettings(_Section):
+    """People's answers in the console."""
+
+    guideline: str = Field(
+        "1", max_length=100, description="Version of the guideline that annotators go by; kept with every answer."
+    )
+
+
 class FeedSettings(_Section):
     """Polling RSS and Atom feeds, and the pages they link to."""
 
@@ -348,6 +356,7 @@ class Settings(BaseSettings):
     retention: RetentionSettings = RetentionSettings()
     search: SearchSettings = SearchSettings()
     web: WebSettings = WebSettings()
+    labelling: LabellingSettings = LabellingSettings()
     feeds: FeedSettings = FeedSettings()
     push: PushSettings = PushSettings()
     source_health: SourceHealthSettings = SourceHealthSettings()

@@ -1,15 +1,15 @@
-"""Labels in files: JSON Lines (also gzipped) and CSV, checked line by line before anything is stored."""
+"""Labels in files: JSON Lines, CSV and Label Studio's JSON, checked line by line before anything is stored."""
 
 import csv
 import gzip
 import io
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from pathlib import Path
-from typing import IO, Annotated, Any, Final
+from typing import IO, Annotated, Any, Final, get_args
 
 import msgspec
 
@@ -19,17 +19,32 @@ from core.scrubbing import scrub
 from core.taxonomy import HEADS, Head
 from core.texts import normalised
 from core.times import parse_time
-from storage.human_labels import LabelRow, Statement
+from opinion import label_studio
+from storage.human_labels import Intake, LabelRow, Statement
 from streams.json_values import parse_json
 from streams.labels import check
 
-SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".jsonl.gz", ".ndjson.gz", ".csv.gz")
-EXPORTED: Final = ("id", "text", "topic", "sentiment", "lang", "source", "annotator", "labelled_at", "key")
+SUFFIXES: Final = (".jsonl", ".ndjson", ".csv", ".json", ".jsonl.gz", ".ndjson.gz", ".csv.gz", ".json.gz")
+EXPORTED: Final = (
+    "id",
+    "text",
+    "topic",
+    "sentiment",
+    "lang",
+    "source",
+    "annotator",
+    "labelled_at",
+    "key",
+    "guideline",
+    "seconds",
+    "intake",
+    "is_adjudication",
+)
 MAX_CELL_CHARS: Final = 10_000_000  # a longer text is rejected by its own line, not by the CSV reader
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """A line that is not imported, as the rejects file shows it."""
+    """A line that is not imported, as the rejects file shows it; of Label Studio's JSON, the task of this number."""
 
     line: int
     reason: str
@@ -47,6 +62,10 @@ class _Line(msgspec.Struct):
     annotator: str | None = None
     labelled_at: str | int | float | None = None
     key: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")] | None = None
+    guideline: str | None = None
+    seconds: float | str | None = None
+    intake: str | None = None
+    is_adjudication: bool | str | None = None
 
     def answer(self, head: Head) -> str | None:
         return (self.topic if head == "topic" else self.sentiment) or None
@@ -78,33 +97,58 @@ class LabelFile:
         self._content[line] = content
 
 
-def read(path: Path, *, annotator: str, zone: tzinfo, now: datetime) -> LabelFile:
+@dataclass(frozen=True)
+class _Unsaid:
+    """What is taken where a line does not say."""
+
+    annotator: str
+    guideline: str
+    zone: tzinfo
+    now: datetime
+
+
+def read(path: Path, *, annotator: str, zone: tzinfo, now: datetime, guideline: str = "") -> LabelFile:
     """Read and check a whole file; a bad line is reported and spoils no other.
 
     Args:
         annotator: for lines that name none.
         zone: for times without an offset.
+        guideline: version of the guideline, for lines that name none.
 
     Raises:
         NotFoundError: no such file.
-        UsageError: neither JSON Lines nor CSV, or not readable as such at all.
+        UsageError: neither JSON Lines, CSV nor Label Studio's JSON, or not readable as such at all.
     """
     if not path.is_file():
         raise NotFoundError(f"there is no file {path}")
     if not path.name.endswith(SUFFIXES):
         raise UsageError(f"{path}: neither of {', '.join(SUFFIXES)}")
     found = LabelFile(path)
+    unsaid = _Unsaid(annotator, guideline, zone, now)
     try:
         with _open(path) as file:
-            for number, content in (
-                _csv_rows(file) if path.name.endswith((".csv", ".csv.gz")) else enumerate(file, start=1)
-            ):
-                if isinstance(content, Mapping) or content.strip():
-                    _take(found, number, content, annotator, zone, now)
-    except (OSError, EOFError, zlib.error, csv.Error) as error:
+            if path.name.endswith((".json", ".json.gz")):
+                for number, task in enumerate(label_studio.tasks(file.read()), start=1):
+                    _take(found, number, task, lambda task: _of_task(task, unsaid))
+            else:
+                for number, content in (
+                    _csv_rows(file) if path.name.endswith((".csv", ".csv.gz")) else enumerate(file, start=1)
+                ):
+                    if isinstance(content, Mapping) or content.strip():
+                        _take(found, number, content, lambda content: _statements(_parse(content), unsaid))
+    except (OSError, EOFError, ValueError, zlib.error, csv.Error) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
     _reject_conflicts(found)
     return found
+
+
+def _of_task(task: bytes | dict[str, Any], unsaid: _Unsaid) -> list[Statement]:
+    return label_studio.statements(
+        task if isinstance(task, bytes) else b"",
+        annotator=unsaid.annotator,
+        guideline=unsaid.guideline,
+        now=unsaid.now,
+    )
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -124,14 +168,16 @@ def _csv_rows(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _take(
-    found: LabelFile, number: int, content: bytes | dict[str, Any], annotator: str, zone: tzinfo, now: datetime
+    found: LabelFile,
+    number: int,
+    content: bytes | dict[str, Any],
+    read_it: Callable[[bytes | dict[str, Any]], list[Statement]],
 ) -> None:
     found.lines += 1
     shown = ",".join(map(str, content.values())).encode("utf-8", "replace") if isinstance(content, dict) else content
     found.keep_content(number, shown.decode("utf-8", "replace").strip())
     try:
-        line = _parse(content)
-        statements = _statements(line, annotator, zone, now)
+        statements = read_it(content)
     except RecordRejected as rejected:
         found.reject(number, rejected.reason, rejected.detail)
         return
@@ -154,32 +200,47 @@ def _parse(content: bytes | dict[str, Any]) -> _Line:
         raise RecordRejected("bad_record", str(error)) from error
 
 
-def _statements(line: _Line, annotator: str, zone: tzinfo, now: datetime) -> list[Statement]:
+def _statements(line: _Line, unsaid: _Unsaid) -> list[Statement]:
     """Raises RecordRejected for the whole line: half a line is never imported."""
     try:
-        labelled_at = parse_time(line.labelled_at, zone) if line.labelled_at else None
+        labelled_at = parse_time(line.labelled_at, unsaid.zone) if line.labelled_at else None
     except ValueError as error:
         raise RecordRejected("bad_record", f"labelled_at: {error}") from error
-    answers = [(head, answer) for head in HEADS if (answer := line.answer(head))]
+    try:
+        seconds = float(line.seconds) if line.seconds not in (None, "") else None
+    except ValueError as error:
+        raise RecordRejected("bad_record", f"seconds: not a number: {line.seconds!r:.40}") from error
+    # An export says how an answer first came; any other line comes by its file.
+    intake: Intake = next((one for one in get_args(Intake) if line.key and one == line.intake), "file")
     key = bytes.fromhex(line.key) if line.key else None
-    return [_statement(line, head, answer, annotator, labelled_at, now)._replace(key=key) for head, answer in answers]
+    statements = []
+    for head in HEADS:
+        if answer := line.answer(head):
+            # The same rules as for a record of the label topic; a class that is not known is found there.
+            label = Label(
+                head=head,
+                answer=answer,
+                document_id=line.id,
+                text=line.text,
+                lang=line.lang,
+                source=line.source,
+                annotator=line.annotator or unsaid.annotator,
+                labelled_at=labelled_at,
+                guideline=line.guideline or unsaid.guideline,
+                seconds=seconds,
+                is_adjudication=_is_true(line.is_adjudication),
+            )
+            statements.append(check(label, unsaid.now)._replace(key=key, intake=intake))
+    return statements
 
 
-def _statement(
-    line: _Line, head: Head, answer: str, annotator: str, labelled_at: datetime | None, now: datetime
-) -> Statement:
-    # The same rules as for a record of the label topic; a class that is not known is found there.
-    label = Label(
-        head=head,
-        answer=answer,
-        document_id=line.id,
-        text=line.text,
-        lang=line.lang,
-        source=line.source,
-        annotator=line.annotator or annotator,
-        labelled_at=labelled_at,
-    )
-    return check(label, now)
+def _is_true(stated: bool | str | None) -> bool:
+    if isinstance(stated, str) and stated.lower() not in _TRUTHS:
+        raise RecordRejected("bad_record", f"is_adjudication: neither true nor false: {stated!r:.40}")
+    return _TRUTHS[stated.lower()] if isinstance(stated, str) else bool(stated)
+
+
+_TRUTHS: Final = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
 def _reject_conflicts(found: LabelFile) -> None:
@@ -188,7 +249,9 @@ def _reject_conflicts(found: LabelFile) -> None:
     for number, statements in found.statements.items():
         for said in statements:
             subject = ("text", normalised(said.text)) if said.text else ("document", said.document_id)
-            by_question[said.head, subject, said.annotator, said.labelled_at][said.answer].append(number)
+            by_question[said.head, subject, said.annotator, said.labelled_at, said.is_adjudication][
+                said.answer
+            ].append(number)
     reasons: dict[int, str] = {}
     for (head, *_), answers in by_question.items():
         if len(answers) > 1:
@@ -222,9 +285,13 @@ def write_labels(out: IO[str], rows: Iterable[LabelRow], *, is_csv: bool) -> int
             "annotator": row.annotator,
             "labelled_at": row.labelled_at.isoformat(),
             "key": row.label_key.hex(),
+            "guideline": row.guideline,
+            "seconds": row.seconds,
+            "intake": row.intake,
+            "is_adjudication": row.is_adjudication,
         }
         if writer:
-            writer.writerow({name: csv_safe(value or "") for name, value in line.items()})
+            writer.writerow({name: csv_safe("" if value is None else str(value)) for name, value in line.items()})
         else:
             out.write(msgspec.json.encode(line).decode() + "\n")
         count += 1

@@ -20,6 +20,7 @@ from core.logs import get_logger
 from core.scrubbing import scrub
 from models.datasets import LabelledText
 from models.gate import Verdict, judge
+from opinion.adjudication import adjudicate
 from opinion.promotions import first_champion
 from opinion.training_child import (
     JOB_FILE,
@@ -31,7 +32,7 @@ from opinion.training_child import (
     TrainingOutcome,
     TrainingRows,
 )
-from opinion.training_set import FEWEST_TEXTS, TrainingSet, adjudicate, split
+from opinion.training_set import FEWEST_TEXTS, TrainingSet, split
 from storage import human_labels, model_versions, training_runs
 from storage.model_versions import Promotion
 

@@ -2,43 +2,18 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Final
 
 from core.scrubbing import scrub
-from core.taxonomy import HEADS, Head
-from core.texts import part_of, text_hash
+from core.taxonomy import HEADS
+from core.texts import part_of
 from models.datasets import LabelledText
-from storage.human_labels import LabelRow
+from opinion.adjudication import AnsweredText
 
 DEV_SHARE: Final = 0.15  # of what is trained on: decides when to stop, and calibrates
 FEWEST_TEXTS: Final = 3  # one to learn from, one to stop by, one to judge by
 FEWEST_ANSWERS_OF_A_SOURCE: Final = 50  # fewer do not show that a source never says "neutral"
-
-
-@dataclass
-class AnsweredText:
-    """One text with the newest answer for each head that somebody answered.
-
-    Attributes:
-        first_recorded_at: when its first answer reached us. A later correction does not move it, so a text that
-            was trained on once can never turn into a held-out one.
-    """
-
-    text: str
-    lang: str
-    source: str
-    first_recorded_at: datetime
-    key: bytes
-    answers: dict[Head, str] = field(default_factory=dict)
-    _answered_at: dict[Head, tuple[datetime, int]] = field(default_factory=dict, repr=False)
-
-    def take(self, row: LabelRow) -> None:
-        """Let a newer answer replace an older one."""
-        at = (row.labelled_at, row.id)
-        if row.head not in self.answers or at >= self._answered_at[row.head]:
-            self.answers[row.head], self._answered_at[row.head] = row.answer, at
 
 
 @dataclass(frozen=True)
@@ -53,23 +28,6 @@ class TrainingSet:
     @property
     def texts(self) -> int:
         return len(self.train) + len(self.dev) + len(self.held_out)
-
-
-def adjudicate(rows: Iterable[LabelRow]) -> tuple[list[AnsweredText], int]:
-    """One entry for each text, in the order they were first answered, and the newest label's id (0 without any).
-
-    Answers that reached us together (one import) are ordered by a hash of the text, so that a file sorted by
-    class does not put one class into the held-out part.
-    """
-    texts: dict[bytes, AnsweredText] = {}
-    last_label_id = 0
-    for row in rows:
-        last_label_id = max(last_label_id, row.id)
-        key = text_hash(row.text)
-        if key not in texts:
-            texts[key] = AnsweredText(row.text, row.lang, row.source, row.recorded_at, key)
-        texts[key].take(row)
-    return sorted(texts.values(), key=lambda text: (text.first_recorded_at, text.key)), last_label_id
 
 
 def split(texts: Sequence[AnsweredText], last_label_id: int, *, held_out_share: float) -> TrainingSet:

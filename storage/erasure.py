@@ -132,6 +132,7 @@ _OF_TEXT = "(document_id = ANY(:ids) OR document_id IS NULL AND text = ANY(:text
 _FIRST_LABEL = text(f"SELECT min(id) FROM human_label WHERE {_OF_TEXT}")  # noqa: S608  # a constant
 _DELETES: Final = {
     "labels": text(f"DELETE FROM human_label WHERE {_OF_TEXT}"),  # noqa: S608
+    "people_verdicts": text("DELETE FROM people_verdict WHERE document_id = ANY(:ids)"),
     "mentions": text(
         "DELETE FROM mention AS m USING document_key AS k "
         "WHERE k.id = ANY(:ids) AND m.published_at = k.published_at AND m.document_id = k.id"

@@ -3,17 +3,20 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, Select, func, select, text
 
+from core.scrubbing import scrub
 from core.taxonomy import Head
 from core.texts import normalised
 from storage.tables import human_label
 
 INSERT_ROWS: Final = 2000  # one statement's worth: keeps the arrays at a few MB
 READ_ROWS: Final = 2000  # rows a server-side cursor hands over at a time
+
+Intake = Literal["console", "command", "file", "label_studio", "topic", "unknown"]
 
 
 class NewLabel(NamedTuple):
@@ -23,6 +26,10 @@ class NewLabel(NamedTuple):
         label_key: see `label_key`.
         document_id: the stored document the answer belongs to; None for a text by itself.
         text: what was labelled, as the classifier reads it.
+        guideline: version of the guideline that the annotator went by; empty if unknown.
+        seconds: how long the annotator took.
+        is_adjudication: see `core.settled_answers`.
+        retracts: id of an answer that this row takes back; None for an answer.
     """
 
     label_key: bytes
@@ -34,6 +41,11 @@ class NewLabel(NamedTuple):
     answer: str
     annotator: str
     labelled_at: datetime
+    guideline: str = ""
+    seconds: float | None = None
+    intake: Intake = "unknown"
+    is_adjudication: bool = False
+    retracts: int | None = None
 
 
 class LabelRow(NamedTuple):
@@ -50,6 +62,11 @@ class LabelRow(NamedTuple):
     annotator: str
     labelled_at: datetime
     recorded_at: datetime
+    guideline: str = ""
+    seconds: float | None = None
+    intake: Intake = "unknown"
+    is_adjudication: bool = False
+    retracts: int | None = None
 
 
 class StoredText(NamedTuple):
@@ -80,6 +97,10 @@ class Statement(NamedTuple):
     annotator: str
     labelled_at: datetime | None
     key: bytes | None = None
+    guideline: str = ""
+    seconds: float | None = None
+    intake: Intake = "unknown"
+    is_adjudication: bool = False
 
 
 def label_key(statement: Statement) -> bytes:
@@ -92,7 +113,9 @@ def label_key(statement: Statement) -> bytes:
         return statement.key
     subject = ("text", normalised(statement.text)) if statement.text else ("document", statement.document_id or "")
     stated_at = statement.labelled_at.isoformat() if statement.labelled_at else None
-    parts = (statement.head, statement.answer, subject, statement.annotator, stated_at)
+    parts: tuple[object, ...] = (statement.head, statement.answer, subject, statement.annotator, stated_at)
+    if statement.is_adjudication:  # only then, so that the keys of answers from before stay as they are
+        parts = (*parts, "adjudication")
     return hashlib.sha256(msgspec.json.encode(parts)).digest()
 
 
@@ -106,8 +129,12 @@ def linked(statement: Statement, document: StoredText | None, *, now: datetime) 
     if document is None:
         text, lang, source = statement.text or "", statement.lang, statement.source
     else:
-        # A person who saw only the body judged this document; one who saw an older version judged that text.
-        is_same = statement.text in (None, "", document.text, document.body)
+        # Who saw only the body, or the text without telephone numbers and the like, judged this document; who saw an
+        # older version judged that text.
+        is_same = statement.text in (None, "", document.text, document.body) or statement.text in (
+            scrub(document.text),
+            scrub(document.body),
+        )
         text = document.text if is_same else statement.text or ""
         lang, source = document.lang, document.source
     return NewLabel(
@@ -120,19 +147,28 @@ def linked(statement: Statement, document: StoredText | None, *, now: datetime) 
         statement.answer,
         statement.annotator,
         statement.labelled_at or now,
+        statement.guideline,
+        statement.seconds,
+        statement.intake,
+        statement.is_adjudication,
     )
 
 
-_INSERT = text("""
-    INSERT INTO human_label (label_key, document_id, text, lang, source, head, answer, annotator, labelled_at)
-    SELECT label_key, document_id, text, lang, source, head, answer, annotator, labelled_at
-    FROM unnest(CAST(:label_key AS bytea[]), CAST(:document_id AS text[]), CAST(:text AS text[]),
-                CAST(:lang AS text[]), CAST(:source AS text[]), CAST(:head AS text[]), CAST(:answer AS text[]),
-                CAST(:annotator AS text[]), CAST(:labelled_at AS timestamptz[])) WITH ORDINALITY
-         AS l(label_key, document_id, text, lang, source, head, answer, annotator, labelled_at, nth)
+_TYPES: Final = {
+    "label_key": "bytea",
+    "labelled_at": "timestamptz",
+    "seconds": "real",
+    "is_adjudication": "boolean",
+    "retracts": "bigint",
+}
+_COLUMNS: Final = ", ".join(NewLabel._fields)
+_ARRAYS: Final = ", ".join(f"CAST(:{name} AS {_TYPES.get(name, 'text')}[])" for name in NewLabel._fields)
+_INSERT = text(f"""
+    INSERT INTO human_label ({_COLUMNS})
+    SELECT {_COLUMNS} FROM unnest({_ARRAYS}) WITH ORDINALITY AS l({_COLUMNS}, nth)
     ORDER BY nth
-    ON CONFLICT (label_key) DO NOTHING
-""")
+    ON CONFLICT DO NOTHING
+""")  # noqa: S608  # our own names
 
 
 def add(connection: Connection, labels: Sequence[NewLabel]) -> int:
@@ -191,13 +227,67 @@ def documents_by_text(connection: Connection, texts: Iterable[str]) -> dict[str,
 _ROW = [human_label.c[name] for name in LabelRow._fields]
 
 
+def _standing() -> Select[Any]:
+    """Answers in the order they were recorded, without those that were taken back."""
+    later = human_label.alias("later")
+    is_retracted = select(later.c.id).where(later.c.retracts == human_label.c.id).exists()
+    return select(*_ROW).where(human_label.c.retracts.is_(None), ~is_retracted).order_by(human_label.c.id)
+
+
 def rows(connection: Connection) -> Iterator[LabelRow]:
-    """Every answer in the order it was recorded, in constant memory."""
-    statement = select(*_ROW).order_by(human_label.c.id)
-    result = connection.execute(statement, execution_options={"yield_per": READ_ROWS})
+    """Every answer that stands, in the order it was recorded, in constant memory."""
+    result = connection.execute(_standing(), execution_options={"yield_per": READ_ROWS})
     return (LabelRow(*row) for row in result)
 
 
+def rows_of(connection: Connection, document_ids: Sequence[str]) -> list[LabelRow]:
+    """The answers that stand about these documents."""
+    found = connection.execute(_standing().where(human_label.c.document_id.in_(document_ids)))
+    return [LabelRow(*row) for row in found]
+
+
+def rows_said_at(connection: Connection, annotators: Iterable[str], times: Iterable[datetime]) -> list[LabelRow]:
+    """The answers that stand of these people, of these moments; by the index on annotators."""
+    wanted = _standing().where(
+        human_label.c.annotator.in_(sorted(set(annotators))), human_label.c.labelled_at.in_(sorted(set(times)))
+    )
+    return [LabelRow(*row) for row in connection.execute(wanted)]
+
+
+def newest_of(connection: Connection, annotator: str, intake: Intake) -> list[LabelRow]:
+    """What this person answered last in this way and has not taken back: the answers of one moment, or none."""
+    mine = _standing().where(human_label.c.annotator == annotator, human_label.c.intake == intake)
+    last = connection.execute(mine.order_by(None).order_by(human_label.c.id.desc()).limit(1)).first()
+    if last is None:
+        return []
+    found = connection.execute(mine.where(human_label.c.labelled_at == last.labelled_at))
+    return [row for row in (LabelRow(*row) for row in found) if row.document_id == last.document_id]
+
+
+def retract(connection: Connection, answers: Sequence[LabelRow], *, by: str, now: datetime, intake: Intake) -> int:
+    """Take answers back by a row of their own each; the answers stay in the history. How many were not so already."""
+    return add(
+        connection,
+        [
+            NewLabel(
+                hashlib.sha256(b"retracts " + one.label_key).digest(),
+                one.document_id,
+                one.text,
+                one.lang,
+                one.source,
+                one.head,
+                one.answer,
+                by,
+                now,
+                intake=intake,
+                retracts=one.id,
+            )
+            for one in answers
+        ],
+    )
+
+
 def count_after(connection: Connection, label_id: int) -> int:
-    """How many answers are newer than this one; 0 counts all."""
-    return connection.scalar(select(func.count()).where(human_label.c.id > label_id)) or 0
+    """How many answers are newer than this one, without what takes answers back; 0 counts all."""
+    newer = select(func.count()).where(human_label.c.id > label_id, human_label.c.retracts.is_(None))
+    return connection.scalar(newer) or 0

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from core.records import Mention
 from core.taxonomy import Sentiment
@@ -99,3 +99,10 @@ def replace(connection: Connection, rows: Sequence[MentionRow], revised: Sequenc
         connection.execute(_FORGET, {"times": list(times), "ids": list(ids)})
     if rows:
         connection.execute(_UPSERT)
+
+
+def watchlists_of(connection: Connection, published_at: datetime, document_id: str) -> list[str]:
+    """The names of the watchlists that a document mentions."""
+    row = mention.c
+    query = select(row.watchlist).where(row.published_at == published_at, row.document_id == document_id)
+    return list(connection.scalars(query.order_by(row.watchlist)))

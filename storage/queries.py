@@ -4,7 +4,7 @@ Plain functions on a connection; counts over time are in `storage.series`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,8 +14,10 @@ from core.errors import NotFoundError
 from core.records import AlertStatus
 from core.taxonomy import Sentiment
 from core.windows import MINUTE, floor_to
+from storage import people_verdicts
 from storage.incidents import STATES
 from storage.offset_ledger import totals
+from storage.people_verdicts import PeopleVerdict
 from storage.series import COLUMNS, EVERYTHING, Filters, Group, Span
 from storage.tables import (
     document,
@@ -129,7 +131,11 @@ class IncidentFile:
 
 @dataclass(frozen=True, slots=True)
 class DocumentView:
-    """A document with its verdict, as a list shows it; `text` is cut after `EXCERPT_CHARS`."""
+    """A document with its verdict, as a list shows it; `text` is cut after `EXCERPT_CHARS`.
+
+    Attributes:
+        people: what people say of it; it goes before the model's verdict, which filters and counts go by.
+    """
 
     id: str
     published_at: datetime
@@ -151,6 +157,20 @@ class DocumentView:
     model_version: str
     revision: int
     stored_at: datetime
+    people: PeopleVerdict | None = None
+
+    @property
+    def shown_topic(self) -> str:
+        """What people say it is about, else the model."""
+        return self.people.topic.answer if self.people and self.people.topic else self.topic_label
+
+    @property
+    def shown_sentiment(self) -> str:
+        """What people say, else the model."""
+        return self.people.sentiment.answer if self.people and self.people.sentiment else self.sentiment
+
+
+DOCUMENT_COLUMNS = tuple(name for name in DocumentView.__dataclass_fields__ if name != "people")
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +291,7 @@ def newest_documents(
         wanted.append(tuple_(row.published_at, row.id) < before)
     text = func.left(row.text, EXCERPT_CHARS).label("text")
     in_minute = (
-        select(*(text if column.name == "text" else column for column in _columns(DocumentView, row)))
+        select(*(text if name == "text" else row[name] for name in DOCUMENT_COLUMNS))
         .where(*wanted)
         .order_by(row.published_at.desc(), row.id.desc())
         .limit(limit)
@@ -284,7 +304,13 @@ def newest_documents(
         .order_by(in_minute.c.published_at.desc(), in_minute.c.id.desc())
         .limit(limit)
     )
-    return [DocumentView(**one._mapping) for one in found]
+    return with_people(connection, [DocumentView(**one._mapping) for one in found])
+
+
+def with_people(connection: Connection, found: Sequence[DocumentView]) -> list[DocumentView]:
+    """The same documents, each with what people say of it."""
+    said = people_verdicts.of_documents(connection, [one.id for one in found])
+    return [replace(one, people=said[one.id]) if one.id in said else one for one in found]
 
 
 def is_known(connection: Connection, document_id: str) -> bool:

@@ -81,6 +81,7 @@ def forget_keys(connection: Connection, month: datetime, after: str, rows: int) 
     ids = list(connection.scalars(_NEXT_IDS, asked))
     if ids:
         connection.execute(_FORGET_KEYS, {**asked, "ids": ids})
+        connection.execute(_FORGET_VERDICTS, {"ids": ids})
     return ids[-1] if len(ids) == rows else None
 
 
@@ -91,6 +92,9 @@ _NEXT_IDS = text("""
 _FORGET_KEYS = text(
     "DELETE FROM document_key WHERE id = ANY(:ids) AND published_at >= :begin AND published_at < :end"
 )
+
+# What people answered stays in human_label, by itself.
+_FORGET_VERDICTS = text("DELETE FROM people_verdict WHERE document_id = ANY(:ids)")
 
 
 def forget_history(connection: Connection, before: datetime, rows: int) -> bool:

@@ -8,7 +8,7 @@ What SQL finds is checked against the text by `core.queries.matches`, which alon
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from core.folding import fold
 from core.queries import Query, matches
 from core.taxonomy import Sentiment
 from core.windows import MINUTE
-from storage.queries import EXCERPT_CHARS, DocumentView, freshness
+from storage.queries import DOCUMENT_COLUMNS, EXCERPT_CHARS, DocumentView, freshness, with_people
 from storage.search_slices import cover, read_slices
 from storage.search_terms import condition, lookup
 from storage.series import EVERYTHING, Filters, Span
@@ -87,11 +87,11 @@ def search(connection: Connection, wanted: Wanted, *, seconds: float = SECONDS) 
                 break
             if time.monotonic() - started > seconds:
                 raise SearchTooLongError(seconds)
+        return with_people(connection, found[: wanted.limit])
     except OperationalError as error:
         if isinstance(error.orig, psycopg.errors.QueryCanceled):
             raise SearchTooLongError(seconds) from error
         raise
-    return found[: wanted.limit]
 
 
 _Key = tuple[datetime, str]
@@ -149,7 +149,7 @@ def _view(row: Row[Any]) -> DocumentView:
 
 
 _READ = text(
-    f"SELECT {', '.join(f'd.{field.name}' for field in fields(DocumentView))} "  # noqa: S608  # our own names
+    f"SELECT {', '.join(f'd.{name}' for name in DOCUMENT_COLUMNS)} "  # noqa: S608  # our own names
     "FROM unnest(CAST(:times AS timestamptz[]), CAST(:ids AS text[])) AS k(published_at, id) "
     "JOIN document AS d ON d.published_at = k.published_at AND d.id = k.id "
     "ORDER BY d.published_at DESC, d.id DESC"

@@ -345,9 +345,17 @@ human_label = Table(
     Column("annotator", Text, nullable=False),
     _time("labelled_at"),
     _time("recorded_at", is_now=True),
+    Column("guideline", Text, nullable=False, server_default=text("''")),
+    Column("seconds", REAL),
+    Column("intake", Text, nullable=False, server_default=text("'unknown'")),
+    Column("is_adjudication", Boolean, nullable=False, server_default=text("false")),
+    Column("retracts", BigInteger, ForeignKey("human_label.id", ondelete="CASCADE")),
     UniqueConstraint("label_key"),
     CheckConstraint("head IN ('topic', 'sentiment')", name="head"),
+    CheckConstraint("intake IN ('console', 'command', 'file', 'label_studio', 'topic', 'unknown')", name="intake"),
     Index(None, "document_id", postgresql_where=text("document_id IS NOT NULL")),
+    Index(None, "retracts", unique=True, postgresql_where=text("retracts IS NOT NULL")),
+    Index(None, "annotator", "id"),
     comment="People's answers; append-only. label_key makes a repeated import harmless.",
 )
 
@@ -751,4 +759,19 @@ digest = Table(
     PrimaryKeyConstraint("subscription", "period"),
     CheckConstraint("period IN ('daily', 'weekly')", name="period"),
     comment="Up to when the daily and weekly digests of each subscription have been made.",
+)
+
+people_verdict = Table(
+    "people_verdict",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    Column("text_hash", LargeBinary),
+    Column("topic_label", Text),
+    Column("topic_by", Text),
+    _time("topic_at", nullable=True),
+    Column("sentiment", Text),
+    Column("sentiment_by", Text),
+    _time("sentiment_at", nullable=True),
+    comment="What people's answers about a stored document come to, for as long as its text is the one they "
+    "read (SHA-256 of it). Made from human_label, with every answer.",
 )

@@ -54,6 +54,12 @@ def active(connection: Connection) -> list[StoredWatchlist]:
     return [StoredWatchlist(*row) for row in connection.execute(query)]
 
 
+def some(connection: Connection, names: Sequence[str]) -> list[StoredWatchlist]:
+    """Those of these names that are watched now, by name."""
+    query = select(*_COLUMNS).where(watchlist.c.is_active, watchlist.c.name.in_(names))
+    return [StoredWatchlist(*row) for row in connection.execute(query.order_by(watchlist.c.name))]
+
+
 def one(connection: Connection, name: str) -> StoredWatchlist:
     """Raises:
     NotFoundError: no such watchlist is active.

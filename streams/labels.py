@@ -17,7 +17,7 @@ from core.logs import get_logger
 from core.metrics import LABELS
 from core.records import Label
 from core.taxonomy import CLASSES
-from storage import human_labels, opt_outs
+from storage import human_labels, opt_outs, people_verdicts
 from storage.human_labels import Statement
 from streams.dead_letters import DeadLetter, RawRecord, record_time
 from streams.intake import clean_text
@@ -29,6 +29,7 @@ GROUP: Final = "opinion-labels"
 STAGE: Final = "label"
 MAX_TEXT_CHARS: Final = 50_000
 MAX_NAME_CHARS: Final = 512
+MAX_SECONDS: Final = timedelta(days=1).total_seconds()  # nobody thinks longer about a text
 MAX_FUTURE: Final = timedelta(hours=24)  # an answer from the far future would win over every later one
 POLL_MILLISECONDS: Final = 1000
 BATCH_RECORDS: Final = 500
@@ -60,7 +61,7 @@ def decode(record: RawRecord) -> Statement:
     if not record.value:
         raise RecordRejected("empty_value", "the record has no value")
     label = parse_json(record.value, Label)
-    said = check(label, record.recorded_at)
+    said = check(label, record.recorded_at)._replace(intake="topic")
     return said if said.labelled_at else said._replace(labelled_at=record.recorded_at)
 
 
@@ -68,7 +69,8 @@ def check(label: Label, now: datetime) -> Statement:
     """The label as a statement; the same rules hold for a record and for a line of a file.
 
     Raises:
-        RecordRejected: an unknown class, neither text nor document, an impossible time, a field too long.
+        RecordRejected: an unknown class, neither text nor document, an impossible time or duration, a field too
+            long.
     """
     if label.answer not in CLASSES[label.head]:
         raise RecordRejected("bad_record", f"{label.head}: {label.answer[:40]!r} is not one of its classes")
@@ -77,10 +79,12 @@ def check(label: Label, now: datetime) -> Statement:
         raise RecordRejected("empty_text", "neither a text nor a document id")
     if len(text) > MAX_TEXT_CHARS:
         raise RecordRejected("too_large", f"text has {len(text)} characters, at most {MAX_TEXT_CHARS} are taken")
-    names = {name: clean_text(getattr(label, name) or "") for name in ("lang", "source", "annotator")}
+    names = {name: clean_text(getattr(label, name) or "") for name in ("lang", "source", "annotator", "guideline")}
     for name, value in (*names.items(), ("document_id", document_id)):
         if len(value) > MAX_NAME_CHARS:
             raise RecordRejected("bad_record", f"{name}: {len(value)} characters, at most {MAX_NAME_CHARS} are taken")
+    if label.seconds is not None and not 0 <= label.seconds <= MAX_SECONDS:
+        raise RecordRejected("bad_record", f"seconds: {label.seconds:g} is not from 0 to {MAX_SECONDS:g}")
     labelled_at = label.labelled_at
     if labelled_at is not None:
         try:
@@ -98,6 +102,9 @@ def check(label: Label, now: datetime) -> Statement:
         names["source"] or "unknown",
         names["annotator"] or "unknown",
         labelled_at,
+        guideline=names["guideline"],
+        seconds=label.seconds,
+        is_adjudication=label.is_adjudication,
     )
 
 
@@ -189,7 +196,7 @@ def _store(engine: Engine, good: Sequence[tuple[RawRecord, Statement]], bad: lis
                 refused += 1
             else:
                 labels.append(human_labels.linked(said, document, now=record.recorded_at))
-        return human_labels.add(connection, labels), len(good) - refused
+        return people_verdicts.record(connection, labels), len(good) - refused
 
 
 async def _publish_dead(addresses: list[str], letters: Sequence[DeadLetter], topic: str) -> None:

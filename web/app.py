@@ -23,6 +23,7 @@ from web.routes import (
     incident_care,
     incidents,
     intake,
+    labelling,
     overview,
     probes,
     rules,
@@ -45,6 +46,7 @@ def create_app(
     push_limits: PushLimits = DEFAULT_PUSH_LIMITS,
     detector: DetectorOptions | None = None,
     receivers: Sequence[tuple[Channel, str]] = (),
+    guideline: str = "",
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -57,6 +59,7 @@ def create_app(
         push_limits: what a push may be at most.
         detector: how the scheduler judges, for trials of rules.
         receivers: channels and names of people's receivers, to say who would hear of an incident.
+        guideline: version of the guideline that annotators go by.
     """
 
     @asynccontextmanager
@@ -76,6 +79,7 @@ def create_app(
     app.state.console = Console(engine, ZoneInfo(timezone), clock or SystemClock(), environment())
     app.state.detector = detector or DetectorOptions()
     app.state.receivers = tuple(receivers)
+    app.state.guideline = guideline
     for routes in (
         overview,
         incidents,
@@ -87,6 +91,7 @@ def create_app(
         incident_care,
         silences,
         subscriptions,
+        labelling,
     ):
         app.include_router(routes.router)
     if sink is not None:

@@ -88,12 +88,21 @@ def page(request: Request, template: str, *, status_code: int = 200, **context: 
         "zone": str(console.zone),
         "path": request.url.path,
         "clock_now": now,
+        "label_url": lambda document_id: label_url(request, document_id),
         "language_query": lambda one: urlencode([*without_lang, ("lang", one)]),
         "chart_words": lambda: chart_words(language),
         "view": View(),
     }
     html = console.templates.get_template(template).render(words | context)
     return HTMLResponse(html, status_code, headers={"Content-Language": language})
+
+
+def label_url(request: Request, document_id: str) -> str:
+    """Where a document is labelled; from the list of documents there is a way back to the same place."""
+    asked = {"document": document_id}
+    if request.url.path == "/documents":
+        asked["back"] = f"/documents?{request.url.query}" if request.url.query else "/documents"
+    return f"/label?{urlencode(asked)}"
 
 
 def chart_words(language: Language) -> dict[str, str]:

@@ -15,12 +15,16 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from core.errors import GateRefusedError
+from core.queries import parse_query
 from core.settings import load_settings
+from opinion.commands import labels_settle
 from opinion.label_files import write_labels, write_rejects
 from opinion.label_import import Imported, ImportOptions, import_file
+from opinion.label_studio import answered_tasks, labelling_config, open_tasks
 from opinion.servers import servers
-from storage import human_labels
+from storage import human_labels, labelling_texts
 from storage.engine import connect
+from storage.search import MOST, Wanted, search
 
 app = typer.Typer(help="People's answers: what the models learn from.", no_args_is_help=True)
 stderr = Console(stderr=True)
@@ -31,6 +35,7 @@ class ExportFormat(StrEnum):
 
     jsonl = "jsonl"
     csv = "csv"
+    label_studio = "label-studio"
 
 
 @app.callback()
@@ -40,24 +45,26 @@ def labels() -> None:
 
 @app.command("import")
 def import_labels(
-    files: Annotated[list[Path], typer.Argument(help="JSONL, JSONL.gz or CSV files of labels.")],
+    files: Annotated[list[Path], typer.Argument(help="JSONL, CSV or Label Studio JSON; also gzipped.")],
     annotator: Annotated[str, typer.Option(help="Who answered, for lines that do not say.")] = "import",
     strict: Annotated[bool, typer.Option("--strict", help="Refuse a file when one of its lines is bad.")] = False,
     rejects: Annotated[Path, typer.Option(help="Where bad lines go, with line number and reason.")] = Path(
         "label-rejects.jsonl"
     ),
+    guideline: Annotated[str, typer.Option(help="Version of the guideline, for lines that do not say.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Store the labels of files; importing a file again changes nothing.
 
-    Fields: id (of a stored document) or text, topic and/or sentiment, lang, source, annotator, labelled_at.
-    Each file is one transaction. Lines with unknown classes, neither text nor known document, or answers that
-    contradict each other are written to the rejects file with the reason.
+    Fields: id (of a stored document) or text, topic and/or sentiment, lang, source, annotator, labelled_at,
+    guideline, seconds, is_adjudication. A .json file is Label Studio's export. Each file is one transaction. Lines
+    with unknown classes, neither text nor known document, or answers that contradict each other are written to the
+    rejects file with the reason.
 
     Example: opinion labels import answers.csv --annotator li --strict
     """
     settings = load_settings()
-    options = ImportOptions(annotator=annotator, is_strict=strict, zone=settings.zone)
+    options = ImportOptions(annotator=annotator, is_strict=strict, zone=settings.zone, guideline=guideline)
     with servers(settings, need_kafka=False) as addresses:
         engine = connect(addresses.database_url)
         try:
@@ -80,9 +87,11 @@ def import_labels(
 @app.command("export")
 def export_labels(
     out: Annotated[Path | None, typer.Option(help="The file; stdout if absent.")] = None,
-    export_format: Annotated[ExportFormat, typer.Option("--format", help="jsonl or csv.")] = ExportFormat.jsonl,
+    export_format: Annotated[
+        ExportFormat, typer.Option("--format", help="jsonl, csv or label-studio.")
+    ] = ExportFormat.jsonl,
 ) -> None:
-    """Write every answer, one a line, in the fields that `labels import` takes.
+    """Write every answer that stands, in the fields that `labels import` takes, or as tasks for Label Studio.
 
     In CSV, cells that a spreadsheet would run as a formula get a leading quote, which the import takes off again.
 
@@ -93,10 +102,50 @@ def export_labels(
         engine = connect(addresses.database_url)
         try:
             with engine.connect() as connection, _writable(out) as file:
-                count = write_labels(file, human_labels.rows(connection), is_csv=export_format is ExportFormat.csv)
+                rows = human_labels.rows(connection)
+                if export_format is ExportFormat.label_studio:
+                    tasks = answered_tasks(rows)
+                    json.dump(tasks, file, ensure_ascii=False, indent=1)
+                    count = sum(len(one["result"]) for task in tasks for one in task["annotations"])
+                else:
+                    count = write_labels(file, rows, is_csv=export_format is ExportFormat.csv)
         finally:
             engine.dispose()
     stderr.print(f"{count} labels written{f' to {out}' if out else ''}", markup=False)
+
+
+@app.command("tasks")
+def label_studio_tasks(
+    out: Annotated[Path | None, typer.Option(help="The file; stdout if absent.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Where the labelling interface goes, as XML.")] = None,
+    query: Annotated[str | None, typer.Option(help="Only what `opinion search` finds by this.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="Tasks at most.")] = 100,
+) -> None:
+    """Write documents that nobody has answered about, the newest first, as tasks for Label Studio.
+
+    The model's verdict goes along as a prediction. Import the file into a project with the labelling interface of
+    --config; what is answered there comes back by `opinion labels import export.json`.
+
+    Example: opinion labels tasks --out tasks.json --config interface.xml
+    """
+    settings = load_settings()
+    with servers(settings, need_kafka=False) as addresses:
+        engine = connect(addresses.database_url)
+        try:
+            with engine.connect() as connection:
+                if query is None:
+                    found = labelling_texts.newest_unanswered(connection, None, limit=limit)
+                else:
+                    hits = search(connection, Wanted(query=parse_query(query), limit=limit))
+                    found = labelling_texts.by_id(connection, [hit.id for hit in hits])
+        finally:
+            engine.dispose()
+    with _writable(out) as file:
+        json.dump(open_tasks(found), file, ensure_ascii=False, indent=1)
+        file.write("\n")
+    if config:
+        config.write_text(labelling_config(), encoding="utf-8")
+    stderr.print(f"{len(found)} tasks written{f' to {out}' if out else ''}", markup=False)
 
 
 def _import(engine: Engine, path: Path, options: ImportOptions) -> Imported:
@@ -140,3 +189,8 @@ def _show(results: list[Imported], rejects_file: str | None, as_json: bool) -> N
     for file in files:
         table.add_row(*(str(value) for value in file.values()))
     Console().print(table)
+
+
+app.command("agreement")(labels_settle.agreement_of_annotators)
+app.command("conflicts")(labels_settle.conflicts_of_annotators)
+app.command("adjudicate")(labels_settle.adjudicate_text)

@@ -105,10 +105,16 @@ def _print(found: list[DocumentView], following: str | None, settings: Settings)
     console = Console(highlight=False)
     for one in found:
         at = one.published_at.astimezone(settings.zone)
-        line = Text(f"{at:%Y-%m-%d %H:%M}  {one.source}  {one.topic_label}  {one.sentiment}  {one.id}", style="dim")
+        verdict = f"{_verdict(one.shown_topic, one.topic_label)}  {_verdict(one.shown_sentiment, one.sentiment)}"
+        line = Text(f"{at:%Y-%m-%d %H:%M}  {one.source}  {verdict}  {one.id}", style="dim")
         console.print(line)  # Text: crawled words are not markup
         console.print(Text("  " + excerpt(f"{one.title}  {one.text}" if one.title else one.text, SHOWN_CHARS)))
     if not found:
         console.print("no document matches")
     elif following:
         console.print(Text(f"more: --after '{following}'", style="dim"))
+
+
+def _verdict(shown: str, judged: str) -> str:
+    """What people say, where it differs from the model with both."""
+    return shown if shown == judged else f"{shown} (model: {judged})"

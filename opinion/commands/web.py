@@ -68,6 +68,7 @@ def web(
             push_limits=push_limits(settings),
             detector=detector_options(settings.detect),
             receivers=people_of(settings),
+            guideline=settings.labelling.guideline,
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)

@@ -158,3 +158,38 @@ def test_no_cell_is_a_formula(cell: str) -> None:
     """Spreadsheets run what begins like a formula; a quote in front makes it text."""
     assert csv_safe(cell) == f"'{cell}"
     assert csv_safe("好=1") == "好=1"
+
+
+def test_the_circumstances_of_an_answer_are_taken(tmp_path: Path) -> None:
+    """Guideline, seconds and adjudication, from JSON and from the text of a CSV; a line cannot claim its way in."""
+    path = tmp_path / "labels.csv"
+    path.write_text("text,topic,guideline,seconds,is_adjudication,intake\na,sports,2,1.5,True,console\nb,game,,,,\n")
+    found = reading(path)
+    (first,), (second,) = found.statements.values()
+    assert (first.guideline, first.seconds, first.is_adjudication, first.intake) == ("2", 1.5, True, "file")
+    assert (second.guideline, second.seconds, second.is_adjudication) == ("", None, False)
+    same = jsonl(
+        tmp_path, {"text": "a", "topic": "sports", "guideline": "2", "seconds": 1.5, "is_adjudication": True}
+    )
+    assert same.statements[1][0] == first
+    (other,) = read(path, annotator="importer", zone=ZONE, now=NOW, guideline="9").statements[3]
+    assert other.guideline == "9"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"seconds": "long"},
+        {"seconds": -1},
+        {"seconds": 1e9},
+        {"seconds": "nan"},
+        {"is_adjudication": "perhaps"},
+        {"guideline": "x" * 600},
+    ],
+)
+def test_impossible_circumstances_are_refused(tmp_path: Path, line: dict[str, object]) -> None:
+    """The line is reported, and its answer not taken without them."""
+    found = jsonl(tmp_path, {"text": "a", "topic": "sports", **line})
+    assert reasons(found) == {1: "bad_record"}
+    (field,) = line
+    assert field in found.rejects[0].detail

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from opinion.training_set import AnsweredText, adjudicate, split
+from opinion.adjudication import AnsweredText, adjudicate
+from opinion.training_set import split
 from storage.human_labels import LabelRow
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
