@@ -21,14 +21,14 @@ REASONS: Final[tuple[Reason, ...]] = ("random", "alert", "uncertain", "diverse")
 """In the order in which a document is given to them."""
 
 RADIUS: Final = 0.7
-"""Of the kernel between unit vectors, where √2 is "nothing in common": texts on one thing are near, others are not."""
+"""Of the kernel between unit vectors, of which √2 is the distance when they have nothing in common."""
 
 Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A candidate by its place in what was given, why it was chosen, and how much it was wanted (0 to 1 by chance)."""
+    """A candidate by its place in what was given, why it was chosen, and how much it was wanted: 0 to 1."""
 
     index: int
     reason: Reason
@@ -41,7 +41,8 @@ def uncertainty(scores: npt.ArrayLike) -> Floats:
     ordered = np.sort(np.asarray(scores, dtype=np.float32), axis=1)
     if ordered.shape[1] < 2:
         return np.zeros(len(ordered), dtype=np.float32)
-    return np.clip(1 - (ordered[:, -1] - ordered[:, -2]), 0, 1).astype(np.float32)
+    found: Floats = np.clip(1 - (ordered[:, -1] - ordered[:, -2]), 0, 1)
+    return found
 
 
 def alert_impact(score_negative: float, *, is_counted: bool, distance: float) -> float:
@@ -121,14 +122,15 @@ def choose(
     free = set(range(len(unsure))) - {one.index for one in chosen} - set(not_by_score)
     alarming = [(index, impact) for index, impact in by_impact if index in free and impact > 0]
     chosen += [Chosen(index, "alert", impact) for index, impact in alarming[: wanted.get("alert", 0)]]
-    for reason, weights in (("uncertain", unsure), ("diverse", np.ones_like(unsure))):
+    by_weight: dict[Reason, Floats] = {"uncertain": unsure, "diverse": np.ones_like(unsure)}
+    for reason, weights in by_weight.items():
         taken = {one.index for one in chosen}
         left = np.array(sorted(free - taken - set(only_alert)), dtype=int)
         near_by = vectors[sorted(taken)]
         known = near_by if covered is None else np.concatenate([covered, near_by])
         found = herd(vectors[left], weights[left], wanted.get(reason, 0), covered=known) if len(left) else []
         most = max((gain for _, gain in found), default=0.0) or 1.0
-        chosen += [Chosen(int(left[index]), reason, gain / most) for index, gain in found]  # type: ignore[arg-type]
+        chosen += [Chosen(int(left[index]), reason, gain / most) for index, gain in found]
     return chosen
 
 

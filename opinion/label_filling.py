@@ -150,7 +150,8 @@ def _chosen(read: _Read, judge: str | None, chance: Random) -> list[Chosen]:
     if not found:
         return []
     vectors = text_vectors([one.text for one in found] + read.known)
-    unsure = (uncertainty([one.sentiment_scores for one in found]) + _topic_uncertainty(found)) / 2
+    sentiment = uncertainty([one.sentiment_scores for one in found])
+    unsure = ((sentiment + _topic_uncertainty(found)) / 2).astype(np.float32)
     return choose(
         unsure,
         vectors[: len(found)],

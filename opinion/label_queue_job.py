@@ -1,4 +1,4 @@
-"""The scheduler's job that keeps the queue of documents to label filled, by a child process that lets others go first."""
+"""The scheduler's job that keeps the queue of documents to label filled, by a child process of low priority."""
 
 import os
 import subprocess

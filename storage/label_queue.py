@@ -183,8 +183,9 @@ def progress(connection: Connection, now: datetime | None = None) -> QueueProgre
 _WAITING = text("""
     SELECT reason, count(*) FILTER (WHERE answered_by = '{}')::int AS waiting,
            count(*) FILTER (WHERE answered_by <> '{}')::int AS partly,
-           count(*) FILTER (WHERE answered_by = '{}' AND taken_until > coalesce(CAST(:now AS timestamptz), now()))::int
-               AS taken
+           count(*) FILTER (
+               WHERE answered_by = '{}' AND taken_until > coalesce(CAST(:now AS timestamptz), now())
+           )::int AS taken
     FROM label_queue WHERE done_at IS NULL GROUP BY reason ORDER BY reason
 """)
 _DONE = text("""

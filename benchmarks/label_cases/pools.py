@@ -77,7 +77,8 @@ class Pool:
     Attributes:
         texts: of the pool.
         features, test_features: (texts, width), what the encoder makes of them.
-        logits, test_logits: (texts, classes), what the model answers before anything is learned; zeros for a bare encoder.
+        logits, test_logits: (texts, classes), what the model answers before anything is learned; zeros for a bare
+            encoder.
         answers, test_answers: (texts,), indices into `classes`.
     """
 
@@ -163,6 +164,6 @@ def _pooled(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts:
 
 
 def _distinct(rows: Sequence[tuple[str, str | None]]) -> list[tuple[str, str]]:
-    """Each text once: a queue asks about copies once, too. In the order of their hashes, which is as good as chance."""
+    """Each text once, as a queue asks about copies once; in the order of their hashes, which is as good as chance."""
     by_hash = {text_hash(text): (text, answer) for text, answer in rows if answer is not None}
     return [by_hash[key] for key in sorted(by_hash)]

@@ -69,7 +69,7 @@ def fill(
     with servers(settings, need_kafka=False) as addresses:
         engine = connect(addresses.database_url)
         try:
-            filled = fill_queue(engine, settings.sampling, datetime.now(UTC), random.Random())
+            filled = fill_queue(engine, settings.sampling, datetime.now(UTC), random.SystemRandom())
             with engine.connect() as connection:
                 progress = label_queue.progress(connection)
         finally:
@@ -128,8 +128,8 @@ def _show(rows: list[Listed], progress: QueueProgress) -> None:
         table.add_row(*(Text(cell) for cell in cells))  # Text: crawled words are not markup
     console.print(table)
     console.print(
-        f"{_counts(progress.waiting)} waiting ({progress.taken} in hand), {progress.partly} wait for a second answer, "
-        f"{progress.done} answered ({progress.done_last_day} in the last day), {progress.skipped} given up",
+        f"{_counts(progress.waiting)} waiting ({progress.taken} in hand); {progress.partly} await a second answer; "
+        f"{progress.done} answered ({progress.done_last_day} in the last day); {progress.skipped} given up",
         markup=False,
         highlight=False,
     )

@@ -115,7 +115,7 @@ def test_labelled_opted_out_and_copies_never_come_in(engine: Engine) -> None:
 
 
 def test_an_incident_is_asked_about(engine: Engine) -> None:
-    """Its share goes to its doubtful documents, counted or not, the likeliest to flip first; when it is over they go."""
+    """Its share goes to its doubtful documents, the likeliest to flip first; when it is over they go."""
     documents(engine, 40)
     with engine.begin() as connection:
         incident = add_incident(connection, observed=42.0, expected=30.0, last_fired_at=START + timedelta(minutes=30))

@@ -1,5 +1,7 @@
 """What is chosen to be labelled next."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,7 @@ def test_alike_texts_lie_near_each_other() -> None:
     assert not found[16].any()
     assert len(text_vectors([])) == 0
     assert len(text_vectors(["one"])) == 1
+    assert text_vectors(["same", "same", ""]).shape == (3, 2)
 
 
 def test_two_clusters_give_one_each() -> None:
@@ -59,7 +62,7 @@ def test_the_unsure_cluster_is_asked_about() -> None:
     assert found[0][0] >= 8
     assert len({index for index, _ in found}) == 16
     gains = [gain for _, gain in found]
-    assert all(later <= before + 1e-5 for before, later in zip(gains, gains[1:], strict=False))
+    assert all(later <= before + 1e-5 for before, later in pairwise(gains))
 
 
 def test_what_is_labelled_is_covered() -> None:
@@ -88,7 +91,7 @@ def test_lazy_gains_choose_as_plain_greed_does() -> None:
 def test_each_reason_gets_its_number_and_no_text_comes_twice() -> None:
     """Chance, alert, uncertain and diverse side by side."""
     wanted: dict[Reason, int] = {"random": 3, "alert": 2, "uncertain": 4, "diverse": 2}
-    chosen = choose(UNSURE, vectors(), wanted, np.random.default_rng(1), impacts={n: 0.1 for n in range(16)})
+    chosen = choose(UNSURE, vectors(), wanted, np.random.default_rng(1), impacts=dict.fromkeys(range(16), 0.1))
     assert {reason: len(picked(chosen, reason)) for reason in wanted} == wanted
     assert len({one.index for one in chosen}) == 11
     assert all(0 <= one.score <= 1 for one in chosen)
