@@ -7,11 +7,20 @@ Order: arguments, environment (`OPINION_…`, nested by `__`), `.env`, `opinion.
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -186,6 +195,37 @@ class RetrainSettings(_Section):
     )
 
 
+class SamplingSettings(_Section):
+    """What people are asked to label next."""
+
+    every: timedelta = Field(timedelta(minutes=5), description="How often the scheduler looks after the queue.")
+    length: int = Field(200, ge=0, le=5000, description="So many documents wait for an answer; 0 fills no queue.")
+    recent: timedelta = Field(
+        timedelta(hours=24), gt=timedelta(0), description="Documents of the newest stretch, so long, are drawn from."
+    )
+    candidates: int = Field(
+        2000, ge=10, le=5000, description="Documents drawn for one fill, of which few are chosen."
+    )
+    keep: timedelta = Field(timedelta(days=7), description="A document that nobody answered for so long is dropped.")
+    random_share: float = Field(
+        0.15, ge=0, le=1, description="Drawn by chance: they say how good the model is. 0 gives that up."
+    )
+    alert_share: float = Field(0.15, ge=0, le=1, description="Of documents that incidents may hang on.")
+    diverse_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Of documents like no labelled one; what the shares leave goes to uncertain ones.",
+    )
+    double_share: float = Field(0.1, ge=0, le=1, description="So many are answered by two people, for agreement.")
+
+    @model_validator(mode="after")
+    def _leave_room(self) -> Self:
+        if self.random_share + self.alert_share + self.diverse_share > 1:
+            raise ValueError("random_share, alert_share and diverse_share are more than 1 together")
+        return self
+
+
 class AuditSettings(_Section):
     """The scheduled audit."""
 
@@ -351,6 +391,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     retrain: RetrainSettings = RetrainSettings()
+    sampling: SamplingSettings = SamplingSettings()
     audit: AuditSettings = AuditSettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()

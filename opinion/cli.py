@@ -30,6 +30,7 @@ from opinion.commands import (
     feeds,
     follow,
     intake,
+    label_queue,
     labels,
     model_card,
     models,
@@ -103,6 +104,7 @@ models.app.command("overlap")(overlap.overlap)
 models.app.command("behaviour")(behaviour.behaviour)
 models.app.command("base")(base.base)
 app.add_typer(models.app, name="models")
+labels.app.add_typer(label_queue.app, name="queue")
 app.add_typer(labels.app, name="labels")
 app.add_typer(privacy.app, name="privacy")
 app.command("retrain")(retrain.retrain)

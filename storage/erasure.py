@@ -142,6 +142,7 @@ _DELETES: Final = {
         "WHERE k.id = ANY(:ids) AND d.published_at = k.published_at AND d.id = k.id"
     ),
     "revisions": text("DELETE FROM document_revision WHERE id = ANY(:ids)"),
+    "queue": text("DELETE FROM label_queue WHERE document_id = ANY(:ids)"),
     "keys": text("DELETE FROM document_key WHERE id = ANY(:ids)"),
 }
 

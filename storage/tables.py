@@ -775,3 +775,30 @@ people_verdict = Table(
     comment="What people's answers about a stored document come to, for as long as its text is the one they "
     "read (SHA-256 of it). Made from human_label, with every answer.",
 )
+
+label_queue = Table(
+    "label_queue",
+    metadata,
+    Column("document_id", Text, primary_key=True),
+    _time("published_at"),
+    Column("reason", Text, nullable=False),
+    Column("score", REAL, nullable=False),
+    Column("place", Double, nullable=False),
+    _json("detail"),
+    Column("model_version", Text, nullable=False),
+    Column("cluster", BigInteger),
+    Column("wanted", Integer, nullable=False, server_default=text("1")),
+    _time("queued_at", is_now=True),
+    Column("taken_by", Text),
+    _time("taken_until", nullable=True),
+    Column("answered_by", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("skipped_by", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    _time("done_at", nullable=True),
+    CheckConstraint("reason IN ('uncertain', 'diverse', 'alert', 'random')", name="reason"),
+    CheckConstraint("wanted >= 1", name="wanted"),
+    Index(None, "place", postgresql_where=text("done_at IS NULL")),
+    Index(None, "cluster", postgresql_where=text("cluster IS NOT NULL")),
+    Index(None, "done_at", postgresql_where=text("done_at IS NOT NULL")),
+    comment="Documents that people are asked to label, why, and who has them in hand; the lowest place comes "
+    "first. Holds no word of them.",
+)

@@ -13,6 +13,7 @@ from opinion.auditing import audit_job
 from opinion.dead_letter_alarm import dead_letter_job
 from opinion.detection import deliver_job, detect_job
 from opinion.feeds import FEEDS_EVERY, FeedsJob
+from opinion.label_queue_job import LabelQueueJob
 from opinion.learning import learning_jobs
 from opinion.model_overlap import OverlapJob
 from opinion.retention import retention_job
@@ -41,6 +42,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("sources", settings.source_health.every, source_job(settings, engine, kafka_bootstrap, clock)),
         Job("overlap", OVERLAP_EVERY, OverlapJob(engine, settings.home)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
+        Job("label_queue", settings.sampling.every, LabelQueueJob(settings, engine, clock)),
         Job("retention", settings.retention.every, retention_job(settings, engine, clock)),
         Job("search_index", settings.search.every, search_index_job(settings, engine, clock)),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
