@@ -49,6 +49,4 @@ class Adaptation:
 
 
 def _linear_layers(model: OpinionClassifier) -> list[str]:
-    return [
-        f"encoder.{name}" for name, layer in model.encoder.named_modules() if isinstance(layer, nn.Linear)
-    ]
+    return [f"encoder.{name}" for name, layer in model.encoder.named_modules() if isinstance(layer, nn.Linear)]

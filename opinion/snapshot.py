@@ -1,9 +1,11 @@
 """What one retrain run learns from, told by its content: the same labels, parts and options give the same hash."""
 
+import gzip
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -136,3 +138,20 @@ def same_as(snapshot: Snapshot, run: training_runs.TrainingRun | None) -> bool:
     return run is not None and run.snapshot_hash == snapshot.hash
 
 
+def export(snapshot: Snapshot, path: Path) -> int:
+    """Write the texts of each part as lines that `models.datasets.read_labelled` and `labels import` take, with the
+    `part` they are in. Returns how many.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    parts = {"train": snapshot.parts.train, "dev": snapshot.parts.dev, "gold": snapshot.parts.held_out}
+    opened = gzip.open if path.suffix == ".gz" else open
+    written = 0
+    with opened(path, "wb") as file:
+        for part, rows in parts.items():
+            for row in rows:
+                told = {"part": part, "text": row.text, "topic": row.topic, "sentiment": row.sentiment}
+                file.write(msgspec.json.encode(told | {"lang": row.lang, "source": row.source}) + b"\n")
+                written += 1
+    return written

@@ -139,8 +139,15 @@ def test_what_learns_is_promoted(engine: Engine, options: RetrainOptions) -> Non
     assert (candidate.parent, candidate.origin) == (parent.version, "retrain")
     assert "held-out labels" in (Path(candidate.path) / "README.md").read_text()
     assert not list((options.home / "retrain").iterdir())
+    assert (recorded.trigger, recorded.trigger_reason) == ("hand", "asked for")
+    assert recorded.snapshot["texts"] == {"train": 142, "dev": 38, "gold": 60, "new gold": 60, "new labels": 240}
+    assert recorded.progress["stage"] == "judging"
+    assert set(result.metrics["ages"]) == {"up to 30 days"}
     again = run(engine, options, min_new_labels=1)
     assert (again.run, again.reasons) == (None, ["0 labels since the last run, 1 are needed"])
+    by_hand = run(engine, options)
+    assert by_hand.run is None
+    assert by_hand.reasons == [f"nothing is new: run {result.run} learned from the same labels with the same options"]
 
 
 def test_a_sabotaged_candidate_is_refused(engine: Engine, options: RetrainOptions, good_checkpoint: str) -> None:
