@@ -33,6 +33,7 @@ from core.taxonomy import CLASSES, HEADS
 from core.texts import text_hash
 from models.datasets import LabelledText, read_labelled
 from models.inference import Classifier
+from models.precision import Precision, has_native_bfloat16
 from opinion.snapshot import LearningOptions, content_hash
 from opinion.training_child import TrainingJob, TrainingRows
 from opinion.training_process import MIB, Watch, Work
@@ -83,7 +84,8 @@ Chosen = dict[tuple[str, str], tuple[np.ndarray, np.ndarray]]
 
 def judge(checkpoint: str, tests: dict[str, list[LabelledText]], threads: int) -> Chosen:
     """Truth and choice (of the classes that occur) by file and head, as class numbers."""
-    classifier = Classifier.load(checkpoint, device="cpu", threads=threads, precision="float32")
+    precision: Precision = "bfloat16" if has_native_bfloat16() else "float32"  # no trial: both models alike
+    classifier = Classifier.load(checkpoint, device="cpu", threads=threads, precision=precision)
     chosen: Chosen = {}
     for name, rows in tests.items():
         opinions = classifier.classify([row.text for row in rows])

@@ -124,6 +124,7 @@ def fit(
             bf16=machine.is_bfloat16,
             use_cpu=not machine.is_cuda,
             dataloader_pin_memory=machine.is_cuda,
+            ddp_find_unused_parameters=False,  # every weight that moves takes part in every loss
             restore_callback_states_from_checkpoint=True,  # how long dev has not become better
             remove_unused_columns=False,
             label_names=["labels", "class_mask"],

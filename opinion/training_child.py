@@ -206,7 +206,7 @@ def learn_together(folder: Path, processes: int) -> None:
     """
     launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
     argv = [sys.executable, *launcher, "-m", "opinion.training_worker", str(folder)]
-    code = children.spawn(argv, stdout=sys.stdout.fileno()).wait()
+    code = children.spawn(argv, stdout=1).wait()  # into the log, like our own words
     if code:
         raise RuntimeError(f"the {processes} processes that train together ended with exit code {code}")
 
