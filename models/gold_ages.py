@@ -36,7 +36,11 @@ def by_age(
     for position, joined in enumerate(since):
         groups[next((name for most, name in AGES if now - joined <= most), OLDEST)].append(position)
     return {
-        name: by_answers(*([part[place] for place in places] for part in (rows, champion, candidate)))
+        name: by_answers(
+            [rows[place] for place in places],
+            [champion[place] for place in places],
+            [candidate[place] for place in places],
+        )
         for name, places in groups.items()
         if places
     }

@@ -134,7 +134,7 @@ class Work:
     def _run_child(self, threads: int, watch: Watch) -> int:
         """The child's exit code. It is stopped when we are told to stop or are interrupted, and dies with us."""
         (self.folder / PROGRESS_FILE).unlink(missing_ok=True)
-        pause = _Pause(self.folder / PAUSE_FILE, watch.should_pause)
+        pause = Pause(self.folder / PAUSE_FILE, watch.should_pause)
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
         argv = [sys.executable, "-m", "opinion.training_child", str(self.folder)]
         with children.open_log(self.log_file) as child_log:
@@ -180,7 +180,7 @@ def memory_bytes(pid: int) -> int:
     return held
 
 
-class _Pause:
+class Pause:
     """Has the training wait while something more urgent needs the machine, but not for ever."""
 
     def __init__(self, file: Path, should_pause: Ask) -> None:

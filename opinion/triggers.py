@@ -94,5 +94,6 @@ def is_resting(standing: Standing, now: datetime) -> bool:
     """Whether the last runs failed so often, and so lately, that another would too."""
     if not standing.failures or standing.failed_at is None:
         return False
-    pause = min(MOST_PAUSE, FIRST_PAUSE * 2 ** min(standing.failures - 1, 20))
+    doubled: int = 2 ** min(standing.failures - 1, 20)
+    pause = min(MOST_PAUSE, FIRST_PAUSE * doubled)
     return now - standing.failed_at < pause
