@@ -142,9 +142,9 @@ def retrain(
                 training_runs.finish(connection, run, reasons=[reason])
             keeper.ended("failed", work.peak_bytes)
             raise
-        result = _conclude(engine, run, champion, outcome, options.tolerance)
         keeper.ended("judged", work.peak_bytes)
-        work.remove()
+        result = _conclude(engine, run, champion, outcome, options.tolerance)
+        work.remove()  # not before the verdict is stored: until then the next run would need it
         return result
 
 
@@ -157,6 +157,7 @@ def _snapshot(connection: Connection, options: RetrainOptions, min_new_labels: i
         return f"{found.new_labels} labels since the last run, {min_new_labels} are needed"
     last = training_runs.last_judged(connection)
     if last is not None and same_as(found, last):
+        training_runs.has_seen(connection, last.id, found.parts.last_label_id)  # repeated answers: new, and no news
         return f"nothing is new: run {last.id} learned from the same labels with the same options"
     return found
 

@@ -37,6 +37,9 @@ STOP_SECONDS: Final = 5.0
 PAUSE_EVERY_SECONDS: Final = 10.0  # how often `should_pause` is asked: it asks a broker
 MOST_PAUSED_SECONDS: Final = 3600.0  # a backlog that lasts longer is not the training's doing
 RETRAIN_FOLDER: Final = "retrain"
+LEAST_FREE_SHARE: Final = (
+    0.03  # of the machine's memory: with less, the kernel would soon end some process, perhaps a worker
+)
 MIB: Final = 2**20
 
 OnProgress = Callable[[Progress], None]
@@ -158,6 +161,12 @@ class Work:
     def _check(self, pid: int, watch: Watch) -> None:
         if watch.should_stop():
             raise TrainingFailedError("the training was stopped", remedy="the next run goes on where it was")
+        machine = psutil.virtual_memory()
+        if machine.available < LEAST_FREE_SHARE * machine.total:
+            raise TrainingFailedError(
+                f"the training was ended: the machine has only {machine.available // MIB} MiB of memory left",
+                remedy="the next run goes on where it was; OPINION_RETRAIN__METHOD=heads needs less",
+            )
         held = memory_bytes(pid)
         self.peak_bytes = max(self.peak_bytes, held)
         if watch.most_memory_bytes is not None and held > watch.most_memory_bytes:

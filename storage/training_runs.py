@@ -110,6 +110,11 @@ def set_progress(connection: Connection, run: int, progress: Mapping[str, Any]) 
     )
 
 
+def has_seen(connection: Connection, run: int, last_label_id: int) -> None:
+    """The labels up to this one change nothing of what the run has learned from; they are not new any more."""
+    connection.execute(update(training_run).where(training_run.c.id == run).values(last_label_id=last_label_id))
+
+
 def close_abandoned(connection: Connection, reason: str) -> int:
     """Mark runs that never finished; only for the holder of `only_run`, who knows that nobody is at work."""
     statement = update(training_run).where(training_run.c.finished_at.is_(None))

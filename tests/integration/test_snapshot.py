@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine
 
 from core.texts import text_hash
+from opinion.retraining import RetrainOptions, retrain
 from opinion.snapshot import LearningOptions, Snapshot, keep_gold, replay_pool, take_snapshot
 from opinion.triggers import Trigger, TriggerOptions, due
 from storage import gold_set, human_labels, training_runs
@@ -100,3 +102,16 @@ def test_what_begins_a_run(engine: Engine) -> None:
         assert due(connection, drifted, NOW) == Trigger("labels", "50 new labels, 40 are enough")
         training_runs.finish(connection, begin(connection, look(connection)), reasons=["passed"], candidate="b")
         assert due(connection, drifted, NOW) is None
+
+
+def test_an_answer_that_says_nothing_new_begins_nothing(engine: Engine, tmp_path: Path) -> None:
+    """Somebody repeats answers that the last run has learned: no run, and they do not count as new again."""
+    options = RetrainOptions(tmp_path, "starter", 0.2, 0.0, 4, 0, "cpu", 512, 64, 1)
+    with engine.begin() as connection:
+        label(connection, range(20))
+        training_runs.finish(connection, begin(connection, look(connection)), reasons=["passed"], candidate="b")
+        label(connection, range(10), key="again")
+    result = retrain(engine, options, min_new_labels=10, now=NOW)
+    assert (result.run, result.reasons[0].split(":")[0]) == (None, "nothing is new")
+    with engine.connect() as connection:
+        assert due(connection, TriggerOptions(timedelta(days=1), 1, 1), NOW) is None
