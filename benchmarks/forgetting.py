@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from sklearn.metrics import f1_score
 
 from core.records import Opinion
 from core.scrubbing import scrub
@@ -104,7 +103,12 @@ def _scores(opinion: Opinion, head: str) -> dict[str, float]:
 
 
 def macro_f1(truth: np.ndarray, choice: np.ndarray) -> float:
-    return 100 * float(f1_score(truth, choice, labels=np.unique(truth), average="macro", zero_division=0))
+    """Over the classes of `truth`, in percent; what scikit-learn gives, fast enough for a bootstrap."""
+    size = int(max(truth.max(), choice.max())) + 1
+    counts = np.bincount(truth * size + choice, minlength=size * size).reshape(size, size)
+    present = np.unique(truth)
+    both = counts.sum(axis=0)[present] + counts.sum(axis=1)[present]
+    return 100 * float(np.mean(2 * counts.diagonal()[present] / both))
 
 
 def compare(before: Chosen, after: Chosen) -> list[dict[str, Any]]:
