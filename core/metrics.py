@@ -118,6 +118,17 @@ RECEIVERS_PAUSED = Gauge(
     "Receivers that are left alone for a while, because they failed or asked for it.",
 )
 DETECT_SECONDS = Histogram("opinion_alerts_detect_seconds", "One run of the detect job.")
+TRAINING_OUTCOMES = ("judged", "failed")
+TRAINING_DEV_FIGURES = ("topic_macro_f1", "sentiment_macro_f1", "macro_f1")
+TRAINING_IS_RUNNING = Gauge("opinion_training_is_running", "1 while this process has a retrain run at work.")
+TRAINING_STEPS = Gauge("opinion_training_steps", "Steps done of the training at work, or of the last one.")
+TRAINING_STEPS_WANTED = Gauge("opinion_training_wanted_steps", "Steps that it makes if it does not stop early.")
+TRAINING_DEV = Gauge("opinion_training_dev_macro_f1", "Its latest macro-F1 on dev, by what it is of.", ["figure"])
+TRAINING_PEAK_BYTES = Gauge(
+    "opinion_training_peak_memory_bytes", "Most memory that the processes of the last training held at once."
+)
+TRAINING_RUNS = Counter("opinion_training_runs_total", "Retrain runs that trained, by how they ended.", ["outcome"])
+
 IS_ACTIVE_SCHEDULER = Gauge("opinion_scheduler_is_active", "1 in the scheduler that holds the lease.")
 TAKEOVERS = Counter("opinion_scheduler_takeovers_total", "Times this process became the active scheduler.")
 SILENT_HOLDERS = Counter(
@@ -206,5 +217,9 @@ for _outcome in ("accepted", "refused"):
     PUSHED.labels(_outcome)
 for _state in SOURCE_STATES:
     SOURCES.labels(_state)
+for _outcome in TRAINING_OUTCOMES:
+    TRAINING_RUNS.labels(_outcome)
+for _figure in TRAINING_DEV_FIGURES:
+    TRAINING_DEV.labels(_figure)
 for _status in OUTBOX_STATUSES:
     OUTBOX.labels(_status)

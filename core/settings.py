@@ -183,15 +183,38 @@ class SchedulerSettings(_Section):
 
 
 class RetrainSettings(_Section):
-    """The periodic fine-tuning."""
+    """Fine-tuning on new labels, as the scheduler begins it."""
 
-    every: timedelta = Field(timedelta(hours=24), description="How often the retrain job looks for labels.")
-    min_new_labels: int = Field(200, ge=1, description="Fewer new labels than this: no run.")
-    held_out_share: float = Field(0.2, gt=0, lt=1, description="The newest share of labels, for the gate.")
+    every: timedelta = Field(
+        timedelta(hours=24),
+        description="After so long the labels that came meanwhile are learned, if they are min_scheduled_labels.",
+    )
+    min_new_labels: int = Field(200, ge=1, description="So many new labels are learned at once.")
+    min_scheduled_labels: int = Field(20, ge=1, description="Fewer new labels than this: no run when its time comes.")
+    held_out_share: float = Field(
+        0.2, gt=0, lt=1, description="Of the labelled texts, the newest first: for the gate, never trained on."
+    )
     tolerance: float = Field(0.0, ge=0, description="How much macro-F1 a candidate may lose and still pass.")
     epochs: float = Field(4, gt=0, description="Most passes over the labels; early stopping may take fewer.")
     learning_rate: float = Field(
-        0, ge=0, description="0 goes by the model's size: 5e-4 below 15 million weights, 1e-4 below 60, else 2e-5."
+        0,
+        ge=0,
+        description="0 goes by the model's size: 5e-4 below 15 million weights, 1e-4 below 60, else 2e-5; five times "
+        "that with lora, ten times with heads.",
+    )
+    method: Literal["full", "lora", "heads"] = Field(
+        "full",
+        description="Which weights move: all, low-rank steps beside them (merged at the end), the heads alone.",
+    )
+    micro_tokens: int = Field(
+        8192,
+        ge=16,
+        description="Most tokens of one pass; larger batches are worked off in pieces. Bounds the memory.",
+    )
+    processes: int = Field(0, ge=0, description="That train together; 0 takes one for each GPU, or one on a CPU.")
+    most_memory_mb: int = Field(0, ge=0, description="A training that holds more memory is ended; 0 sets no bound.")
+    pause_lag: int = Field(
+        20_000, ge=0, description="Raw records that wait for the workers before a training waits too; 0 never waits."
     )
 
 

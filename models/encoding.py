@@ -44,6 +44,11 @@ class EncodedRows(Dataset[dict[str, Any]]):
         """Of each row's text, in order."""
         return [self._scripts[index] for index in self._order]
 
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row."""
+        return [len(ids) for ids in self._ids]
+
     def __len__(self) -> int:
         return len(self._order)
 

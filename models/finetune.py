@@ -22,6 +22,7 @@ from models.classifier import OpinionClassifier, OpinionConfig
 from models.datasets import LabelledText, read_labelled
 from models.distillation import ask_teachers
 from models.encoding import EncodedRows, repeated
+from models.machine import Device, is_first_process
 from models.recipe import DataFile, Optimisation, Recipe
 from models.shrinking import keep_layers, set_dropout
 from models.targets import TARGET, target_rows
@@ -112,13 +113,18 @@ def finetune(
     *,
     replay_rows: Sequence[LabelledText] = (),
     optimisation: Optimisation | None = None,
+    resume: bool = False,
+    device: Device = "auto",
     on_progress: OnProgress | None = None,
 ) -> Trained:
     """Train the champion on new labels, mixed with older rows against forgetting; writes a candidate to `out`.
 
+    Of several processes that `torchrun` has started, the first writes it.
+
     Args:
         dev_rows: decide when to stop and how confident to be; must not occur in the other two.
         optimisation: `ONWARDS` if absent.
+        resume: go on where an earlier training into `out` was broken off, at its last whole epoch.
 
     Raises:
         UsageError: no rows to learn from, or none to stop by.
@@ -137,9 +143,12 @@ def finetune(
         EncodedRows(dev_rows, tokenizer, heads, max_length),
         settings,
         out / WORK_FOLDER,
+        resume=resume,
+        device=device,
         on_progress=on_progress,
     )
-    save_checkpoint(model, tokenizer, out, "float16")
+    if is_first_process():
+        save_checkpoint(model, tokenizer, out, "float16")
     return Trained(out, fitted.dev, fitted.epochs, {"new labels": len(train_rows), "replay": len(replay_rows)})
 
 

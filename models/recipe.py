@@ -11,6 +11,7 @@ from models.targets import Teaches
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 SaveDtype = Literal["float32", "float16", "int8"]
+TrainingMethod = Literal["full", "lora", "heads"]
 
 
 class _Part(BaseModel):
@@ -64,6 +65,10 @@ class Optimisation(_Part):
     """AdamW with linear warm-up and linear decay, stopped early on dev macro-F1.
 
     Attributes:
+        method: which weights move, see `models.adaptation`.
+        lora_rank: of the low-rank steps, with `lora`.
+        micro_tokens: most tokens, padding included, of one forward and backward pass; a batch that is larger is
+            worked off in several and its gradients are added up. Bounds the memory; no bound if absent.
         average_epochs: try the mean of all epochs' weights too, and keep it if it is better on dev.
         most_minutes: a slower machine decays the rate sooner and stops then, with what it has learnt.
     """
@@ -71,6 +76,9 @@ class Optimisation(_Part):
     epochs: float = Field(3, gt=0)
     most_minutes: float | None = Field(None, gt=0)
     batch_rows: int = Field(64, ge=1)
+    method: TrainingMethod = "full"
+    lora_rank: int = Field(8, ge=1)
+    micro_tokens: int | None = Field(None, ge=1)
     learning_rate: float = Field(5e-5, gt=0)
     weight_decay: float = Field(0.01, ge=0)
     warmup_share: float = Field(0.06, ge=0, lt=1)

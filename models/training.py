@@ -20,15 +20,16 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
 from core.logs import get_logger
+from models.adaptation import Adaptation
 from models.averaging import epoch_checkpoints, mean_weights
 from models.calibration import fit_temperatures
 from models.classifier import IGNORED_LABEL, OpinionClassifier
 from models.encoding import EncodedRows, PadToLongest
+from models.interrupted import MarkWhole, newest_whole
+from models.machine import Device, choose_machine, cut_batches, process_count
 from models.pace import Pace, PacedTrainer
-from models.precision import has_native_bfloat16
 from models.recipe import Optimisation
 
 log = get_logger(__name__)
@@ -73,31 +74,42 @@ def fit(
     work_dir: Path,
     *,
     resume: bool = False,
+    device: Device = "auto",
     on_progress: OnProgress | None = None,
 ) -> Fitted:
     """Train in place; afterwards `model` holds the best checkpoint by dev macro-F1 (or the mean of
     the epochs, where that is asked for and better), calibrated on dev.
 
-    Blocks for as long as the training takes. Intermediate checkpoints go to `work_dir`, one per epoch.
+    Blocks for as long as the training takes. Intermediate checkpoints go to `work_dir`, one per epoch. Several
+    processes that `torchrun` has started share each batch; all of them end with the same model.
 
     Args:
-        resume: go on from the latest checkpoint in `work_dir`, if there is one.
+        resume: go on from the latest whole checkpoint in `work_dir`, if there is one.
     """
     model.config.label_smoothing = optimisation.label_smoothing
+    machine = choose_machine(device)
+    cut = cut_batches(
+        optimisation.batch_rows,
+        train_rows.lengths,
+        micro_tokens=optimisation.micro_tokens,
+        processes=process_count(),
+    )
     steps = math.ceil(len(train_rows) / optimisation.batch_rows) * optimisation.epochs
     pace = Pace(optimisation.most_minutes)
     attention = model.encoder.config._attn_implementation
-    if not torch.cuda.is_available():
+    if not machine.is_cuda:
         # On short texts the backward pass of torch's fused attention takes as long as the rest of a step on a CPU.
         model.encoder.set_attn_implementation("eager")
+    adaptation = Adaptation(model, optimisation.method, lora_rank=optimisation.lora_rank)
     trainer = PacedTrainer(
         pace=pace,
         model=model,
         args=TrainingArguments(
             output_dir=str(work_dir),
             num_train_epochs=optimisation.epochs,
-            per_device_train_batch_size=optimisation.batch_rows,
-            per_device_eval_batch_size=optimisation.batch_rows,
+            per_device_train_batch_size=cut.rows,
+            per_device_eval_batch_size=cut.rows,
+            gradient_accumulation_steps=cut.passes,
             learning_rate=optimisation.learning_rate,
             weight_decay=optimisation.weight_decay,
             optim="adamw_torch_fused",
@@ -109,9 +121,11 @@ def fit(
             load_best_model_at_end=True,
             metric_for_best_model="macro_f1",
             greater_is_better=True,
-            bf16=torch.cuda.is_available() or has_native_bfloat16(),
-            use_cpu=not torch.cuda.is_available(),
-            dataloader_pin_memory=torch.cuda.is_available(),
+            bf16=machine.is_bfloat16,
+            use_cpu=not machine.is_cuda,
+            dataloader_pin_memory=machine.is_cuda,
+            ddp_find_unused_parameters=False,  # every weight that moves takes part in every loss
+            restore_callback_states_from_checkpoint=True,  # how long dev has not become better
             remove_unused_columns=False,
             label_names=["labels", "class_mask"],
             logging_steps=100,
@@ -125,15 +139,18 @@ def fit(
         eval_dataset=dev_rows,
         processing_class=tokenizer,
         compute_metrics=lambda prediction: dev_macro_f1(model, prediction),
-        callbacks=[EarlyStoppingCallback(optimisation.patience_epochs), _Reporter(on_progress), pace],
+        callbacks=[EarlyStoppingCallback(optimisation.patience_epochs), _Reporter(on_progress), pace, MarkWhole()],
     )
-    if not resume:
-        for stale in epoch_checkpoints(work_dir):  # of another run; they would be averaged in
-            shutil.rmtree(stale)
+    with trainer.args.main_process_first(local=False):  # the others look at what it has left
+        if not resume and trainer.is_world_process_zero():
+            for stale in epoch_checkpoints(work_dir):  # of another run; they would be averaged in
+                shutil.rmtree(stale)
+        last = newest_whole(work_dir) if resume else None
     trainer.remove_callback(PrinterCallback)  # it prints to stdout, which belongs to results
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(work_dir) if resume and work_dir.is_dir() else None)
+    trainer.train(resume_from_checkpoint=None if last is None else str(last))
     if optimisation.average_epochs:
         _keep_mean_if_better(trainer, model, work_dir)
+    adaptation.finish()
     prediction = trainer.predict(dev_rows, metric_key_prefix="dev")
     model.encoder.set_attn_implementation(attention)
     labels, class_mask = prediction.label_ids
@@ -178,7 +195,7 @@ class _Reporter(TrainerCallback):  # type: ignore[misc]
         self._loss: float | None = None
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if self._on_progress:
+        if self._on_progress and state.is_world_process_zero:
             self._on_progress(
                 Progress(state.global_step, state.max_steps, float(state.epoch or 0), self._loss, self._dev)
             )

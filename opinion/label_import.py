@@ -12,6 +12,7 @@ from core.texts import text_hash
 from opinion.label_files import LabelFile, Rejected, read
 from storage import human_labels, opt_outs, people_verdicts
 from storage.human_labels import NewLabel, StoredText
+from storage.queue_answers import settle_queue
 
 CHUNK: Final = 2000  # labels between two steps of the progress bar
 
@@ -74,6 +75,7 @@ def import_file(
             if on_stored:
                 on_stored(min(start + CHUNK, len(labels)), len(labels))
         if new:
+            settle_queue(connection, labels)
             people_verdicts.renew(connection, (label.document_id for label in labels if label.document_id))
     return Imported(
         path=path,

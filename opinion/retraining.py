@@ -1,56 +1,34 @@
 """The retrain job: labels in, a candidate out of a child process, a verdict, and perhaps a new champion."""
 
 import os
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import msgspec
 from sqlalchemy import Connection, Engine
 
-from core import children
-from core.errors import OpinionError
+from core.errors import DependencyNotReadyError, OpinionError
 from core.logs import get_logger
-from core.scrubbing import scrub
-from models.datasets import LabelledText
 from models.gate import Verdict, judge
-from opinion.adjudication import adjudicate
+from models.recipe import TrainingMethod
 from opinion.promotions import first_champion
-from opinion.training_child import (
-    JOB_FILE,
-    OUTCOME_FILE,
-    PROGRESS_FILE,
-    ROWS_FILE,
-    Progress,
-    TrainingJob,
-    TrainingOutcome,
-    TrainingRows,
-)
-from opinion.training_set import FEWEST_TEXTS, TrainingSet, split
-from storage import human_labels, model_versions, training_runs
+from opinion.snapshot import LearningOptions, Snapshot, keep_gold, replay_pool, rows_hash, same_as, take_snapshot
+from opinion.training_child import TrainingJob, TrainingOutcome, TrainingRows
+from opinion.training_process import MIB, Ask, OnProgress, TrainingFailedError, Watch, Work
+from opinion.training_progress import ProgressKeeper
+from opinion.triggers import BY_HAND, Trigger
+from storage import model_versions, training_runs
 from storage.model_versions import Promotion
 
 POOL_TEXTS: Final = 10_000  # documents that the champion reads to find replay rows: a minute on a slow core
-LOOK_SECONDS: Final = 0.5  # how often progress is read and `should_stop` asked
-STOP_SECONDS: Final = 5.0
-
-OnProgress = Callable[[Progress], None]
-ShouldStop = Callable[[], bool]
+ShouldStop = Ask
 log = get_logger(__name__)
+__all__ = ["OnProgress", "RetrainOptions", "RetrainResult", "RetrainRunningError", "TrainingFailedError", "retrain"]
 
 
-class RetrainRunningError(OpinionError):
+class RetrainRunningError(DependencyNotReadyError):
     """Another retrain run is at work."""
-
-
-class TrainingFailedError(OpinionError):
-    """The training ended without a candidate."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +39,7 @@ class RetrainOptions:
         home: candidates go under `home/models`, work in progress under `home/retrain`.
         checkpoint: champion as long as no model was promoted.
         threads: of the training; 0 takes half of the processors.
+        most_memory_mb: a training that takes more is ended; 0 sets no bound.
     """
 
     home: Path
@@ -73,6 +52,15 @@ class RetrainOptions:
     batch_tokens: int
     max_length: int
     threads: int
+    method: TrainingMethod = "full"
+    micro_tokens: int | None = None
+    processes: int = 0
+    most_memory_mb: int = 0
+
+    @property
+    def learning(self) -> LearningOptions:
+        """What decides what comes out."""
+        return LearningOptions(self.epochs, self.learning_rate, self.method, self.max_length)
 
 
 @dataclass(frozen=True)
@@ -93,15 +81,20 @@ def retrain(
     *,
     min_new_labels: int,
     now: datetime,
-    should_stop: ShouldStop = lambda: False,
+    trigger: Trigger = BY_HAND,
+    should_stop: Ask = lambda: False,
+    should_pause: Ask = lambda: False,
     on_progress: OnProgress | None = None,
 ) -> RetrainResult:
     """Train on all labels, if enough of them are new, and promote what passes the gate. Blocks for minutes.
 
-    The workers hear of it by `promotions.announce_pending`.
+    A run on the labels of one that was broken off goes on where that one was. The workers hear of a promotion by
+    `promotions.announce_pending`.
 
     Args:
         min_new_labels: fewer labels since the last run that came to a verdict: nothing is done.
+        trigger: what began the run; kept with it.
+        should_pause: while true, the training waits (an hour in all at most).
 
     Raises:
         RetrainRunningError: there is another run, in this process or elsewhere.
@@ -109,109 +102,88 @@ def retrain(
     """
     with training_runs.only_run(engine) as is_ours:
         if not is_ours:
-            raise RetrainRunningError(remedy="wait for it; `opinion models list` shows what it brings")
+            raise RetrainRunningError(remedy="wait for it; `opinion models list` shows how far it is")
         with engine.begin() as connection:
             training_runs.close_abandoned(connection, "the run was broken off: its process ended")
-            found = _snapshot(connection, options.held_out_share, min_new_labels)
+            found = _snapshot(connection, options, min_new_labels, now)
             if isinstance(found, str):
                 present = model_versions.champion(connection)
                 name = present.version if present else options.checkpoint
                 return RetrainResult(None, name, None, False, [found], {})
             champion = first_champion(connection, options.checkpoint)
-            pool = [
-                LabelledText(scrub(document.text), lang=document.lang, source=document.source)
-                for document in training_runs.sample_documents(connection, POOL_TEXTS)
-            ]
-            run = training_runs.start(connection, champion=champion.version, last_label_id=found.last_label_id)
-        log.info("retrain_started", run=run, champion=champion.version, texts=found.texts, pool=len(pool))
-        rows = TrainingRows(found.train, found.dev, found.held_out, pool)
+            work = Work.of(options.home, found.hash, champion.version)
+            begun = work.begun()
+            rows = begun[1] if begun else _rows(connection, found)
+            run = training_runs.start(
+                connection,
+                champion=champion.version,
+                last_label_id=found.parts.last_label_id,
+                trigger=trigger.kind,
+                trigger_reason=trigger.reason,
+                snapshot_hash=found.hash,
+                snapshot=found.described() | {"pool": len(rows.pool), "pool_hash": rows_hash(rows.pool)},
+            )
+            keep_gold(connection, found)
+        log.info(
+            "retrain_started", run=run, champion=champion.version, is_resumed=begun is not None, **found.counts()
+        )
+        keeper = ProgressKeeper(engine, run, on_progress)
         try:
-            outcome = _train(run, champion, rows, options, now, should_stop, on_progress)
+            job = _job(champion, options, begun[0].created_at if begun else now)
+            if begun is None:
+                work.begin(job, rows)
+            elif begun[0] != job:  # options that change nothing but speed, or the number of threads
+                work.change(job)
+            bound = options.most_memory_mb * MIB or None
+            outcome = work.run(job.threads, Watch(should_stop, should_pause, keeper, bound))
         except BaseException as error:
             reason = error.message if isinstance(error, OpinionError) else f"broken off: {type(error).__name__}"
             with engine.begin() as connection:
                 training_runs.finish(connection, run, reasons=[reason])
+            keeper.ended("failed", work.peak_bytes)
             raise
-        return _conclude(engine, run, champion, outcome, options.tolerance)
+        keeper.ended("judged", work.peak_bytes)
+        result = _conclude(engine, run, champion, outcome, options.tolerance)
+        work.remove()  # not before the verdict is stored: until then the next run would need it
+        return result
 
 
-def _snapshot(connection: Connection, held_out_share: float, min_new_labels: int) -> TrainingSet | str:
+def _snapshot(connection: Connection, options: RetrainOptions, min_new_labels: int, now: datetime) -> Snapshot | str:
     """The labels to learn from, or why there is nothing to do."""
-    new = human_labels.count_after(connection, training_runs.last_label_seen(connection))
-    texts, last_label_id = adjudicate(human_labels.rows(connection))
-    if not texts:
-        return "there are no labels"
-    if new < min_new_labels:
-        return f"{new} labels since the last run, {min_new_labels} are needed"
-    if len(texts) < FEWEST_TEXTS:
-        return f"{len(texts)} labelled texts are too few to train, stop and judge by"
-    return split(texts, last_label_id, held_out_share=held_out_share)
+    found = take_snapshot(connection, options.learning, held_out_share=options.held_out_share, now=now)
+    if isinstance(found, str):
+        return found
+    if found.new_labels < min_new_labels:
+        return f"{found.new_labels} labels since the last run, {min_new_labels} are needed"
+    last = training_runs.last_judged(connection)
+    if last is not None and same_as(found, last):
+        training_runs.has_seen(connection, last.id, found.parts.last_label_id)  # repeated answers: new, and no news
+        return f"nothing is new: run {last.id} learned from the same labels with the same options"
+    return found
 
 
-def _train(
-    run: int,
-    champion: Promotion,
-    rows: TrainingRows,
-    options: RetrainOptions,
-    now: datetime,
-    should_stop: ShouldStop,
-    on_progress: OnProgress | None,
-) -> TrainingOutcome:
-    """Train in a child process, so that torch's memory and a crash are not ours."""
-    folder = options.home.resolve() / "retrain" / str(run)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    threads = options.threads or max(1, (os.cpu_count() or 2) // 2)
-    job = TrainingJob(
+def _rows(connection: Connection, snapshot: Snapshot) -> TrainingRows:
+    parts = snapshot.parts
+    pool = replay_pool(connection, POOL_TEXTS)
+    return TrainingRows(parts.train, parts.dev, parts.held_out, pool, parts.held_out_since)
+
+
+def _job(champion: Promotion, options: RetrainOptions, created_at: datetime) -> TrainingJob:
+    return TrainingJob(
         champion=champion.path,
         champion_version=champion.version,
         home=str(options.home.resolve()),
-        created_at=now,
+        created_at=created_at,
         epochs=options.epochs,
         learning_rate=options.learning_rate,
         device=options.device,
         batch_tokens=options.batch_tokens,
         max_length=options.max_length,
-        threads=threads,
+        threads=options.threads or max(1, (os.cpu_count() or 2) // 2),
+        method=options.method,
+        micro_tokens=options.micro_tokens,
+        processes=options.processes,
     )
-    (folder / JOB_FILE).write_bytes(msgspec.json.encode(job))
-    (folder / ROWS_FILE).write_bytes(msgspec.json.encode(rows))
-    log_file = options.home.resolve() / "logs" / "retrain.log"
-    try:
-        code = _run_child(folder, threads, log_file, should_stop, on_progress)
-        outcome_file = folder / OUTCOME_FILE
-        if code != 0 or not outcome_file.is_file():
-            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            raise TrainingFailedError(
-                f"the training {how}", remedy=f"{log_file} says why:\n{children.tail(log_file, 6)}"
-            )
-        return msgspec.json.decode(outcome_file.read_bytes(), type=TrainingOutcome)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _run_child(
-    folder: Path, threads: int, log_file: Path, should_stop: ShouldStop, on_progress: OnProgress | None
-) -> int:
-    """The child's exit code. It is stopped when we are told to stop or are interrupted, and dies with us."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "TOKENIZERS_PARALLELISM": "false"}
-    argv = [sys.executable, "-m", "opinion.training_child", str(folder)]
-    with children.open_log(log_file) as child_log:
-        child = children.spawn(argv, stdout=child_log, env=environment)
-    try:
-        code: int | None = None
-        while code is None:
-            try:
-                code = child.wait(LOOK_SECONDS)
-            except subprocess.TimeoutExpired:
-                if should_stop():
-                    raise TrainingFailedError("the training was stopped", remedy="the next run starts anew") from None
-            progress = children.read_state(folder / PROGRESS_FILE, Progress)
-            if progress and on_progress:
-                on_progress(progress)
-        return code
-    finally:
-        children.stop(child, grace_seconds=STOP_SECONDS)
 
 
 def _conclude(
@@ -258,4 +230,5 @@ def _figures(outcome: TrainingOutcome) -> dict[str, Any]:
         "behaviour": [asdict(change) for change in outcome.behaviour],
         "rows": outcome.rows,
         "dev": outcome.dev,
+        "ages": {name: asdict(comparison) for name, comparison in outcome.ages.items()},
     }

@@ -17,6 +17,7 @@ from core.taxonomy import HEADS, Head
 from core.texts import text_hash
 from storage import human_labels
 from storage.human_labels import READ_TEXT, LabelRow, NewLabel, StoredText
+from storage.queue_answers import settle_queue
 from storage.tables import people_verdict
 
 CHUNK: Final = 2000  # documents whose texts are held at a time
@@ -40,8 +41,13 @@ class PeopleVerdict:
 
 
 def record(connection: Connection, labels: Sequence[NewLabel]) -> int:
-    """Store answers and what they come to, in the caller's transaction. Returns how many answers were new."""
+    """Store answers and what they come to, in the caller's transaction; documents that the queue asked about leave it.
+
+    Returns:
+        How many answers were new.
+    """
     added = human_labels.add(connection, labels)
+    settle_queue(connection, labels)
     renew(connection, (label.document_id for label in labels if label.document_id))
     return added
 

@@ -395,7 +395,14 @@ training_run = Table(
     Column("reasons", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("last_label_id", BigInteger, nullable=False),
     _json("metrics"),
-    comment="Each run of the retrain job: what it learned from, what came out, and why it was taken or not.",
+    Column("trigger", Text, nullable=False, server_default=text("'unknown'")),
+    Column("trigger_reason", Text, nullable=False, server_default=text("''")),
+    Column("snapshot_hash", Text),
+    _json("snapshot"),
+    _json("progress"),
+    _time("progress_at", nullable=True),
+    comment="Each run of the retrain job: what began it (trigger), what it learned from (snapshot), how far it is "
+    "(progress), what came out, and why it was taken or not.",
 )
 
 scheduler_lease = Table(
@@ -801,4 +808,15 @@ label_queue = Table(
     Index(None, "done_at", postgresql_where=text("done_at IS NOT NULL")),
     comment="Documents that people are asked to label, why, and who has them in hand; the lowest place comes "
     "first. Holds no word of them.",
+)
+
+gold_text = Table(
+    "gold_text",
+    metadata,
+    Column("text_hash", LargeBinary, primary_key=True),
+    _time("added_at", is_now=True),
+    Column("origin", Text, nullable=False),
+    CheckConstraint("origin IN ('share', 'random', 'earlier')", name="origin"),
+    comment="Texts that models are judged by and that no model is ever trained on, whatever is answered later; "
+    "origin: a share of a batch of labels, answers to a random sample, or held out before this table was there.",
 )

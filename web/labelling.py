@@ -84,9 +84,7 @@ def answer(connection: Connection, document: LabellingText, answers: Mapping[Hea
     """
     stored = StoredText(document.document_id, document.text, document.body, document.lang, document.source)
     labels = [_label(stored, head, said, sitting) for head, said in answers.items()]
-    new = people_verdicts.record(connection, labels)
-    label_queue.complete(connection, document.document_id, sitting.annotator)
-    return new
+    return people_verdicts.record(connection, labels)
 
 
 def _label(document: StoredText, head: Head, said: str, sitting: Sitting) -> NewLabel:

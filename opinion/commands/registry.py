@@ -134,10 +134,16 @@ def _show(registry: _Registry) -> None:
     if registry.runs:
         runs = Table("run", "started", "candidate", "verdict", "reasons", title="Retrain runs")
         for run in registry.runs:
-            verdict = "at work" if run.finished_at is None else "promoted" if run.is_promoted else "not promoted"
+            verdict = _at_work(run) if run.finished_at is None else "promoted" if run.is_promoted else "not promoted"
             started = f"{run.started_at:%Y-%m-%d %H:%M}"
             runs.add_row(str(run.id), started, run.candidate or "", verdict, "\n".join(run.reasons))
         console.print(runs)
+
+
+def _at_work(run: TrainingRun) -> str:
+    """How far it is, e.g. `at work: training 120/300`."""
+    stage, step, steps = (run.progress.get(name) for name in ("stage", "step", "steps"))
+    return "at work" if not stage else f"at work: {stage} {step}/{steps}" if steps else f"at work: {stage}"
 
 
 def _held_out(version: ModelVersion) -> str:

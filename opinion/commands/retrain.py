@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,14 +14,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from core.errors import GateRefusedError
-from core.settings import load_settings
+from core.errors import GateRefusedError, UsageError
+from core.settings import Settings, load_settings
 from opinion.commands.registry import announce_if_possible
 from opinion.learning import retrain_options
 from opinion.retraining import OnProgress, RetrainResult
 from opinion.retraining import retrain as run_retrain
 from opinion.servers import servers
+from opinion.snapshot import export, same_as, take_snapshot
 from opinion.training_child import Progress
+from storage import training_runs
 from storage.engine import connect
 
 LINE_EVERY_SECONDS = 30.0  # progress lines where there is no terminal to draw a bar on
@@ -30,16 +33,28 @@ def retrain(
     min_labels: Annotated[
         int, typer.Option(help="Do nothing when fewer labels than this are new since the last run.", min=0)
     ] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Train nothing; say what a run would learn from now.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="With --dry-run: write the texts of each part here (JSONL or JSONL.gz).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Fine-tune the champion on all labels, compare the two, and promote the candidate if it is not worse.
 
-    The newest labels are set aside for the comparison, and texts that the champion is sure about are mixed in so
-    that nothing is forgotten. Exit code 5 when the comparison says no; nothing to do is no failure.
+    Texts of the gold set, which no model is trained on, are for the comparison, and what the champion knows is mixed
+    in so that nothing is forgotten. A run that was broken off is gone on with, if no label came since. Exit code 5
+    when the comparison says no, 3 while another run is at work; nothing to do is no failure.
 
     Example: opinion retrain --min-labels 100
     """
     settings = load_settings()
+    if out is not None and not dry_run:
+        raise UsageError("--out writes what a run would learn from", remedy="add --dry-run")
+    if dry_run:
+        _foretell(settings, out, as_json)
+        return
     console = Console(stderr=True)
     with servers(settings, need_kafka=False) as addresses:
         engine = connect(addresses.database_url)
@@ -65,6 +80,35 @@ def retrain(
             f"the champion {result.champion} stays",
             remedy=f"more or better labels; or, knowing why: opinion models promote {result.candidate}",
         )
+
+
+def _foretell(settings: Settings, out: Path | None, as_json: bool) -> None:
+    options = retrain_options(settings)
+    with servers(settings, need_kafka=False) as addresses:
+        engine = connect(addresses.database_url)
+        try:
+            with engine.connect() as connection:
+                found = take_snapshot(
+                    connection, options.learning, held_out_share=options.held_out_share, now=datetime.now(UTC)
+                )
+                last = training_runs.last_judged(connection)
+        finally:
+            engine.dispose()
+    if isinstance(found, str):
+        typer.echo(json.dumps({"hash": None, "reason": found}) if as_json else f"Nothing to learn from: {found}.")
+        return
+    if out is not None:
+        export(found, out)
+    is_new = not same_as(found, last)
+    if as_json:
+        body = {"hash": found.hash, "is_new": is_new, **found.described(), "out": None if out is None else str(out)}
+        typer.echo(json.dumps(body))
+        return
+    typer.echo(
+        f"Snapshot {found.hash[:16]}: " + ("a run would begin" if is_new else "nothing is new since the last run")
+    )
+    for name, count in found.counts().items():
+        typer.echo(f"  {name}: {count}")
 
 
 @contextmanager

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from models.datasets import read_labelled
 from opinion.cli import app
+from storage import training_runs
+from storage.engine import connect
 from tests.support.checkpoints import tiny_checkpoint
 
 run = CliRunner()
@@ -99,3 +102,31 @@ def test_nothing_to_retrain_on_is_no_failure(checkpoints: tuple[Path, Path]) -> 
         "metrics": {},
     }
     assert "there are no labels" in run.invoke(app, ["retrain"]).stdout
+
+
+def test_a_second_retrain_says_that_one_is_at_work(database_url: str) -> None:
+    """Exit code 3, and what to do, while somebody else trains."""
+    engine = connect(database_url)
+    with training_runs.only_run(engine):
+        second = run.invoke(app, ["retrain"])
+    engine.dispose()
+    assert exit_code(second) == 3
+    assert "Another retrain run is at work" in str(second.exception)
+
+
+def test_a_dry_run_says_what_would_be_learned(home: Path) -> None:
+    """Texts of each part and their hash, the same each time, and the texts themselves in a file that can be read
+    again; nothing is trained or stored."""
+    lines = [json.dumps({"text": f"text {nth}", "topic": "sports"}) for nth in range(20)]
+    (home / "labels.jsonl").write_text("\n".join(lines))
+    assert called("retrain", "--dry-run")["reason"] == "there are no labels"
+    called("labels", "import", home / "labels.jsonl")
+    told = called("retrain", "--dry-run", "--out", home / "snapshot.jsonl.gz")
+    texts = told["texts"]
+    assert (texts["gold"], texts["new gold"], texts["new labels"], texts["train"] + texts["dev"]) == (4, 4, 20, 16)
+    assert len(read_labelled(home / "snapshot.jsonl.gz")) == 20
+    again = called("retrain", "--dry-run")
+    assert (again["hash"], again["is_new"]) == (told["hash"], True)
+    assert "a run would begin" in run.invoke(app, ["retrain", "--dry-run"]).stdout
+    assert called("models", "list")["runs"] == []
+    assert exit_code(run.invoke(app, ["retrain", "--out", "x.jsonl"])) == 2

@@ -1,10 +1,12 @@
 """The retrain job on a real database with a model of a few thousand weights: promoted, refused, killed, alone."""
 
+import json
 import random
 import signal
-import threading
-from collections.abc import Iterator
-from dataclasses import replace
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,8 +14,10 @@ import psutil
 import pytest
 from sqlalchemy import Engine, update
 
+from core import children
 from models.datasets import LabelledText
 from models.finetune import ONWARDS, finetune
+from opinion import training_process
 from opinion.promotions import first_champion
 from opinion.retraining import (
     RetrainOptions,
@@ -139,8 +143,15 @@ def test_what_learns_is_promoted(engine: Engine, options: RetrainOptions) -> Non
     assert (candidate.parent, candidate.origin) == (parent.version, "retrain")
     assert "held-out labels" in (Path(candidate.path) / "README.md").read_text()
     assert not list((options.home / "retrain").iterdir())
+    assert (recorded.trigger, recorded.trigger_reason) == ("hand", "asked for")
+    assert recorded.snapshot["texts"] == {"train": 142, "dev": 38, "gold": 60, "new gold": 60, "new labels": 240}
+    assert recorded.progress["stage"] == "judging"
+    assert set(result.metrics["ages"]) == {"up to 30 days"}
     again = run(engine, options, min_new_labels=1)
     assert (again.run, again.reasons) == (None, ["0 labels since the last run, 1 are needed"])
+    by_hand = run(engine, options)
+    assert by_hand.run is None
+    assert by_hand.reasons == [f"nothing is new: run {result.run} learned from the same labels with the same options"]
 
 
 def test_a_sabotaged_candidate_is_refused(engine: Engine, options: RetrainOptions, good_checkpoint: str) -> None:
@@ -189,29 +200,73 @@ def test_two_at_once_are_one(engine: Engine, options: RetrainOptions) -> None:
         assert is_free
 
 
-def test_a_killed_training_is_marked_and_the_next_works(engine: Engine, options: RetrainOptions) -> None:
-    """kill -9 of the training leaves the champion, a run that says so, and nothing in the way of the next."""
-    add_labels(engine, texts(120, seed=1))
-    failures: list[BaseException] = []
+def test_a_run_that_is_killed_again_and_again_completes(
+    engine: Engine, options: RetrainOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kill -9 while reading, while training, while judging, and of the parent in the transaction of the verdict: each
+    run says what happened, the champion stays, and the next run goes on where that one was, on the same rows."""
+    monkeypatch.setattr(training_process, "LOOK_SECONDS", 0.02)
+    options = replace(options, epochs=12)
+    add_labels(engine, texts(300, seed=1))
+    killed_in = {
+        "reading with the champion": lambda at: at.stage.startswith("reading"),
+        "training": lambda at: at.stage == "training" and any(options.home.rglob("whole.json")),
+        "judging": lambda at: at.stage == "judging",
+    }
+    hashes, first_steps = set(), []
+    for stage, is_time in killed_in.items():
+        seen: list[Progress] = []
 
-    def work() -> None:
-        try:
-            run(engine, options)
-        except TrainingFailedError as error:
-            failures.append(error)
+        def kill(at: Progress, is_time: Callable[[Progress], bool] = is_time, seen: list[Progress] = seen) -> None:
+            seen.append(at)
+            child = training_child()
+            if is_time(at) and child is not None:
+                child.send_signal(signal.SIGKILL)
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    child = wait_for(training_child, 60, "the training process")
-    assert child is not None
-    child.send_signal(signal.SIGKILL)
-    thread.join(60)
-    assert "was killed by SIGKILL" in str(failures[0])
-    marked = newest_run(engine)
-    assert marked.finished_at is not None
-    assert (marked.candidate, marked.reasons) == (None, ["the training was killed by SIGKILL"])
+        with pytest.raises(TrainingFailedError, match="was killed by SIGKILL"):
+            retrain(engine, options, min_new_labels=1, now=NOW, on_progress=kill)
+        marked = newest_run(engine)
+        assert (marked.candidate, marked.reasons) == (None, ["the training was killed by SIGKILL"]), stage
+        assert marked.finished_at is not None
+        hashes.add((marked.snapshot_hash, marked.snapshot["pool_hash"]))
+        first_steps.append(next((at.step for at in seen if at.stage == "training"), 0))
+    assert len(hashes) == 1
+    assert first_steps[2] > first_steps[1], "the third run went on after a whole epoch of the second"
+    kill_in_the_verdict(engine, options)
     assert champion(engine) == "first"
-    assert run(engine, options, min_new_labels=1).candidate is not None
+    monkeypatch.setattr(children, "spawn", lambda *_, **__: pytest.fail("all was trained: no child is needed"))
+    result = run(engine, options, min_new_labels=1)
+    assert result.candidate is not None
+    with engine.connect() as connection:
+        runs = training_runs.newest(connection)
+        assert [one.version for one in model_versions.versions(connection)].count(result.candidate) == 1
+    assert runs[1].reasons == ["the run was broken off: its process ended"]
+    assert all(one.finished_at is not None for one in runs)
+    assert not list((options.home / "retrain").iterdir())
+
+
+def kill_in_the_verdict(engine: Engine, options: RetrainOptions) -> None:
+    """A process of its own retrains, and is killed when it has written its verdict and not yet committed it."""
+    marker = options.home / "in the verdict"
+    told = {**asdict(options), "home": str(options.home)}
+    url = engine.url.render_as_string(hide_password=False)
+    argv = [sys.executable, "-m", "tests.support.hanging_retrain", url, json.dumps(told), str(marker)]
+    process = subprocess.Popen(argv)
+    try:
+        wait_for(lambda: marker.exists() or process.poll() is not None, 120, "the verdict")
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_training_that_takes_too_much_memory_is_ended(engine: Engine, options: RetrainOptions) -> None:
+    """Rather than the workers beside it; the reason names the figures."""
+    add_labels(engine, texts(60, seed=1))
+    with pytest.raises(TrainingFailedError, match=r"took \d+ MiB of memory, 1 are allowed"):
+        run(engine, replace(options, most_memory_mb=1))
+    assert training_child() is None
+    assert not list((options.home / "retrain").iterdir())
 
 
 def test_a_run_whose_process_died_is_closed(engine: Engine, options: RetrainOptions) -> None:
@@ -225,12 +280,13 @@ def test_a_run_whose_process_died_is_closed(engine: Engine, options: RetrainOpti
 
 
 def test_a_scheduler_that_stops_takes_the_training_along(engine: Engine, options: RetrainOptions) -> None:
-    """Told to stop, the job ends its child and marks the run."""
+    """Told to stop, the job ends its child and marks the run; what it has begun is left for the next one."""
     add_labels(engine, texts(60, seed=1))
     with pytest.raises(TrainingFailedError, match="stopped"):
         retrain(engine, options, min_new_labels=0, now=NOW, should_stop=lambda: training_child() is not None)
     assert newest_run(engine).reasons == ["the training was stopped"]
     assert training_child() is None
+    assert list((options.home / "retrain").iterdir())
 
 
 def training_child() -> psutil.Process | None:
