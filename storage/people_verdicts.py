@@ -41,7 +41,7 @@ class PeopleVerdict:
 
 
 def record(connection: Connection, labels: Sequence[NewLabel]) -> int:
-    """Store answers and what they come to, in the caller's transaction; documents that the queue asked about leave it.
+    """Store answers and what they come to, in the caller's transaction; what the queue asked about leaves it.
 
     Returns:
         How many answers were new.
