@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from core.clock import Clock
 from core.logs import get_logger
 from core.settings import Settings
+from models.gate_options import GateOptions
 from opinion.promotions import announce_pending
 from opinion.retraining import RetrainOptions, RetrainRunningError, ShouldStop, retrain
 from opinion.scheduler import Job
@@ -26,13 +27,13 @@ def retrain_options(settings: Settings) -> RetrainOptions:
         home=settings.home,
         checkpoint=settings.models.checkpoint,
         held_out_share=settings.retrain.held_out_share,
-        tolerance=settings.retrain.tolerance,
         epochs=settings.retrain.epochs,
         learning_rate=settings.retrain.learning_rate,
         device=settings.models.device,
         batch_tokens=settings.models.batch_tokens,
         max_length=settings.models.max_length,
         threads=settings.models.threads,
+        gate=GateOptions(**settings.gate.model_dump()),
     )
 
 

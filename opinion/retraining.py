@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -19,7 +19,7 @@ from core.errors import OpinionError
 from core.logs import get_logger
 from core.scrubbing import scrub
 from models.datasets import LabelledText
-from models.gate import Verdict, judge
+from models.gate_options import GateOptions
 from opinion.promotions import first_champion
 from opinion.training_child import (
     JOB_FILE,
@@ -32,6 +32,7 @@ from opinion.training_child import (
     TrainingRows,
 )
 from opinion.training_set import FEWEST_TEXTS, TrainingSet, adjudicate, split
+from opinion.watched_rows import watched
 from storage import human_labels, model_versions, training_runs
 from storage.model_versions import Promotion
 
@@ -65,13 +66,13 @@ class RetrainOptions:
     home: Path
     checkpoint: str
     held_out_share: float
-    tolerance: float
     epochs: float
     learning_rate: float
     device: Literal["auto", "cpu", "cuda"]
     batch_tokens: int
     max_length: int
     threads: int
+    gate: GateOptions = field(default_factory=GateOptions)
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,10 @@ def retrain(
                 LabelledText(scrub(document.text), lang=document.lang, source=document.source)
                 for document in training_runs.sample_documents(connection, POOL_TEXTS)
             ]
+            held_out = watched(connection, found.held_out)
             run = training_runs.start(connection, champion=champion.version, last_label_id=found.last_label_id)
         log.info("retrain_started", run=run, champion=champion.version, texts=found.texts, pool=len(pool))
-        rows = TrainingRows(found.train, found.dev, found.held_out, pool)
+        rows = TrainingRows(found.train, found.dev, held_out, pool)
         try:
             outcome = _train(run, champion, rows, options, now, should_stop, on_progress)
         except BaseException as error:
@@ -131,7 +133,7 @@ def retrain(
             with engine.begin() as connection:
                 training_runs.finish(connection, run, reasons=[reason])
             raise
-        return _conclude(engine, run, champion, outcome, options.tolerance)
+        return _conclude(engine, run, champion, outcome)
 
 
 def _snapshot(connection: Connection, held_out_share: float, min_new_labels: int) -> TrainingSet | str:
@@ -172,6 +174,7 @@ def _train(
         batch_tokens=options.batch_tokens,
         max_length=options.max_length,
         threads=threads,
+        gate=options.gate,
     )
     (folder / JOB_FILE).write_bytes(msgspec.json.encode(job))
     (folder / ROWS_FILE).write_bytes(msgspec.json.encode(rows))
@@ -213,11 +216,9 @@ def _run_child(
         children.stop(child, grace_seconds=STOP_SECONDS)
 
 
-def _conclude(
-    engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome, tolerance: float
-) -> RetrainResult:
+def _conclude(engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome) -> RetrainResult:
     """Register the candidate and write the verdict; promotion and run are one transaction."""
-    verdict: Verdict = judge(outcome.held_out, outcome.replay, tolerance=tolerance, behaviour=outcome.behaviour)
+    verdict = outcome.verdict
     metrics = _figures(outcome)
     with engine.begin() as connection:
         model_versions.register(
@@ -228,7 +229,7 @@ def _conclude(
             parent=champion.version,
             metrics=metrics,
         )
-        if verdict.is_promoted:
+        if verdict.is_accepted:
             reason = f"retrain run {run}: {verdict.reasons[0]}"
             model_versions.promote(connection, outcome.version, reason=reason, by="retrain")
         training_runs.finish(
@@ -236,17 +237,17 @@ def _conclude(
             run,
             reasons=verdict.reasons,
             candidate=outcome.version,
-            is_promoted=verdict.is_promoted,
+            is_promoted=verdict.is_accepted,
             metrics=metrics,
         )
     log.info(
         "retrain_finished",
         run=run,
         candidate=outcome.version,
-        is_promoted=verdict.is_promoted,
+        is_promoted=verdict.is_accepted,
         reasons=verdict.reasons,
     )
-    return RetrainResult(run, champion.version, outcome.version, verdict.is_promoted, verdict.reasons, metrics)
+    return RetrainResult(run, champion.version, outcome.version, verdict.is_accepted, verdict.reasons, metrics)
 
 
 def _figures(outcome: TrainingOutcome) -> dict[str, Any]:
@@ -257,4 +258,5 @@ def _figures(outcome: TrainingOutcome) -> dict[str, Any]:
         "behaviour": [asdict(change) for change in outcome.behaviour],
         "rows": outcome.rows,
         "dev": outcome.dev,
+        "gate": outcome.gate,
     }
