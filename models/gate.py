@@ -12,7 +12,7 @@ from models.gate_slices import SliceChange, check_slices
 from models.gate_speed import Speed, check_speed
 
 REPLAY_TOLERANCE: Final = 0.02  # more than this is forgetting, less is noise between two trainings
-FEW_TEXTS: Final = 50  # fewer replay texts decide nothing
+FEW_REPLAY_TEXTS: Final = 50  # fewer decide nothing
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def judge(figures: GateFigures, options: GateOptions) -> Verdict:
 
 
 def _check_replay(replay: Comparison) -> Check:
-    if replay.texts < FEW_TEXTS:
+    if replay.texts < FEW_REPLAY_TEXTS:
         return Check("replay texts", None, f"forgetting was not judged: {replay.texts} replay texts")
     heads = ", ".join(
         f"{head} {replay.candidate[head]:.4f} against {champion:.4f}"

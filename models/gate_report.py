@@ -11,12 +11,12 @@ from markupsafe import Markup
 
 from core.taxonomy import Head
 from models.behaviour_gate import BehaviourChange, fallen_capabilities
-from models.gate import REPLAY_TOLERANCE
+from models.gate import FEW_REPLAY_TEXTS, REPLAY_TOLERANCE
 from models.gate_checks import points, readable
 from models.gate_gain import FEW_TEXTS
 from models.gate_pictures import Scale, interval, reliability_picture
 from models.gate_record import ChangedAnswer, ConfusionPair, GateRecord
-from models.gate_report_words import Language, say
+from models.gate_report_words import Language, class_name, say
 from models.gate_slices import SliceChange, SliceKind, fallen
 
 TEMPLATE: Final = "gate_report.html"
@@ -62,7 +62,7 @@ def render(record: GateRecord, examples: Sequence[ChangedAnswer], language: Lang
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    slices = _slice_lines(record, t)
+    slices = _slice_lines(record, t, language)
     return environment.get_template(TEMPLATE).render(
         t=t,
         language=language,
@@ -79,6 +79,7 @@ def render(record: GateRecord, examples: Sequence[ChangedAnswer], language: Lang
         gained=[example for example in examples if example.is_gained],
         lost=[example for example in examples if not example.is_gained],
         readable=readable,
+        named=partial(class_name, language),
     )
 
 
@@ -164,6 +165,8 @@ def _found_calibration(record: GateRecord, t: Any) -> list[str]:
 
 def _found_replay(record: GateRecord, t: Any) -> list[str]:
     replay = record.figures.replay
+    if replay.texts < FEW_REPLAY_TEXTS:
+        return [t("found.replay.few", texts=replay.texts)]
     return [
         t(
             "found.replay",
@@ -180,7 +183,7 @@ def _found_replay(record: GateRecord, t: Any) -> list[str]:
 def _found_behaviour(record: GateRecord, t: Any) -> list[str]:
     judged = [one for one in record.figures.behaviour if one.is_judged]
     if not judged:
-        return []
+        return [t("found.nothing")]
     return [
         t(
             "found.behaviour",
@@ -195,7 +198,7 @@ def _found_behaviour(record: GateRecord, t: Any) -> list[str]:
 def _found_speed(record: GateRecord, t: Any) -> list[str]:
     speed = record.figures.speed
     if speed is None:
-        return []
+        return [t("found.nothing")]
     return [
         t(
             "found.speed",
@@ -224,7 +227,7 @@ def _gain_lines(record: GateRecord, t: Any) -> list[Line]:
     return lines
 
 
-def _slice_lines(record: GateRecord, t: Any) -> list[Line]:
+def _slice_lines(record: GateRecord, t: Any, language: Language) -> list[Line]:
     """Of all judged slices; the worst of its kind first."""
     judged = [one for one in record.figures.slices if one.is_judged]
     falls = set(map(_identity, fallen(record.figures.slices, record.options)))
@@ -235,7 +238,7 @@ def _slice_lines(record: GateRecord, t: Any) -> list[Line]:
         difference = f"{points(one.change)} ({points(one.low)} … {points(one.high)})"
         lines.append(
             Line(
-                readable(one.name),
+                class_name(language, one.name) if one.kind == "class" else readable(one.name),
                 one.kind,
                 t(f"of.{one.part}"),
                 t(one.head),

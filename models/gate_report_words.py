@@ -2,6 +2,8 @@
 
 from typing import Final, Literal
 
+from core.taxonomy import TOPIC_NAMES_ZH
+
 Language = Literal["zh", "en"]
 
 WORDS: Final[dict[str, dict[Language, str]]] = {
@@ -58,6 +60,11 @@ WORDS: Final[dict[str, dict[Language, str]]] = {
         "zh": "现任模型已掌握的 {texts} 条文本：{measure} {after}，"
         "原为 {before}，变化 {change} 个百分点，最多可降 {margin}",
     },
+    "found.replay.few": {
+        "en": "Only {texts} texts of what the champion knows",
+        "zh": "现任模型已掌握的文本只有 {texts} 条",
+    },
+    "found.nothing": {"en": "Nothing to judge by", "zh": "没有可供评判的数据"},
     "found.behaviour": {
         "en": "{after} of {cases} cases passed, before {before}; {fallen} capabilities fell",
         "zh": "{cases} 个用例通过 {after} 个，原为 {before} 个；{fallen} 项能力下降",
@@ -124,7 +131,18 @@ WORDS: Final[dict[str, dict[Language, str]]] = {
 }
 
 
+CLASSES_ZH: Final = {**TOPIC_NAMES_ZH, "negative": "负面", "neutral": "中性", "positive": "正面"}
+
+
+def class_name(language: Language, name: str) -> str:
+    """A class as people call it."""
+    return CLASSES_ZH.get(name, name) if language == "zh" else name
+
+
 def say(language: Language, key: str, **values: object) -> str:
-    """A sentence or word; a key without words, such as a class, is given back as it is."""
-    words = WORDS.get(key)
-    return words[language].format(**values) if words else key
+    """A sentence or word.
+
+    Raises:
+        KeyError: there are no words for it.
+    """
+    return WORDS[key][language].format(**values)

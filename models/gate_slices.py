@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import Final, Literal
 
 import numpy as np
-from scipy.stats import ttest_1samp
+from scipy.stats import t as student
 
 from core.records import Opinion
 from core.taxonomy import HEADS, Head
@@ -26,6 +26,7 @@ from models.paired import Floats, adjusted_interval, chance_of_losses, holm
 SliceKind = Literal["language", "source", "class", "watchlist"]
 Part = Literal["held-out labels", "replay texts"]
 NAMED: Final = 6  # so many refused slices get a sentence of their own
+LEAST_SPREAD: Final = 0.001  # of scores; alike to the last digit is no certainty, they are rounded to four
 Key = tuple[SliceKind, str, Head]
 
 
@@ -183,9 +184,10 @@ def _change(
 
 def _chance_of_a_fall(change: Floats, margin: float) -> float:
     """Of losses that have no gains beside them: whether their mean is beyond the margin, by a one-sided t-test."""
-    if len(change) < 2 or change.std() == 0:
-        return 0.0 if change.mean() < -margin else 1.0
-    return float(ttest_1samp(change, -margin, alternative="less").pvalue)
+    if len(change) < 2:
+        return 1.0
+    error = max(change.std(ddof=1), LEAST_SPREAD) / np.sqrt(len(change))
+    return float(student.cdf((change.mean() + margin) / error, len(change) - 1))
 
 
 def _name(change: SliceChange) -> str:

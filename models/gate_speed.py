@@ -1,9 +1,9 @@
 """Whether the candidate is fast enough to take the champion's place: both read the same texts, turn by turn.
 
-Other work on the machine only ever adds time, and it comes and goes. So the two take turns within milliseconds of
-each other, and of two estimates that noise spoils in different ways (the median of the ratios of neighbours, and the
-ratio of the two best times) the lower one counts. A candidate that seems too slow is measured again before it is
-refused.
+Other work on the machine only ever adds time, and it comes and goes. So on a CPU the process's own CPU time is taken;
+the two take turns within milliseconds of each other; and of two estimates that noise spoils in different ways (the
+median of the ratios of neighbours, and the ratio of the two best times) the lower one counts. A candidate that seems
+too slow is measured again before it is refused.
 """
 
 import time
@@ -25,7 +25,10 @@ Read = Callable[[Sequence[str]], object]
 
 @dataclass(frozen=True)
 class Speed:
-    """Texts a second of both, at their best, and how many times as long the candidate takes."""
+    """Texts a second of both, at their best, and how many times as long the candidate takes.
+
+    On a CPU the seconds are those of its cores: with two threads a second on the wall has two of them.
+    """
 
     texts: int
     turns: int
@@ -40,9 +43,13 @@ def measure_speed(
     texts: Sequence[str],
     options: GateOptions,
     *,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float],
 ) -> Speed | None:
-    """Time both on a sample of the texts. Blocks for a few passes over it; None without texts."""
+    """Time both on a sample of the texts. Blocks for a few passes over it; None without texts.
+
+    Args:
+        clock: seconds, see `clock_of`.
+    """
     sample = sorted(set(texts), key=text_hash)[:TEXTS]
     if not sample:
         return None
@@ -59,6 +66,11 @@ def measure_speed(
         round(len(sample) / min(now for _, now in pairs), 1),
         round(slowdown(pairs), 2),
     )
+
+
+def clock_of(device: str) -> Callable[[], float]:
+    """The clock for a kind of device: a process that waits for a GPU spends no time of its own."""
+    return time.process_time if device == "cpu" else time.perf_counter
 
 
 def slowdown(pairs: Sequence[tuple[float, float]]) -> float:

@@ -7,6 +7,7 @@ suits figures that have no formula for their error, such as macro-F1. Draws come
 be worked out again.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -127,7 +128,7 @@ def adjusted_interval(gained: int, lost: int, rows: int, z: float) -> tuple[floa
     Data": one row more on each side keeps the cover near what is asked for down to a dozen rows.
     """
     up, down = (gained + 1) / (rows + 2), (lost + 1) / (rows + 2)
-    half = z * np.sqrt(max(up + down - (up - down) ** 2, 0.0) / (rows + 2))
+    half = z * math.sqrt(max(up + down - (up - down) ** 2, 0.0) / (rows + 2))
     return round(max(up - down - half, -1.0), 4), round(min(up - down + half, 1.0), 4)
 
 

@@ -28,7 +28,7 @@ from models.gate_record import (
 )
 from models.gate_report import render
 from models.gate_slices import compare_slices
-from models.gate_speed import measure_speed
+from models.gate_speed import clock_of, measure_speed
 from models.model_card import CardFacts
 from models.registry import ModelFolders
 from models.release import write_card
@@ -141,8 +141,9 @@ def measure(
         speed=measure_speed(
             champion.classify,
             candidate.classify,
-            [row.text for row in (*texts, *held_out, *replay.held_out)],
+            [row.text for row in texts or held_out],
             options,
+            clock=clock_of(champion.device),
         ),
         behaviour=compare(*behaviour) if behaviour else [],
     )

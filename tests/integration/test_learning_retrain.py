@@ -67,7 +67,6 @@ def options(tmp_path: Path, checkpoint: str) -> RetrainOptions:
         home=tmp_path,
         checkpoint=checkpoint,
         held_out_share=0.25,
-        tolerance=0.0,
         epochs=OPTIMISATION.epochs,
         learning_rate=OPTIMISATION.learning_rate,
         device="cpu",
