@@ -82,8 +82,8 @@ def check_gain(gain: Gain, options: GateOptions) -> list[Check]:
             gain.mean.low > bound,
             f"held-out labels ({gain.texts} texts): {points(gain.mean.estimate)} points of macro-F1, "
             f"{100 * options.confidence:.0f} % of resamples between {points(gain.mean.low)} and "
-            f"{points(gain.mean.high)}; all of it must be above {100 * bound:g} to be {options.policy} ({heads}; "
-            f"{gain.gained} answers gained, {gain.lost} lost, exact McNemar p {gain.chance:.2g})",
+            f"{points(gain.mean.high)}; all of it must be above {100 * bound:g} to be {options.policy} than the "
+            f"champion ({heads}; {gain.gained} answers gained, {gain.lost} lost, exact McNemar p {gain.chance:.2g})",
         )
     ]
     if gain.texts < FEW_TEXTS:

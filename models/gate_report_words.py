@@ -9,11 +9,10 @@ Language = Literal["zh", "en"]
 WORDS: Final[dict[str, dict[Language, str]]] = {
     "title": {"en": "Is {candidate} to follow {champion}?", "zh": "{candidate} 能否接替 {champion}？"},
     "accepted": {
-        "en": "Accepted: {candidate} gains {gain} points of macro-F1 "
-        "({low} to {high}) over {champion}, and no check speaks "
-        "against it.",
-        "zh": "通过：{candidate} 的宏平均 F1 比 {champion} 变化 "
-        "{gain} 个百分点（{low} 至 {high}），没有一项检查提出反对。",
+        "en": "Accepted: {candidate} may follow {champion}: {gain} points of macro-F1 ({low} to {high}), and no "
+        "check speaks against it.",
+        "zh": "通过：{candidate} 可以接替 {champion}，宏平均 F1 变化 {gain} 个百分点（{low} 至 {high}），"
+        "没有一项检查反对。",
     },
     "refused": {
         "en": "Refused: {candidate} may not follow {champion}, because of: {causes}. Its gain is {gain} points of "

@@ -23,9 +23,9 @@ def test_better_is_accepted_with_figures() -> None:
     verdict = judged(BETTER)
     assert verdict.is_accepted
     assert verdict.reasons[0] == (
-        "passed: held-out labels (200 texts): +10.0 points of macro-F1, 90 % of resamples between +4.0 and +16.0; all "
-        "of it must be above 0 to be better (topic 0.6000 against 0.5000, +4.0 to +16.0; 30 answers gained, 10 lost, "
-        "exact McNemar p 0.002)"
+        "passed: held-out labels (200 texts): +10.0 points of macro-F1, 90 % of resamples between +4.0 and "
+        "+16.0; all of it must be above 0 to be better than the champion (topic 0.6000 against 0.5000, +4.0 to "
+        "+16.0; 30 answers gained, 10 lost, exact McNemar p 0.002)"
     )
 
 
