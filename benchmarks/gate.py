@@ -91,7 +91,9 @@ def gain_table(trials: int, seed: int) -> list[dict[str, Any]]:
                 rows = rows_of(rng, texts)
                 before, after = pair(rng, texts, gain)
                 sure = np.full((texts, 2), 0.9)
-                found = measure_gain(rows, opinions(rows, before, sure), opinions(rows, after, sure), options).mean
+                whole = measure_gain(rows, opinions(rows, before, sure), opinions(rows, after, sure), options)
+                assert whole is not None
+                found = whole.mean
                 widths.append(found.high - found.low)
                 accepted["better"] += found.low > 0
                 accepted["not worse 1"] += found.low > -0.01

@@ -48,14 +48,14 @@ class GateFigures:
     """All that a verdict rests on; see the modules of the types.
 
     Attributes:
-        gain: on labels nobody trained on.
+        gain: on labels nobody trained on; None where there are none.
         replay: on texts of the champion's own knowledge.
         slices: of both.
         speed: None where it was not measured.
         behaviour: on the behaviour cases; none are judged if empty.
     """
 
-    gain: Gain
+    gain: Gain | None
     replay: Comparison
     slices: list[SliceChange] = field(default_factory=list)
     calibration: list[CalibrationChange] = field(default_factory=list)

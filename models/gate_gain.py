@@ -41,15 +41,11 @@ class Gain:
 
 def measure_gain(
     rows: Sequence[LabelledText], before: Sequence[Opinion], after: Sequence[Opinion], options: GateOptions
-) -> Gain:
-    """Compare on true answers; the opinions are in the order of the rows.
-
-    Raises:
-        ValueError: no row answers any head.
-    """
+) -> Gain | None:
+    """Compare on true answers; the opinions are in the order of the rows. None where no row answers any head."""
     heads = paired_heads(rows, before, after)
     if not heads:
-        raise ValueError("no held-out row has an answer")
+        return None
     found = differences(
         macro_f1_differences(heads), len(rows), confidence=options.confidence, resamples=options.resamples
     )
@@ -69,8 +65,12 @@ def measure_gain(
     )
 
 
-def check_gain(gain: Gain, options: GateOptions) -> list[Check]:
-    """The verdict on it, and a note where few texts decided."""
+def check_gain(gain: Gain | None, options: GateOptions) -> list[Check]:
+    """The verdict on it, and a note where few texts decided. Nothing to judge by accepts nobody."""
+    if gain is None:
+        return [
+            Check("held-out labels", False, f"held-out labels: there are none to show that it is {options.policy}")
+        ]
     bound = 0.0 if options.policy == "better" else -options.margin
     heads = ", ".join(
         f"{head} {gain.candidate[head]:.4f} against {gain.champion[head]:.4f}, {_interval(found)}"

@@ -85,17 +85,23 @@ def render(record: GateRecord, examples: Sequence[ChangedAnswer], language: Lang
 
 def verdict_sentence(record: GateRecord, language: Language = "en") -> str:
     """The whole verdict in one sentence."""
-    gain = record.figures.gain.mean
+    gain = record.figures.gain
     causes = dict.fromkeys(say(language, check.name) for check in record.verdict.checks if check.is_passed is False)
+    names = {
+        "candidate": record.candidate,
+        "champion": record.champion,
+        "causes": (", " if language == "en" else "、").join(causes),
+    }
+    if gain is None:
+        return say(language, "refused.blind", **names)
+    key = "accepted" if record.verdict.is_accepted else "refused"
     return say(
         language,
-        "accepted" if record.verdict.is_accepted else "refused",
-        candidate=record.candidate,
-        champion=record.champion,
-        gain=points(gain.estimate),
-        low=points(gain.low),
-        high=points(gain.high),
-        causes=(", " if language == "en" else "、").join(causes),
+        key,
+        gain=points(gain.mean.estimate),
+        low=points(gain.mean.low),
+        high=points(gain.mean.high),
+        **names,
     )
 
 
@@ -118,6 +124,8 @@ def _check_lines(record: GateRecord, t: Any) -> list[CheckLine]:
 
 def _found_gain(record: GateRecord, t: Any) -> list[str]:
     gain, options = record.figures.gain, record.options
+    if gain is None:
+        return [t("found.nothing")]
     sentence = t(
         "found.gain",
         texts=gain.texts,
@@ -212,6 +220,8 @@ def _found_speed(record: GateRecord, t: Any) -> list[str]:
 
 def _gain_lines(record: GateRecord, t: Any) -> list[Line]:
     gain, options = record.figures.gain, record.options
+    if gain is None:
+        return []
     bound = 0.0 if options.policy == "better" else -options.margin
     mean = (_average(gain.champion.values()), _average(gain.candidate.values()))
     figures = [("mean", mean, gain.mean)]

@@ -20,6 +20,10 @@ WORDS: Final[dict[str, dict[Language, str]]] = {
         "zh": "不予采用：{candidate} 不能接替 {champion}，原因：{causes}。"
         "宏平均 F1 变化 {gain} 个百分点（{low} 至 {high}）。",
     },
+    "refused.blind": {
+        "en": "Refused: {candidate} may not follow {champion}, because of: {causes}. There are no held-out labels.",
+        "zh": "不予采用：{candidate} 不能接替 {champion}，原因：{causes}。没有留出标注。",
+    },
     "judged": {"en": "Judged {at} by the policy “{policy}”", "zh": "评判时间 {at}，准则：{policy}"},
     "better": {"en": "better", "zh": "必须更好"},
     "not worse": {"en": "not worse", "zh": "不得更差"},

@@ -204,6 +204,6 @@ def _write_card(
             baseline=f"the champion {job.champion_version}",
             sections=[card_section(report)],
         ),
-        tests=[JudgedFile(HELD_OUT, rows.held_out, after)],
+        tests=[JudgedFile(HELD_OUT, rows.held_out, after)] if rows.held_out else [],
         dev=[JudgedFile("dev labels", rows.dev, on_dev)],
     )

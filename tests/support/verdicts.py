@@ -25,7 +25,7 @@ ROWS[60] = replace(ROWS[60], text=HOSTILE, watchlists=("银行 <b>",))
 
 def judged_candidate(right: list[bool], rows: list[LabelledText] = ROWS) -> tuple[GateRecord, list[ChangedAnswer]]:
     """Record and examples of a candidate with these answers right, beside a champion with three quarters right."""
-    before, after = answers(rows, rights(120, 0.75, seed=1)), answers(rows, right)
+    before, after = answers(rows, rights(len(rows), 0.75, seed=1)), answers(rows, right)
     figures = GateFigures(
         measure_gain(rows, before, after, OPTIONS),
         Comparison(80, "expected accuracy", {"sentiment": 0.9}, {"sentiment": 0.89}),

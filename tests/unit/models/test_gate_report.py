@@ -9,7 +9,7 @@ import pytest
 from core.errors import NotFoundError
 from models.gate_record import EXAMPLES, EXAMPLES_FILE, RECORD_FILE, read_record, write_record
 from models.gate_report import render, verdict_sentence
-from models.gate_report_words import WORDS, Language
+from models.gate_report_words import WORDS, Language, say
 from tests.support.verdicts import DESTROYED, ROWS, judged_candidate
 
 
@@ -86,6 +86,16 @@ def test_an_accepted_one_says_so() -> None:
     assert verdict_sentence(record).startswith(
         "Accepted: 20260501-0011aabb may follow starter-2e29f5ef: +25.1 points"
     )
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+def test_without_held_out_labels_there_is_a_page_too(language: Language) -> None:
+    """It says what is missing."""
+    record, _ = judged_candidate([], [])
+    page = render(record, [], language)
+    assert not record.verdict.is_accepted
+    assert say(language, "found.nothing") in page
+    assert "svg" not in page.split("</style>")[1]
 
 
 def test_both_languages_have_the_same_words() -> None:
