@@ -11,11 +11,10 @@ from markupsafe import Markup
 
 from core.taxonomy import Head
 from models.behaviour_gate import BehaviourChange, fallen_capabilities
-from models.gate import FEW_REPLAY_TEXTS, REPLAY_TOLERANCE
 from models.gate_checks import points, readable
-from models.gate_gain import FEW_TEXTS
 from models.gate_pictures import Scale, interval, reliability_picture
 from models.gate_record import ChangedAnswer, ConfusionPair, GateRecord
+from models.gate_report_checks import check_lines, slice_name, verdict_sentence
 from models.gate_report_words import Language, class_name, say
 from models.gate_slices import SliceChange, SliceKind, fallen
 
@@ -42,16 +41,6 @@ class Line:
     picture: Markup
 
 
-@dataclass(frozen=True)
-class CheckLine:
-    """A line of the table of checks; `tone` is `good`, `bad` or `quiet`."""
-
-    name: str
-    tone: str
-    outcome: str
-    found: list[str]
-
-
 def render(record: GateRecord, examples: Sequence[ChangedAnswer], language: Language = "en") -> str:
     """The page. Texts, sources and watchlists came from outside: everything is escaped."""
     t = partial(say, language)
@@ -69,7 +58,7 @@ def render(record: GateRecord, examples: Sequence[ChangedAnswer], language: Lang
         record=record,
         is_accepted=record.verdict.is_accepted,
         verdict=verdict_sentence(record, language),
-        checks=_check_lines(record, t),
+        checks=check_lines(record, language),
         gain=_gain_lines(record, t),
         slices={kind: lines for kind in KINDS if (lines := [line for line in slices if line.kind == kind])},
         small=[one for one in record.figures.slices if not one.is_judged],
@@ -81,141 +70,6 @@ def render(record: GateRecord, examples: Sequence[ChangedAnswer], language: Lang
         readable=readable,
         named=partial(class_name, language),
     )
-
-
-def verdict_sentence(record: GateRecord, language: Language = "en") -> str:
-    """The whole verdict in one sentence."""
-    gain = record.figures.gain
-    causes = dict.fromkeys(say(language, check.name) for check in record.verdict.checks if check.is_passed is False)
-    names = {
-        "candidate": record.candidate,
-        "champion": record.champion,
-        "causes": (", " if language == "en" else "、").join(causes),
-    }
-    if gain is None:
-        return say(language, "refused.blind", **names)
-    key = "accepted" if record.verdict.is_accepted else "refused"
-    return say(
-        language,
-        key,
-        gain=points(gain.mean.estimate),
-        low=points(gain.mean.low),
-        high=points(gain.mean.high),
-        **names,
-    )
-
-
-def _check_lines(record: GateRecord, t: Any) -> list[CheckLine]:
-    found = {
-        "held-out labels": _found_gain(record, t),
-        "slices": _found_slices(record, t),
-        "calibration": _found_calibration(record, t),
-        "replay texts": _found_replay(record, t),
-        "behaviour": _found_behaviour(record, t),
-        "speed": _found_speed(record, t),
-    }
-    lines = []
-    for name, sentences in found.items():
-        decided = [check.is_passed for check in record.verdict.checks if check.name == name]
-        tone = "bad" if False in decided else "good" if True in decided else "quiet"
-        lines.append(CheckLine(t(name), tone, t({"bad": "no", "good": "passed", "quiet": "open"}[tone]), sentences))
-    return lines
-
-
-def _found_gain(record: GateRecord, t: Any) -> list[str]:
-    gain, options = record.figures.gain, record.options
-    if gain is None:
-        return [t("found.nothing")]
-    sentence = t(
-        "found.gain",
-        texts=gain.texts,
-        confidence=f"{100 * options.confidence:.0f}",
-        bound=f"{0 if options.policy == 'better' else -100 * options.margin:g}",
-        gained=gain.gained,
-        lost=gain.lost,
-        chance=f"{gain.chance:.2g}",
-        gain=points(gain.mean.estimate),
-        low=points(gain.mean.low),
-        high=points(gain.mean.high),
-    )
-    return [sentence, *([t("found.few", texts=gain.texts)] if gain.texts < FEW_TEXTS else [])]
-
-
-def _found_slices(record: GateRecord, t: Any) -> list[str]:
-    judged = [one for one in record.figures.slices if one.is_judged]
-    falls = fallen(record.figures.slices, record.options)
-    return [
-        t(
-            "found.slices",
-            judged=len(judged),
-            fallen=len(falls),
-            margin=f"{100 * record.options.slice_margin:g}",
-        ),
-        *(f"{t(one.kind)} {readable(one.name)} ({t(one.head)}): {points(one.change)}" for one in falls),
-    ]
-
-
-def _found_calibration(record: GateRecord, t: Any) -> list[str]:
-    return [
-        t(
-            "found.calibration",
-            head=t(one.head),
-            after=f"{100 * one.candidate:.1f}",
-            before=f"{100 * one.champion:.1f}",
-            rise=points(one.rise.estimate),
-            low=points(one.rise.low),
-            high=points(one.rise.high),
-            margin=f"{100 * record.options.calibration_margin:g}",
-        )
-        for one in record.figures.calibration
-    ]
-
-
-def _found_replay(record: GateRecord, t: Any) -> list[str]:
-    replay = record.figures.replay
-    if replay.texts < FEW_REPLAY_TEXTS:
-        return [t("found.replay.few", texts=replay.texts)]
-    return [
-        t(
-            "found.replay",
-            texts=replay.texts,
-            measure=t(replay.measure),
-            after=f"{replay.candidate_mean:.4f}",
-            before=f"{replay.champion_mean:.4f}",
-            change=points(replay.gain),
-            margin=f"{100 * REPLAY_TOLERANCE:g}",
-        )
-    ]
-
-
-def _found_behaviour(record: GateRecord, t: Any) -> list[str]:
-    judged = [one for one in record.figures.behaviour if one.is_judged]
-    if not judged:
-        return [t("found.nothing")]
-    return [
-        t(
-            "found.behaviour",
-            after=sum(one.candidate for one in judged),
-            before=sum(one.champion for one in judged),
-            cases=sum(one.cases for one in judged),
-            fallen=len(fallen_capabilities(judged)),
-        )
-    ]
-
-
-def _found_speed(record: GateRecord, t: Any) -> list[str]:
-    speed = record.figures.speed
-    if speed is None:
-        return [t("found.nothing")]
-    return [
-        t(
-            "found.speed",
-            after=f"{speed.candidate:g}",
-            before=f"{speed.champion:g}",
-            slowdown=f"{speed.slowdown:g}",
-            most=f"{record.options.most_slowdown:g}",
-        )
-    ]
 
 
 def _gain_lines(record: GateRecord, t: Any) -> list[Line]:
@@ -248,7 +102,7 @@ def _slice_lines(record: GateRecord, t: Any, language: Language) -> list[Line]:
         difference = f"{points(one.change)} ({points(one.low)} … {points(one.high)})"
         lines.append(
             Line(
-                class_name(language, one.name) if one.kind == "class" else readable(one.name),
+                slice_name(one, language),
                 one.kind,
                 t(f"of.{one.part}"),
                 t(one.head),

@@ -26,7 +26,8 @@ def report(
     Example: opinion models report 7 --lang zh --out verdict.html
     """
     from models.gate_record import read_record  # scikit-learn is for those who read a verdict only
-    from models.gate_report import render, verdict_sentence
+    from models.gate_report import render
+    from models.gate_report_checks import verdict_sentence
 
     settings = load_settings()
     with database(settings) as engine, engine.connect() as connection:

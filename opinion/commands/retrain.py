@@ -32,7 +32,7 @@ def retrain(
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Fine-tune the champion on all labels, compare the two, and promote the candidate if it is not worse.
+    """Fine-tune the champion on all labels, compare the two, and promote the candidate if the gate lets it pass.
 
     The newest labels are set aside for the comparison, and texts that the champion is sure about are mixed in so
     that nothing is forgotten. Exit code 5 when the comparison says no; nothing to do is no failure.

@@ -8,7 +8,8 @@ import pytest
 
 from core.errors import NotFoundError
 from models.gate_record import EXAMPLES, EXAMPLES_FILE, RECORD_FILE, read_record, write_record
-from models.gate_report import render, verdict_sentence
+from models.gate_report import render
+from models.gate_report_checks import verdict_sentence
 from models.gate_report_words import WORDS, Language, say
 from tests.support.verdicts import DESTROYED, ROWS, judged_candidate
 
