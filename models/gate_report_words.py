@@ -99,7 +99,10 @@ WORDS: Final[dict[str, dict[Language, str]]] = {
         "zh": "横线是该分组自身的区间，虚线是允许的下降。只有把所有分组合在一起看（"
         "Holm 校正）仍不能归于偶然的下降才会被拒绝。",
     },
-    "slices.small": {"en": "Too small to be judged ({count})", "zh": "样本太少、未评判的分组（{count}）"},
+    "slices.small": {
+        "en": "Not judged ({count}): too few texts, or replay texts where people's answers judge the same slice",
+        "zh": "未评判的分组（{count}）：文本太少，或同一分组已由人工标注评判",
+    },
     "of.held-out labels": {"en": "held-out", "zh": "留出"},
     "of.replay texts": {"en": "replay", "zh": "回放"},
     "chance": {"en": "by chance", "zh": "偶然概率"},

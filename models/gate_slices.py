@@ -8,7 +8,7 @@ error rate by Holm's rule: a slice of twelve rows refuses when it is destroyed, 
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Final, Literal
 
@@ -95,6 +95,17 @@ def compare_slices(
             for key, members in _members(head, answered).items()
         ]
     return found
+
+
+def where_nobody_answered(by_belief: Sequence[SliceChange], answered: Sequence[SliceChange]) -> list[SliceChange]:
+    """The same slices; those that people's answers judge are not judged by the champion's belief as well.
+
+    Where the texts have changed, the champion is surely wrong about some, and to disagree with it is no loss.
+    """
+    known = {(one.kind, one.name, one.head) for one in answered if one.is_judged}
+    return [
+        replace(one, is_judged=one.is_judged and (one.kind, one.name, one.head) not in known) for one in by_belief
+    ]
 
 
 def check_slices(changes: Sequence[SliceChange], options: GateOptions) -> list[Check]:

@@ -27,7 +27,7 @@ from models.gate_record import (
     write_record,
 )
 from models.gate_report import render
-from models.gate_slices import compare_slices
+from models.gate_slices import compare_slices, where_nobody_answered
 from models.gate_speed import clock_of, measure_speed
 from models.model_card import CardFacts
 from models.registry import ModelFolders
@@ -130,13 +130,12 @@ def measure(
     before, after = opinions
     was, now = _both(champion, candidate, replay.held_out)
     is_belief = replay.origin == "self"
+    answered = compare_slices("held-out labels", held_out, before, after, options)
+    known = compare_slices("replay texts", replay.held_out, was, now, options, by_belief=is_belief)
     return GateFigures(
         gain=measure_gain(held_out, before, after, options),
         replay=(by_belief if is_belief else by_answers)(replay.held_out, was, now),
-        slices=[
-            *compare_slices("held-out labels", held_out, before, after, options),
-            *compare_slices("replay texts", replay.held_out, was, now, options, by_belief=is_belief),
-        ],
+        slices=[*answered, *(where_nobody_answered(known, answered) if is_belief else known)],
         calibration=measure_calibration(held_out, before, after, options),
         speed=measure_speed(
             champion.classify,

@@ -7,7 +7,7 @@ import pytest
 
 from models.datasets import LabelledText
 from models.gate_options import GateOptions
-from models.gate_slices import check_slices, compare_slices, fallen
+from models.gate_slices import check_slices, compare_slices, fallen, where_nobody_answered
 from tests.support.contestants import answers, rights, says, texts
 
 OPTIONS = GateOptions()
@@ -73,6 +73,18 @@ def test_what_only_the_champion_answered_is_judged_by_its_belief() -> None:
     )
     assert [change.kind for change in fallen(sure, OPTIONS)] == ["language", "source", "class"]
     assert check_slices(sure, OPTIONS)[0].reason.startswith("refused: replay texts, language en (sentiment): 2.5 %")
+
+
+def test_belief_does_not_judge_what_people_answered() -> None:
+    """On texts that have changed the champion is sure and wrong; to disagree with it there is what was wanted."""
+    before, after = [says("negative", 0.95)] * 60, [says("positive")] * 60
+    believed = [LabelledText(f"text {nth}", sentiment="negative", lang="en", source="new") for nth in range(60)]
+    answered = [replace(row, sentiment="positive") for row in believed]
+    by_people = compare_slices("held-out labels", answered, before, after, OPTIONS)
+    by_belief = compare_slices("replay texts", believed, before, after, OPTIONS, by_belief=True)
+    assert {change.kind for change in fallen(by_belief, OPTIONS)} == {"language", "source", "class"}
+    left = where_nobody_answered(by_belief, by_people)
+    assert [change.name for change in fallen([*by_people, *left], OPTIONS)] == ["negative"]
 
 
 def test_names_from_outside_stay_on_their_line() -> None:
