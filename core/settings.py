@@ -194,7 +194,6 @@ class RetrainSettings(_Section):
     held_out_share: float = Field(
         0.2, gt=0, lt=1, description="Of the labelled texts, the newest first: for the gate, never trained on."
     )
-    tolerance: float = Field(0.0, ge=0, description="How much macro-F1 a candidate may lose and still pass.")
     epochs: float = Field(4, gt=0, description="Most passes over the labels; early stopping may take fewer.")
     learning_rate: float = Field(
         0,
@@ -247,6 +246,24 @@ class SamplingSettings(_Section):
         if self.random_share + self.alert_share + self.diverse_share > 1:
             raise ValueError("random_share, alert_share and diverse_share are more than 1 together")
         return self
+
+
+class GateSettings(_Section):
+    """What a candidate must show to follow the champion; shares, where nothing else is said."""
+
+    policy: Literal["better", "not worse"] = Field(
+        "better",
+        description="`better`: the interval of its gain in macro-F1 lies above 0; `not worse`: above -margin.",
+    )
+    margin: float = Field(0.01, ge=0, le=1, description="How much macro-F1 the policy `not worse` may lose.")
+    confidence: float = Field(0.9, gt=0.5, lt=1, description="Share of the resamples within an interval.")
+    resamples: int = Field(2000, ge=200, le=100_000, description="How often the texts are drawn anew.")
+    slice_rows: int = Field(30, ge=1, description="A slice with fewer answered texts is not judged.")
+    slice_margin: float = Field(0.05, ge=0, le=1, description="How much of its right answers a slice may lose.")
+    calibration_margin: float = Field(
+        0.03, ge=0, le=1, description="By how much a head's calibration error may rise."
+    )
+    most_slowdown: float = Field(1.5, ge=1, description="How many times as long the same texts may take.")
 
 
 class AuditSettings(_Section):
@@ -415,6 +432,7 @@ class Settings(BaseSettings):
     scheduler: SchedulerSettings = SchedulerSettings()
     retrain: RetrainSettings = RetrainSettings()
     sampling: SamplingSettings = SamplingSettings()
+    gate: GateSettings = GateSettings()
     audit: AuditSettings = AuditSettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()

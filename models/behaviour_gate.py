@@ -83,8 +83,8 @@ def judge_behaviour(changes: Sequence[BehaviourChange]) -> tuple[bool, list[str]
         each language that was not judged.
     """
     judged = [change for change in changes if change.is_judged]
-    most_chance = ERROR_RATE / max(len(judged), 1)  # Bonferroni: so many looks at the same candidate
-    falls = [change for change in judged if change.fall > MOST_FALL and change.chance < most_chance]
+    most_chance = _most_chance(judged)
+    falls = fallen_capabilities(changes)
     reasons = [
         f"refused: behaviour, {change.capability} ({change.lang}): {change.candidate} of {change.cases} cases, "
         f"champion {change.champion}; worse on {change.lost} templates, better on {change.gained} "
@@ -99,6 +99,16 @@ def judge_behaviour(changes: Sequence[BehaviourChange]) -> tuple[bool, list[str]
     for lang in sorted({change.lang for change in changes if not change.is_judged}):
         reasons.append(f"behaviour in {lang} was not judged: the champion itself fails the basics")
     return not falls, reasons
+
+
+def fallen_capabilities(changes: Sequence[BehaviourChange]) -> list[BehaviourChange]:
+    """Those that speak against the candidate."""
+    judged = [change for change in changes if change.is_judged]
+    return [change for change in judged if change.fall > MOST_FALL and change.chance < _most_chance(judged)]
+
+
+def _most_chance(judged: Sequence[BehaviourChange]) -> float:
+    return ERROR_RATE / max(len(judged), 1)  # Bonferroni: so many looks at the same candidate
 
 
 def _change(capability: str, lang: str, both: list[tuple[Outcome, Outcome]], is_judged: bool) -> BehaviourChange:

@@ -20,6 +20,7 @@ class LabelledText:
         topic, sentiment: a class of `core.taxonomy`, or None when this head was not labelled.
         absent: classes that this row's source never answers with. They are masked in the loss, because the lack
             of a neutral answer in a set of reviews does not say that reviews are never neutral.
+        watchlists: the names of those that watch this text, where somebody looked; the gate judges by them.
     """
 
     text: str
@@ -28,6 +29,7 @@ class LabelledText:
     lang: str | None = None
     source: str = "unknown"
     absent: tuple[str, ...] = ()
+    watchlists: tuple[str, ...] = ()
 
     def label(self, head: Head) -> str | None:
         """The answer for one head."""

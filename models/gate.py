@@ -1,13 +1,18 @@
 """Whether a candidate may replace the champion: a decision over figures, with its reasons in words."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from models.behaviour_gate import BehaviourChange, judge_behaviour
+from models.gate_calibration import CalibrationChange, check_calibration
+from models.gate_checks import Check
+from models.gate_gain import Gain, check_gain
+from models.gate_options import GateOptions
+from models.gate_slices import SliceChange, check_slices
+from models.gate_speed import Speed, check_speed
 
 REPLAY_TOLERANCE: Final = 0.02  # more than this is forgetting, less is noise between two trainings
-FEW_TEXTS: Final = 50  # below this a verdict is announced as a weak one
+FEW_REPLAY_TEXTS: Final = 50  # fewer decide nothing
 
 
 @dataclass(frozen=True)
@@ -39,50 +44,77 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the gate decided, and why: one sentence for each thing it looked at."""
+class GateFigures:
+    """All that a verdict rests on; see the modules of the types.
 
-    is_promoted: bool
-    reasons: list[str]
-
-
-def judge(
-    held_out: Comparison, replay: Comparison, *, tolerance: float, behaviour: Sequence[BehaviourChange] = ()
-) -> Verdict:
-    """Not worse than the champion on labels nobody trained on, nothing forgotten, and no capability lost.
-
-    Args:
+    Attributes:
+        gain: on labels nobody trained on; None where there are none.
         replay: on texts of the champion's own knowledge.
-        tolerance: what may be lost on the held-out labels.
-        behaviour: on the behaviour cases; none are judged if absent.
+        slices: of both.
+        speed: None where it was not measured.
+        behaviour: on the behaviour cases; none are judged if empty.
     """
-    checks = [_check("held-out labels", held_out, tolerance)]
-    notes = []
-    if replay.texts < FEW_TEXTS:
-        notes.append(f"forgetting was not judged: {replay.texts} replay texts")
-    else:
-        checks.append(_check("replay texts", replay, REPLAY_TOLERANCE))
-    if held_out.texts < FEW_TEXTS:
-        notes.append(f"a weak verdict: only {held_out.texts} held-out texts")
-    behaves, behaviour_reasons = judge_behaviour(behaviour)
-    return Verdict(
-        behaves and all(is_passed for is_passed, _ in checks),
-        [*(reason for _, reason in checks), *notes, *behaviour_reasons],
-    )
+
+    gain: Gain | None
+    replay: Comparison
+    slices: list[SliceChange] = field(default_factory=list)
+    calibration: list[CalibrationChange] = field(default_factory=list)
+    speed: Speed | None = None
+    behaviour: list[BehaviourChange] = field(default_factory=list)
 
 
-def _check(name: str, comparison: Comparison, tolerance: float) -> tuple[bool, str]:
-    is_passed = comparison.gain >= -tolerance
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate decided, and why.
+
+    Attributes:
+        reasons: one sentence for each thing it looked at; what speaks against the candidate first.
+        checks: the same, one by one.
+    """
+
+    is_accepted: bool
+    reasons: list[str]
+    checks: list[Check] = field(default_factory=list)
+
+
+def judge(figures: GateFigures, options: GateOptions) -> Verdict:
+    """Better than the champion, worse in no part, as believable, nothing forgotten, no capability lost, fast enough.
+
+    The checks come in this order, and those that refuse before those that pass.
+    """
+    checks = [
+        *check_gain(figures.gain, options),
+        *check_slices(figures.slices, options),
+        *check_calibration(figures.calibration, options),
+        _check_replay(figures.replay),
+        *map(_behaviour_check, judge_behaviour(figures.behaviour)[1]),
+        *check_speed(figures.speed, options),
+    ]
+    ranked = sorted(checks, key=lambda check: (check.is_passed is not False, check.is_passed is None))
+    return Verdict(all(check.is_passed is not False for check in checks), [check.reason for check in ranked], ranked)
+
+
+def _check_replay(replay: Comparison) -> Check:
+    if replay.texts < FEW_REPLAY_TEXTS:
+        return Check("replay texts", None, f"forgetting was not judged: {replay.texts} replay texts")
     heads = ", ".join(
-        f"{head} {comparison.candidate[head]:.4f} against {champion:.4f}"
-        for head, champion in sorted(comparison.champion.items())
+        f"{head} {replay.candidate[head]:.4f} against {champion:.4f}"
+        for head, champion in sorted(replay.champion.items())
     )
-    verdict = "passed" if is_passed else "refused"
-    return is_passed, (
-        f"{verdict}: {name} ({comparison.texts} texts): {comparison.measure} {comparison.candidate_mean:.4f}, "
-        f"champion {comparison.champion_mean:.4f}, {comparison.gain:+.4f}, "
-        f"may lose {tolerance:.4f} ({heads})"
+    return Check(
+        "replay texts",
+        replay.gain >= -REPLAY_TOLERANCE,
+        f"replay texts ({replay.texts} texts): {replay.measure} {replay.candidate_mean:.4f}, "
+        f"champion {replay.champion_mean:.4f}, {replay.gain:+.4f}, may lose {REPLAY_TOLERANCE:.4f} ({heads})",
     )
+
+
+def _behaviour_check(sentence: str) -> Check:
+    """A reason of `judge_behaviour`, which has its outcome before it where it decides."""
+    outcome, _, rest = sentence.partition(": ")
+    if outcome in ("passed", "refused"):
+        return Check("behaviour", outcome == "passed", rest)
+    return Check("behaviour", None, sentence)
 
 
 def _mean(figures: dict[str, float]) -> float:

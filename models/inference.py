@@ -73,6 +73,7 @@ class Classifier:
 
     Attributes:
         version: what the registry calls the checkpoint; every opinion carries it.
+        device: `cpu` or `cuda`.
         precision: what the encoder computes in.
         reads_targets: whether it was taught to say whose sentiment, see `models.targets`.
         uncertain_below: a score below it is a doubtful answer.
@@ -105,6 +106,7 @@ class Classifier:
 
         probes = [self._framed(ids[: self._room]) for ids in self._token_ids(WARM_UP)]
         device = pick_device(options.device)
+        self.device = device.type
         forward = ForwardPass(model, tokenizer, probes, device)
         trial = [(probes[1] * TRIAL_TOKENS)[: min(TRIAL_TOKENS, self._room)]] * TRIAL_WINDOWS
         self.precision = set_precision(forward, options.precision, trial)

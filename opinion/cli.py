@@ -29,6 +29,7 @@ from opinion.commands import (
     feedback,
     feeds,
     follow,
+    gate_report,
     intake,
     label_queue,
     labels,
@@ -100,6 +101,7 @@ models.app.command("card")(model_card.card)
 models.app.command("list")(registry.list_models)
 models.app.command("promote")(registry.promote_model)
 models.app.command("rollback")(registry.rollback_model)
+models.app.command("report")(gate_report.report)
 models.app.command("overlap")(overlap.overlap)
 models.app.command("behaviour")(behaviour.behaviour)
 models.app.command("base")(base.base)

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import html
 import io
 import json
 import os
@@ -25,12 +26,13 @@ SERVERS: Final = frozenset({"kafka", "postgres", "jars", "faust"})  # Kafka forg
 MAX_CELL_CHARS: Final = 10_000_000
 TABLES: Final = (*BY_ROW, ".tsv", ".txt")  # often not in UTF-8; `opinion import` takes them so
 _UNDECODED: Final = re.compile("[\udc80-\udcff]")
+REPORT_FILE: Final = "report.html"  # as `models.gate_record` calls it, which loads scikit-learn
 BEGIN_CHARS: Final = 60  # so much of a text is looked for: exports may cut it
 
 
 @dataclass
 class Cleaned:
-    """What became of the files: lines taken out, folders removed, and what a person has to look at."""
+    """What became of the files: lines taken out, folders and reports removed, and what a person has to look at."""
 
     lines: dict[str, int] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
@@ -83,6 +85,8 @@ def _clean_file(path: Path, home: Path, sought: Sought, done: Cleaned, *, is_tra
     try:
         encoding = _encoding(path)
         content = _read(path, encoding)
+        if path.suffix == ".html":
+            content = html.unescape(content)
         is_rows = path.name.endswith(BY_ROW)  # a cell may be an id, which no look at the whole file tells
         if not is_rows and not sought.is_in(content):
             return
@@ -92,6 +96,10 @@ def _clean_file(path: Path, home: Path, sought: Sought, done: Cleaned, *, is_tra
                 done.removed.append(str(run))
             if not is_dry:
                 shutil.rmtree(run)
+        elif path.name == REPORT_FILE:  # `opinion models report` makes it again from the lines that are left
+            done.removed.append(str(path))
+            if not is_dry:
+                path.unlink()
         elif path.name.endswith(BY_LINE):
             lines = content.split("\n")
             _keep(

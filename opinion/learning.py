@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from core.clock import Clock
 from core.logs import get_logger
 from core.settings import Settings
+from models.gate_options import GateOptions
 from opinion.promotions import announce_pending
 from opinion.retraining import RetrainOptions, RetrainRunningError, ShouldStop, retrain
 from opinion.scheduler import Job
@@ -30,7 +31,6 @@ def retrain_options(settings: Settings) -> RetrainOptions:
         home=settings.home,
         checkpoint=settings.models.checkpoint,
         held_out_share=settings.retrain.held_out_share,
-        tolerance=settings.retrain.tolerance,
         epochs=settings.retrain.epochs,
         learning_rate=settings.retrain.learning_rate,
         device=settings.models.device,
@@ -41,6 +41,7 @@ def retrain_options(settings: Settings) -> RetrainOptions:
         micro_tokens=settings.retrain.micro_tokens,
         processes=settings.retrain.processes,
         most_memory_mb=settings.retrain.most_memory_mb,
+        gate=GateOptions(**settings.gate.model_dump()),
     )
 
 

@@ -1,7 +1,7 @@
 """The retrain job: labels in, a candidate out of a child process, a verdict, and perhaps a new champion."""
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from core.errors import DependencyNotReadyError, OpinionError
 from core.logs import get_logger
-from models.gate import Verdict, judge
+from models.gate_options import GateOptions
 from models.recipe import TrainingMethod
 from opinion.promotions import first_champion
 from opinion.snapshot import LearningOptions, Snapshot, keep_gold, replay_pool, rows_hash, same_as, take_snapshot
@@ -18,6 +18,7 @@ from opinion.training_child import TrainingJob, TrainingOutcome, TrainingRows
 from opinion.training_process import MIB, Ask, OnProgress, TrainingFailedError, Watch, Work
 from opinion.training_progress import ProgressKeeper
 from opinion.triggers import BY_HAND, Trigger
+from opinion.watched_rows import watched
 from storage import model_versions, training_runs
 from storage.model_versions import Promotion
 
@@ -45,7 +46,6 @@ class RetrainOptions:
     home: Path
     checkpoint: str
     held_out_share: float
-    tolerance: float
     epochs: float
     learning_rate: float
     device: Literal["auto", "cpu", "cuda"]
@@ -56,6 +56,7 @@ class RetrainOptions:
     micro_tokens: int | None = None
     processes: int = 0
     most_memory_mb: int = 0
+    gate: GateOptions = field(default_factory=GateOptions)
 
     @property
     def learning(self) -> LearningOptions:
@@ -143,7 +144,7 @@ def retrain(
             keeper.ended("failed", work.peak_bytes)
             raise
         keeper.ended("judged", work.peak_bytes)
-        result = _conclude(engine, run, champion, outcome, options.tolerance)
+        result = _conclude(engine, run, champion, outcome)
         work.remove()  # not before the verdict is stored: until then the next run would need it
         return result
 
@@ -165,7 +166,8 @@ def _snapshot(connection: Connection, options: RetrainOptions, min_new_labels: i
 def _rows(connection: Connection, snapshot: Snapshot) -> TrainingRows:
     parts = snapshot.parts
     pool = replay_pool(connection, POOL_TEXTS)
-    return TrainingRows(parts.train, parts.dev, parts.held_out, pool, parts.held_out_since)
+    held_out = watched(connection, parts.held_out)
+    return TrainingRows(parts.train, parts.dev, held_out, pool, parts.held_out_since)
 
 
 def _job(champion: Promotion, options: RetrainOptions, created_at: datetime) -> TrainingJob:
@@ -183,14 +185,13 @@ def _job(champion: Promotion, options: RetrainOptions, created_at: datetime) -> 
         method=options.method,
         micro_tokens=options.micro_tokens,
         processes=options.processes,
+        gate=options.gate,
     )
 
 
-def _conclude(
-    engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome, tolerance: float
-) -> RetrainResult:
+def _conclude(engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome) -> RetrainResult:
     """Register the candidate and write the verdict; promotion and run are one transaction."""
-    verdict: Verdict = judge(outcome.held_out, outcome.replay, tolerance=tolerance, behaviour=outcome.behaviour)
+    verdict = outcome.verdict
     metrics = _figures(outcome)
     with engine.begin() as connection:
         model_versions.register(
@@ -201,7 +202,7 @@ def _conclude(
             parent=champion.version,
             metrics=metrics,
         )
-        if verdict.is_promoted:
+        if verdict.is_accepted:
             reason = f"retrain run {run}: {verdict.reasons[0]}"
             model_versions.promote(connection, outcome.version, reason=reason, by="retrain")
         training_runs.finish(
@@ -209,17 +210,17 @@ def _conclude(
             run,
             reasons=verdict.reasons,
             candidate=outcome.version,
-            is_promoted=verdict.is_promoted,
+            is_promoted=verdict.is_accepted,
             metrics=metrics,
         )
     log.info(
         "retrain_finished",
         run=run,
         candidate=outcome.version,
-        is_promoted=verdict.is_promoted,
+        is_promoted=verdict.is_accepted,
         reasons=verdict.reasons,
     )
-    return RetrainResult(run, champion.version, outcome.version, verdict.is_promoted, verdict.reasons, metrics)
+    return RetrainResult(run, champion.version, outcome.version, verdict.is_accepted, verdict.reasons, metrics)
 
 
 def _figures(outcome: TrainingOutcome) -> dict[str, Any]:
@@ -231,4 +232,5 @@ def _figures(outcome: TrainingOutcome) -> dict[str, Any]:
         "rows": outcome.rows,
         "dev": outcome.dev,
         "ages": {name: asdict(comparison) for name, comparison in outcome.ages.items()},
+        "gate": outcome.gate,
     }

@@ -5,10 +5,8 @@ there too, so a kill leaves nothing behind but that folder. stdout and stderr ar
 """
 
 import os
-import shutil
 import sys
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
@@ -17,14 +15,13 @@ import msgspec
 import psutil
 
 from core import children
-from models.behaviour_gate import BehaviourChange, compare
+from models.behaviour_gate import BehaviourChange
 from models.datasets import LabelledText
-from models.gate import Comparison
+from models.gate import Comparison, Verdict
+from models.gate_options import GateOptions
 from models.recipe import TrainingMethod
 
 if TYPE_CHECKING:  # torch is for the child only; the parent reads this module for the structs
-    from core.records import Opinion
-    from models.behaviour import Report
     from models.finetune import Trained
     from models.inference import Classifier
     from models.replay import Replay
@@ -45,7 +42,6 @@ PAUSE_FILE: Final = "pause"  # while it is there, no step is made
 PROGRESS_FILE: Final = "progress.json"
 OUTCOME_FILE: Final = "outcome.json"
 CANDIDATE_FOLDER: Final = "candidate"
-HELD_OUT: Final = "held-out labels"  # as the card calls them
 
 
 class TrainingJob(msgspec.Struct, frozen=True):
@@ -57,6 +53,7 @@ class TrainingJob(msgspec.Struct, frozen=True):
         epochs, learning_rate, device, batch_tokens, max_length, threads, method: as in `core.settings`.
         micro_tokens: see `models.recipe.Optimisation`.
         processes: that share the training; 0 takes one for each GPU, or one.
+        gate: what the candidate is asked for.
     """
 
     champion: str
@@ -72,6 +69,7 @@ class TrainingJob(msgspec.Struct, frozen=True):
     method: TrainingMethod = "full"
     micro_tokens: int | None = None
     processes: int = 0
+    gate: GateOptions = GateOptions()
 
 
 class TrainingRows(msgspec.Struct, frozen=True):
@@ -109,6 +107,8 @@ class TrainingOutcome(msgspec.Struct, frozen=True):
         rows: how many rows were trained on, by kind.
         dev: macro-F1 on dev, which decided when to stop.
         ages: `held_out` by how long its texts have been in the gold set.
+        verdict: of the gate.
+        gate: the figures of the gate, as they are stored with the run.
     """
 
     version: str
@@ -119,6 +119,8 @@ class TrainingOutcome(msgspec.Struct, frozen=True):
     rows: dict[str, int]
     dev: dict[str, float]
     behaviour: list[BehaviourChange]
+    verdict: Verdict
+    gate: dict[str, Any]
     ages: dict[str, Comparison] = {}
 
 
@@ -249,88 +251,22 @@ def _learning_rate(job: TrainingJob, parent: Path) -> float:
 def _judged(
     job: TrainingJob, rows: TrainingRows, replay: "Replay", trained: "Trained", champion: "Classifier"
 ) -> TrainingOutcome:
-    """Both models on both unseen parts; the candidate joins the model folders, with its card."""
-    from models.comparison import by_answers, by_belief
-    from models.gold_ages import by_age
-    from models.registry import ModelFolders
-    from models.replay import REPLAY_FILE
+    """The candidate joins the model folders and is judged beside the champion."""
+    from opinion.candidate_judging import judge_candidate
 
-    inherited = Path(job.champion) / REPLAY_FILE
-    if inherited.is_file():
-        shutil.copy2(inherited, trained.folder / REPLAY_FILE)
-    folders = ModelFolders(Path(job.home))
-    version = folders.add(trained.folder, parent=job.champion_version, created_at=job.created_at).version
-    candidate = _load(folders.path(version), job)
-
-    def both(texts: Sequence[LabelledText]) -> tuple[list["Opinion"], list["Opinion"]]:
-        before, after = (model.classify([row.text for row in texts]) for model in (champion, candidate))
-        return before, after
-
-    before, after = both(rows.held_out)
-    counts = {"labels": len(rows.train), "dev labels": len(rows.dev), f"replay ({replay.origin})": len(replay.train)}
-    on_dev = candidate.classify([row.text for row in rows.dev])
-    champion_behaves, candidate_behaves = _behaviour(champion, candidate)
-    told = {"rows": counts, "dev": trained.dev}
-    _write_card(folders.path(version), job, rows, told, (before, after, on_dev), candidate_behaves)
+    judged = judge_candidate(job, rows, replay, trained, champion, load=lambda folder: _load(folder, job))
     return TrainingOutcome(
-        version=version,
-        path=str(folders.path(version)),
-        held_out=by_answers(rows.held_out, before, after),
-        replay=(by_belief if replay.origin == "self" else by_answers)(replay.held_out, *both(replay.held_out)),
+        version=judged.version,
+        path=str(judged.path),
+        held_out=judged.held_out,
+        replay=judged.figures.replay,
         replay_origin=replay.origin,
-        rows=counts,
+        rows=judged.rows,
         dev=trained.dev,
-        behaviour=compare(champion_behaves, candidate_behaves),
-        ages=by_age(rows.held_out, rows.held_out_since, before, after, now=job.created_at),
-    )
-
-
-def _behaviour(champion: "Classifier", candidate: "Classifier") -> tuple["Report", "Report"]:
-    from models.behaviour import examine
-    from models.behaviour_suite import load_suite
-
-    cases = load_suite()
-    before, after = (examine(cases, model.classify, model.version) for model in (champion, candidate))
-    return before, after
-
-
-def _write_card(
-    path: Path,
-    job: TrainingJob,
-    rows: TrainingRows,
-    facts: dict[str, Any],
-    opinions: tuple[list["Opinion"], list["Opinion"], list["Opinion"]],
-    report: "Report",
-) -> None:
-    """The candidate's card.
-
-    Args:
-        facts: `rows` and `dev` of the card.
-        opinions: the champion's and the candidate's on the held-out labels, and the candidate's on dev.
-        report: the candidate's behaviour.
-    """
-    from models.behaviour import card_section
-    from models.card_figures import JudgedFile
-    from models.evaluation import evaluate
-    from models.model_card import CardFacts
-    from models.release import write_card
-
-    before, after, on_dev = opinions
-    champion = evaluate(rows.held_out, before)
-    write_card(
-        path,
-        CardFacts(
-            "fine-tuning on new labels",
-            **facts,
-            baselines={
-                (HELD_OUT, head): (100 * figures["accuracy_present"], 100 * figures["macro_f1_present"])
-                for head, figures in champion.items()
-            },
-            baseline=f"the champion {job.champion_version}",
-            sections=[card_section(report)],
-        ),
-        tests=[JudgedFile(HELD_OUT, rows.held_out, after)],
-        dev=[JudgedFile("dev labels", rows.dev, on_dev)],
+        behaviour=judged.figures.behaviour,
+        verdict=judged.verdict,
+        gate=judged.stored,
+        ages=judged.ages,
     )
 
 

@@ -132,6 +132,13 @@ def _newest(connection: Connection, limit: int, *only: ColumnElement[bool]) -> l
     return [TrainingRun(*row) for row in connection.execute(statement)]
 
 
+def get(connection: Connection, run: int) -> TrainingRun | None:
+    """One run; None where there is none of this number."""
+    columns = [training_run.c[name] for name in TrainingRun._fields]
+    row = connection.execute(select(*columns).where(training_run.c.id == run)).first()
+    return TrainingRun(*row) if row is not None else None
+
+
 def last_label_seen(connection: Connection) -> int:
     """The newest label that a run which came to a verdict has learned from; 0 when there was none."""
     judged = select(func.max(training_run.c.last_label_id)).where(training_run.c.candidate.is_not(None))

@@ -204,7 +204,7 @@ def _show_erasure(result: dict[str, Any], as_json: bool) -> None:
     files, models = result["files"], result["models"]
     lines = {
         "lines of files": [f"{path}: {count}" for path, count in files["lines"].items()],
-        "folders": files["removed"],
+        "folders and reports": files["removed"],
         "look at these yourself": files["left"],
         "models that learned from it": models["trained"],
         "models that may have read it": models["perhaps"],

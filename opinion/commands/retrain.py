@@ -41,7 +41,7 @@ def retrain(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Fine-tune the champion on all labels, compare the two, and promote the candidate if it is not worse.
+    """Fine-tune the champion on all labels, compare the two, and promote the candidate if the gate lets it pass.
 
     Texts of the gold set, which no model is trained on, are for the comparison, and what the champion knows is mixed
     in so that nothing is forgotten. A run that was broken off is gone on with, if no label came since. Exit code 5

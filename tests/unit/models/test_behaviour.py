@@ -9,10 +9,11 @@ from core.records import Opinion
 from models.behaviour import Report, card_section, examine
 from models.behaviour_gate import BehaviourChange, compare, judge_behaviour
 from models.behaviour_suite import Case
-from models.gate import Comparison, judge
+from models.gate import Comparison, GateFigures, judge
+from models.gate_options import GateOptions
+from tests.support.contestants import BETTER
 
 NEGATIVE = {"rude": 0.9, "slow": 0.6, "meh": 0.3}
-NEW_LABELS = Comparison(200, "macro-F1", {"topic": 0.5}, {"topic": 0.6})
 
 
 def opinion(negative: float) -> Opinion:
@@ -106,9 +107,9 @@ def test_a_report_can_be_stored() -> None:
 def test_a_lost_capability_is_refused() -> None:
     """A candidate that forgets to be polite does not become champion, whatever it gained on new labels."""
     changes = compare(examine(BASICS, by_words, "m"), examine(BASICS, always(0.1), "n"))
-    verdict = judge(NEW_LABELS, Comparison(0, "macro-F1", {}, {}), tolerance=0.0, behaviour=changes)
-    assert not verdict.is_promoted
-    assert verdict.reasons[-1].startswith(
+    verdict = judge(GateFigures(BETTER, Comparison(0, "macro-F1", {}, {}), behaviour=changes), GateOptions())
+    assert not verdict.is_accepted
+    assert verdict.reasons[0].startswith(
         "refused: behaviour, manners (en): 20 of 40 cases, champion 40; worse on 20 templates, better on 0"
     )
 
