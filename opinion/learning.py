@@ -11,6 +11,7 @@ from core.settings import Settings
 from opinion.promotions import announce_pending
 from opinion.retraining import RetrainOptions, RetrainRunningError, ShouldStop, retrain
 from opinion.scheduler import Job
+from opinion.shadow_job import SHADOW_EVERY, ShadowJob
 from streams import topics
 from streams.labels import take_labels
 
@@ -33,11 +34,14 @@ def retrain_options(settings: Settings) -> RetrainOptions:
         batch_tokens=settings.models.batch_tokens,
         max_length=settings.models.max_length,
         threads=settings.models.threads,
+        shadow=settings.shadow,
+        lateness=settings.detect.lateness,
     )
 
 
 def learning_jobs(settings: Settings, engine: Engine, kafka_bootstrap: str, clock: Clock) -> list[Job]:
-    """Take labels, retrain when enough have come, announce promotions that no broker has acknowledged."""
+    """Take labels, retrain when enough have come, let candidates show themselves, announce promotions that no broker
+    has acknowledged."""
     prefix = settings.kafka.topic_prefix
 
     def labels(should_stop: ShouldStop) -> None:
@@ -67,5 +71,6 @@ def learning_jobs(settings: Settings, engine: Engine, kafka_bootstrap: str, cloc
     return [
         Job("labels", LABELS_EVERY, labels),
         Job("retrain", settings.retrain.every, run),
+        Job("shadow", SHADOW_EVERY, ShadowJob(engine, settings, clock)),
         Job("announce", ANNOUNCE_EVERY, announce),
     ]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,8 +18,10 @@ from core import children
 from core.errors import OpinionError
 from core.logs import get_logger
 from core.scrubbing import scrub
+from core.settings import ShadowSettings
 from models.datasets import LabelledText
 from models.gate import Verdict, judge
+from opinion import shadowing
 from opinion.promotions import first_champion
 from opinion.training_child import (
     JOB_FILE,
@@ -60,6 +62,7 @@ class RetrainOptions:
         home: candidates go under `home/models`, work in progress under `home/retrain`.
         checkpoint: champion as long as no model was promoted.
         threads: of the training; 0 takes half of the processors.
+        shadow, lateness: what an accepted candidate has to show before it is promoted, see `opinion.shadowing`.
     """
 
     home: Path
@@ -72,11 +75,17 @@ class RetrainOptions:
     batch_tokens: int
     max_length: int
     threads: int
+    shadow: ShadowSettings = ShadowSettings(documents=0)
+    lateness: timedelta = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
 class RetrainResult:
-    """What a run came to; `run` is None when there was nothing to do, and `reasons` says why."""
+    """What a run came to; `run` is None when there was nothing to do, and `reasons` says why.
+
+    Attributes:
+        shadow: the shadow run that an accepted candidate has to pass before it is promoted.
+    """
 
     run: int | None
     champion: str
@@ -84,6 +93,7 @@ class RetrainResult:
     promoted: bool
     reasons: list[str]
     metrics: dict[str, Any]
+    shadow: int | None = None
 
 
 def retrain(
@@ -95,7 +105,9 @@ def retrain(
     should_stop: ShouldStop = lambda: False,
     on_progress: OnProgress | None = None,
 ) -> RetrainResult:
-    """Train on all labels, if enough of them are new, and promote what passes the gate. Blocks for minutes.
+    """Train on all labels, if enough of them are new; what passes the gate goes into shadow, or is promoted at once.
+
+    Blocks for minutes.
 
     The workers hear of it by `promotions.announce_pending`.
 
@@ -131,7 +143,7 @@ def retrain(
             with engine.begin() as connection:
                 training_runs.finish(connection, run, reasons=[reason])
             raise
-        return _conclude(engine, run, champion, outcome, options.tolerance)
+        return _conclude(engine, run, champion, outcome, options, now)
 
 
 def _snapshot(connection: Connection, held_out_share: float, min_new_labels: int) -> TrainingSet | str:
@@ -214,10 +226,12 @@ def _run_child(
 
 
 def _conclude(
-    engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome, tolerance: float
+    engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome, options: RetrainOptions, now: datetime
 ) -> RetrainResult:
-    """Register the candidate and write the verdict; promotion and run are one transaction."""
-    verdict: Verdict = judge(outcome.held_out, outcome.replay, tolerance=tolerance, behaviour=outcome.behaviour)
+    """Register the candidate and write the verdict; what comes of an accepted one is in the same transaction."""
+    verdict: Verdict = judge(
+        outcome.held_out, outcome.replay, tolerance=options.tolerance, behaviour=outcome.behaviour
+    )
     metrics = _figures(outcome)
     with engine.begin() as connection:
         model_versions.register(
@@ -228,25 +242,50 @@ def _conclude(
             parent=champion.version,
             metrics=metrics,
         )
-        if verdict.is_promoted:
-            reason = f"retrain run {run}: {verdict.reasons[0]}"
-            model_versions.promote(connection, outcome.version, reason=reason, by="retrain")
+        shadow = _beyond_the_gate(connection, run, outcome.version, verdict, options, now)
+        is_promoted = verdict.is_promoted and shadow is None
         training_runs.finish(
             connection,
             run,
             reasons=verdict.reasons,
             candidate=outcome.version,
-            is_promoted=verdict.is_promoted,
+            is_promoted=is_promoted,
             metrics=metrics,
         )
     log.info(
         "retrain_finished",
         run=run,
         candidate=outcome.version,
-        is_promoted=verdict.is_promoted,
+        is_promoted=is_promoted,
+        shadow=shadow,
         reasons=verdict.reasons,
     )
-    return RetrainResult(run, champion.version, outcome.version, verdict.is_promoted, verdict.reasons, metrics)
+    return RetrainResult(run, champion.version, outcome.version, is_promoted, verdict.reasons, metrics, shadow)
+
+
+def _beyond_the_gate(
+    connection: Connection, run: int, candidate: str, verdict: Verdict, options: RetrainOptions, now: datetime
+) -> int | None:
+    """An accepted candidate goes into shadow beside whoever is champion now, or is promoted where there is none.
+
+    Returns:
+        The shadow run.
+    """
+    present = model_versions.champion(connection)
+    if not verdict.is_promoted:
+        return None
+    if options.shadow.documents and present is not None and present.version != candidate:
+        return shadowing.enter(
+            connection,
+            candidate,
+            present.version,
+            training_run=run,
+            settings=options.shadow,
+            lateness=options.lateness,
+            now=now,
+        )
+    model_versions.promote(connection, candidate, reason=f"retrain run {run}: {verdict.reasons[0]}", by="retrain")
+    return None
 
 
 def _figures(outcome: TrainingOutcome) -> dict[str, Any]:

@@ -141,6 +141,7 @@ _DELETES: Final = {
         "WHERE k.id = ANY(:ids) AND d.published_at = k.published_at AND d.id = k.id"
     ),
     "revisions": text("DELETE FROM document_revision WHERE id = ANY(:ids)"),
+    "shadow verdicts": text("DELETE FROM shadow_verdict WHERE document_id = ANY(:ids)"),
     "keys": text("DELETE FROM document_key WHERE id = ANY(:ids)"),
 }
 

@@ -32,10 +32,11 @@ def retrain(
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Fine-tune the champion on all labels, compare the two, and promote the candidate if it is not worse.
+    """Fine-tune the champion on all labels and compare the two; an accepted candidate goes into shadow.
 
     The newest labels are set aside for the comparison, and texts that the champion is sure about are mixed in so
-    that nothing is forgotten. Exit code 5 when the comparison says no; nothing to do is no failure.
+    that nothing is forgotten. In shadow the candidate judges live documents before it is promoted, see
+    `opinion models shadow`. Exit code 5 when the comparison says no; nothing to do is no failure.
 
     Example: opinion retrain --min-labels 100
     """
@@ -60,7 +61,7 @@ def retrain(
         typer.echo(json.dumps(asdict(result)))
     else:
         _show(result)
-    if result.run is not None and not result.promoted:
+    if result.run is not None and not result.promoted and result.shadow is None:
         raise GateRefusedError(
             f"the champion {result.champion} stays",
             remedy=f"more or better labels; or, knowing why: opinion models promote {result.candidate}",
@@ -92,7 +93,9 @@ def _show(result: RetrainResult) -> None:
     if result.run is None:
         console.print(f"Nothing to do: {'; '.join(result.reasons)}.", markup=False)
         return
-    verdict = "promoted" if result.promoted else "refused"
+    verdict = "promoted" if result.promoted else "refused" if result.shadow is None else "accepted: it is in shadow now"
     console.print(f"Run {result.run}: {result.candidate} was {verdict}; champion before: {result.champion}")
     for reason in result.reasons:
         console.print(f"  {reason}", markup=False)
+    if result.shadow is not None:
+        console.print(f"What it says of live documents: opinion models shadow {result.candidate}", markup=False)
