@@ -202,7 +202,9 @@ class ShadowSettings(_Section):
         le=timedelta(days=7),
         description="At first so much of what is stored is read, all of it, to compare incidents.",
     )
-    window_documents: int = Field(20_000, ge=0, description="Most documents of that window; it begins later if need be.")
+    window_documents: int = Field(
+        20_000, ge=0, description="Most documents of that window; it begins later if need be."
+    )
     share: float = Field(1, gt=0, le=1, description="Of the live documents, most; less where they come too fast.")
     per_minute: int = Field(1_200, ge=1, description="Most documents that a candidate reads in a minute.")
     promote: Literal["automatic", "manual"] = Field(

@@ -62,7 +62,8 @@ class RetrainOptions:
         home: candidates go under `home/models`, work in progress under `home/retrain`.
         checkpoint: champion as long as no model was promoted.
         threads: of the training; 0 takes half of the processors.
-        shadow, lateness: what an accepted candidate has to show before it is promoted, see `opinion.shadowing`.
+        shadow, lateness: what an accepted candidate has to show before it is promoted (nothing if None), see
+            `opinion.shadowing`.
     """
 
     home: Path
@@ -75,7 +76,7 @@ class RetrainOptions:
     batch_tokens: int
     max_length: int
     threads: int
-    shadow: ShadowSettings = ShadowSettings(documents=0)
+    shadow: ShadowSettings | None = None
     lateness: timedelta = timedelta(minutes=2)
 
 
@@ -274,7 +275,12 @@ def _beyond_the_gate(
     present = model_versions.champion(connection)
     if not verdict.is_promoted:
         return None
-    if options.shadow.documents and present is not None and present.version != candidate:
+    if (
+        options.shadow is not None
+        and options.shadow.documents
+        and present is not None
+        and present.version != candidate
+    ):
         return shadowing.enter(
             connection,
             candidate,

@@ -1,5 +1,6 @@
 """Whether what a candidate changes stays within the configured bounds, each with its reason in words. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,6 +9,7 @@ from opinion.shadow_comparison import Comparison, Incidents
 
 BY_CHANCE: Final = 0.01  # a change of negatives that is no less likely than this is no change
 MOST_NAMED: Final = 3
+NOT_SHOWN: Final = ("alertname", "rule")
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ def _incidents(incidents: Incidents, settings: ShadowSettings) -> list[tuple[boo
 
 def _named(incidents: Incidents, change: str) -> str:
     of_change = [one for one in incidents.changed if one.change == change]
-    names = [
-        f"{one.rule} ({', '.join(f'{k}={v}' for k, v in one.labels.items() if k not in ('alertname', 'rule')) or 'all'})"
-        for one in of_change[:MOST_NAMED]
-    ]
+    names = [f"{one.rule} ({_labels(one.labels)})" for one in of_change[:MOST_NAMED]]
     return ": " + ", ".join(names) + (" and others" if len(of_change) > MOST_NAMED else "") if names else ""
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in labels.items() if name not in NOT_SHOWN) or "all"

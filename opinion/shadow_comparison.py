@@ -1,9 +1,9 @@
-"""What a candidate would change, as data: agreement, disagreements, curves of negatives, and incidents."""
+"""What a candidate would change, as data: agreement, curves of negatives, and incidents."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection
@@ -17,6 +17,7 @@ from opinion.model_overlap import overlap_rows
 from storage import bucket_counts
 from storage.judged_texts import JudgedText
 from storage.model_switches import OverlapRow
+from storage.shadow_disagreements import kinds_of
 from storage.shadow_runs import ShadowRun
 from storage.shadow_verdicts import Pair
 
@@ -26,10 +27,6 @@ MOST_POINTS: Final = 48
 STEPS: Final = tuple(timedelta(minutes=n) for n in (5, 15, 30, 60, 180, 360, 720, 1440, 10080))
 SHORTEST_SPAN: Final = timedelta(hours=1)  # over less, incidents are not compared
 COMPLETE: Final = 0.95  # with less of the span's documents judged by both, the report says so
-MOST_TELLING: Final = 5  # of each kind of disagreement
-
-Kind = Literal["became negative", "no longer negative", "other sentiment", "other topic"]
-KINDS: Final[tuple[Kind, ...]] = ("became negative", "no longer negative", "other sentiment", "other topic")
 
 
 class HeadAgreement(msgspec.Struct, frozen=True):
@@ -114,31 +111,11 @@ class Comparison(msgspec.Struct, frozen=True):
         return (self.negative_new - self.negative_old) / max(1, self.negative_old)
 
 
-class Disagreement(msgspec.Struct, frozen=True):
-    """A document that tells much of what the two see differently.
-
-    Attributes:
-        copies: documents like it, it included, of which the same is true.
-    """
-
-    kind: Kind
-    document_id: str
-    published_at: datetime
-    source: str
-    topic_old: str
-    topic_new: str
-    sentiment_old: str
-    sentiment_new: str
-    score_negative_old: float
-    score_negative_new: float
-    copies: int
-
-
 def compare(run: ShadowRun, pairs: Sequence[Pair], *, slower: float | None = None) -> Comparison:
     """Everything but the incidents, which take long."""
     step, lines = _curves(pairs)
     became, ceased = (
-        len({pair.cluster for pair in pairs if kind in _kinds(pair)})
+        len({pair.cluster for pair in pairs if kind in kinds_of(pair)})
         for kind in ("became negative", "no longer negative")
     )
     return Comparison(
@@ -173,9 +150,7 @@ def with_incidents(
             "OPINION_SHADOW__WINDOW_DOCUMENTS and OPINION_SHADOW__PER_MINUTE allow more",
         )
     within = [pair for pair in pairs if start <= pair.published_at < end]
-    overlap = Overlap(
-        {(row.label, row.value): (row.negative_old, row.negative_new) for row in overlap_of(pairs)}
-    )
+    overlap = Overlap({(row.label, row.value): (row.negative_old, row.negative_new) for row in overlap_of(pairs)})
     span = Span(start, end, run.champion, run.candidate, usual, overlap)
     found: list[ChangedIncident] = []
     series = 0
@@ -190,14 +165,14 @@ def with_incidents(
     incidents = Incidents(
         start, end, round(min(1.0, coverage), 4), series,
         changes["gained"], changes["lost"], changes["earlier"], changes["later"], changes["same"],
-        sorted((one for one in found if one.change != "same"), key=lambda one: (one.change, one.rule, str(one.labels))),
+        sorted((one for one in found if one.change != "same"), key=lambda one: (one.change, one.rule, repr(one))),
     )  # fmt: skip
     comparison = msgspec.structs.replace(comparison, incidents=incidents)
     if coverage < COMPLETE:
         return _noted(
             comparison,
-            f"of the documents in the compared span only {coverage:.0%} were judged by both: the others came late, or "
-            "another model judged them; they count alike on both sides",
+            f"of the documents in the compared span only {coverage:.0%} were judged by both: the others came late, "
+            "or another model judged them; they count alike on both sides",
         )
     return comparison
 
@@ -206,29 +181,6 @@ def overlap_of(pairs: Sequence[Pair]) -> list[OverlapRow]:
     """What translates baselines when the candidate takes over."""
     sample = [JudgedText("", pair.sentiment_old, pair.topic_old, pair.source, pair.lang) for pair in pairs]
     return overlap_rows(sample, [pair.sentiment_new for pair in pairs])
-
-
-def telling(pairs: Sequence[Pair], most: int = MOST_TELLING) -> list[Disagreement]:
-    """The documents that tell most, of each kind of disagreement: where the two are furthest apart and sure of it.
-
-    Of documents that are copies of one another only one is named.
-    """
-    found: list[Disagreement] = []
-    for kind in KINDS:
-        clusters: defaultdict[str, list[Pair]] = defaultdict(list)
-        for pair in pairs:
-            if kind in _kinds(pair):
-                clusters[pair.cluster].append(pair)
-        of_kind = [(max(cluster, key=lambda pair: _weight(kind, pair)), len(cluster)) for cluster in clusters.values()]
-        of_kind.sort(key=lambda one: (-_weight(kind, one[0]), one[0].document_id))
-        found += [
-            Disagreement(
-                kind, pair.document_id, pair.published_at, pair.source, pair.topic_old, pair.topic_new,
-                pair.sentiment_old, pair.sentiment_new, pair.score_negative_old, pair.score_negative_new, copies,
-            )
-            for pair, copies in of_kind[:most]
-        ]  # fmt: skip
-    return found
 
 
 def figures_of(comparison: Comparison) -> dict[str, Any]:
@@ -301,25 +253,10 @@ def _curves(pairs: Sequence[Pair]) -> tuple[timedelta, list[Line]]:
     for name in ("topic", "source", "watchlist"):
         drawn += _largest(totals, name, MOST_LINES)
     return step, [
-        Line(*key, [(at, counts[0], counts[1], counts[2]) for at, counts in sorted(sums[key].items())]) for key in drawn
+        Line(*key, [(at, counts[0], counts[1], counts[2]) for at, counts in sorted(sums[key].items())])
+        for key in drawn
     ]
 
 
 def _largest(totals: Mapping[tuple[str, str], int], name: str, most: int) -> list[tuple[str, str]]:
     return sorted((key for key in totals if key[0] == name), key=lambda key: (-totals[key], key))[:most]
-
-
-def _kinds(pair: Pair) -> Iterator[Kind]:
-    old, new = pair.sentiment_old, pair.sentiment_new
-    if old != new:
-        yield "became negative" if new == "negative" else "no longer negative" if old == "negative" else (
-            "other sentiment"
-        )
-    if pair.topic_old != pair.topic_new:
-        yield "other topic"
-
-
-def _weight(kind: Kind, pair: Pair) -> float:
-    if kind == "other topic":
-        return min(pair.score_topic_old, pair.score_topic_new)
-    return abs(pair.score_negative_new - pair.score_negative_old)

@@ -105,9 +105,7 @@ class ShadowJob:
                 f"the candidate cannot be run: its process {how}, {run.attempts} times in a row without coming "
                 f"further; {self._log_file} says why: {_last_line(self._log_file)}"
             )
-            shadow_runs.close(
-                connection, run_id, "rejected", reasons=[reason], by="shadow", now=self._clock.now()
-            )
+            shadow_runs.close(connection, run_id, "rejected", reasons=[reason], by="shadow", now=self._clock.now())
         log.error("shadow_closed", run=run_id, candidate=run.candidate, state="rejected", reasons=[reason])
 
 

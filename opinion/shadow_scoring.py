@@ -98,7 +98,9 @@ class Scorer:
         except Exception as error:  # whatever a candidate does to a document, it is the candidate that is on trial
             if len(documents) > 1:
                 return [one for document in documents for one in self._judge([document])]
-            log.warning("candidate_failed", version=self.candidate.version, document=documents[0].id, error=str(error))
+            log.warning(
+                "candidate_failed", version=self.candidate.version, document=documents[0].id, error=str(error)
+            )
             return [None]
         self.texts += [document_text(one) for one in documents][: max(0, TIMED_TEXTS - len(self.texts))]
         return list(opinions)

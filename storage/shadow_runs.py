@@ -71,7 +71,7 @@ _COLUMNS = [shadow_run.c[name] for name in ShadowRun._fields]
 
 @contextmanager
 def only_scorer(engine: Engine) -> Iterator[bool]:
-    """Yields whether nobody else reads for a candidate now, and keeps it so; ends with this process however it ends."""
+    """Yields whether nobody else reads for a candidate now; keeps it so until this process ends, however it does."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         is_ours = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": SCORING_LOCK}))
         try:
@@ -174,12 +174,12 @@ def keep_figures(connection: Connection, run: int, figures: Mapping[str, Any]) -
 
 def wait(connection: Connection, run: int, *, reasons: Sequence[str]) -> None:
     """Nothing more is read; a person decides."""
-    connection.execute(update(shadow_run).where(shadow_run.c.id == run).values(state="waiting", reasons=list(reasons)))
+    connection.execute(
+        update(shadow_run).where(shadow_run.c.id == run).values(state="waiting", reasons=list(reasons))
+    )
 
 
-def close(
-    connection: Connection, run: int, state: State, *, reasons: Sequence[str], by: str, now: datetime
-) -> None:
+def close(connection: Connection, run: int, state: State, *, reasons: Sequence[str], by: str, now: datetime) -> None:
     """End an open one, for good; what was given as reasons before is kept in front."""
     c = shadow_run.c
     values = {"state": state, "ended_at": now, "decided_by": by, "reasons": c.reasons.op("||")(list(reasons))}

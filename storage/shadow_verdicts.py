@@ -155,4 +155,3 @@ def texts(connection: Connection, documents: Iterable[tuple[datetime, str]]) -> 
     times, ids = zip(*wanted, strict=True)
     found: dict[str, Any] = dict(connection.execute(_TEXTS, {"times": list(times), "ids": list(ids)}).tuples())
     return found
-

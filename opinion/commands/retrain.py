@@ -93,7 +93,9 @@ def _show(result: RetrainResult) -> None:
     if result.run is None:
         console.print(f"Nothing to do: {'; '.join(result.reasons)}.", markup=False)
         return
-    verdict = "promoted" if result.promoted else "refused" if result.shadow is None else "accepted: it is in shadow now"
+    verdict = (
+        "promoted" if result.promoted else "refused" if result.shadow is None else "accepted: it is in shadow now"
+    )
     console.print(f"Run {result.run}: {result.candidate} was {verdict}; champion before: {result.champion}")
     for reason in result.reasons:
         console.print(f"  {reason}", markup=False)
