@@ -106,7 +106,24 @@ class Scorer:
         return list(opinions)
 
 
-def visit(engine: Engine, run_id: int, settings: Settings, clock: Clock, sleep: Callable[[float], None]) -> None:
+def load(settings: Settings, path: str) -> TextClassifier:
+    """A model that leaves the processors to others, and knows no answer from before.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    models = settings.models.model_copy(update={"threads": THREADS, "cache_entries": 0})
+    return load_classifier(settings.model_copy(update={"models": models}), path)
+
+
+def visit(
+    engine: Engine,
+    run_id: int,
+    settings: Settings,
+    clock: Clock,
+    sleep: Callable[[float], None] = time.sleep,
+    load: Callable[[Settings, str], TextClassifier] = load,
+) -> None:
     """Read what there is to read for a run, and decide if that was the last of it.
 
     Raises:
@@ -120,7 +137,7 @@ def visit(engine: Engine, run_id: int, settings: Settings, clock: Clock, sleep: 
     known = comparison_of(run)
     slower = known.slower if known is not None else None
     if not shadowing.is_over(run, settings.shadow, clock.now()):
-        candidate = _load(settings, paths, run.candidate)
+        candidate = _known(load(settings, paths[run.candidate]), run.candidate)
         follower = WatchlistFollower(engine)
         follower.catch_up()
         scorer = Scorer(
@@ -128,7 +145,8 @@ def visit(engine: Engine, run_id: int, settings: Settings, clock: Clock, sleep: 
         )
         scorer.read(run_id)
         if slower is None and len(scorer.texts) >= FEWEST_TIMED:
-            slower = slowness(_load(settings, paths, run.champion).classify, candidate.classify, scorer.texts)
+            champion = _known(load(settings, paths[run.champion]), run.champion)
+            slower = slowness(champion.classify, candidate.classify, scorer.texts)
     with engine.connect() as connection:
         run = shadow_runs.current(connection)
         if run is None or run.id != run_id or run.state != "scoring":
@@ -158,11 +176,7 @@ def slowness(
     return round(min(taken["candidate"]) / max(min(taken["champion"]), 1e-9), 3)
 
 
-def _load(settings: Settings, paths: dict[str, str], version: str) -> "TextClassifier":
-    if version not in paths:
-        raise ModelError(f"no model version {version}", remedy="opinion models list")
-    models = settings.models.model_copy(update={"threads": THREADS, "cache_entries": 0})
-    loaded = load_classifier(settings.model_copy(update={"models": models}), paths[version])
+def _known(loaded: TextClassifier, version: str) -> TextClassifier:
     if loaded.version != version:
         raise ModelError(f"the folder of {version} holds {loaded.version}", remedy="opinion models list")
     return loaded
@@ -204,7 +218,7 @@ def main(run_id: int) -> None:
     configure_logs(settings.log_level, settings.log_format)
     with database(settings) as engine, shadow_runs.only_scorer(engine) as is_ours:
         if is_ours:
-            visit(engine, run_id, settings, SystemClock(), time.sleep)
+            visit(engine, run_id, settings, SystemClock())
 
 
 if __name__ == "__main__":

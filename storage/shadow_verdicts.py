@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, insert, text
 
@@ -153,5 +153,4 @@ def texts(connection: Connection, documents: Iterable[tuple[datetime, str]]) -> 
     if not wanted:
         return {}
     times, ids = zip(*wanted, strict=True)
-    found: dict[str, Any] = dict(connection.execute(_TEXTS, {"times": list(times), "ids": list(ids)}).tuples())
-    return found
+    return {row[0]: row[1] for row in connection.execute(_TEXTS, {"times": list(times), "ids": list(ids)})}

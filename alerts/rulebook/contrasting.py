@@ -116,10 +116,8 @@ def moves(rule: Rule, pairs: Sequence[Pair], bucket: timedelta) -> dict[datetime
                     sums = found[at][key]
                     sums[0] += sign * (sentiment == "negative" or rule.counted == "total")
                     sums[1] += sign
-    return {
-        at: {key: (negative, total) for key, (negative, total) in of.items() if negative or total}
-        for at, of in found.items()
-    }
+    changed = {at: {key: (x, n) for key, (x, n) in of.items() if x or n} for at, of in found.items()}
+    return {at: of for at, of in changed.items() if of}
 
 
 def matched(
@@ -128,7 +126,8 @@ def matched(
     """Incidents of one series side by side; of those that both told of before `since` nothing is said."""
     left = list(new)
     for before in old:
-        after = next((one for one in left if _are_same(before, one)), None)
+        same = [one for one in left if _are_same(before, one)]
+        after = min(same, key=lambda one: abs(_told_at(one) - _told_at(before)), default=None)
         if after is None:
             if _told_at(before) > since:
                 yield "lost", before, None
