@@ -152,7 +152,7 @@ def reject(engine: Engine, version: str, *, reason: str, by: str, now: datetime)
     """
     with engine.begin() as connection:
         shadow_runs.lock(connection)
-        run = shadow_runs.current(connection)
+        run = close_if_overtaken(connection, now=now)
         if run is None or run.candidate != version:
             what = f"in shadow is {run.candidate}" if run is not None else "nothing is"
             raise NotFoundError(f"{version} is not in shadow: {what}", remedy="opinion models shadow")

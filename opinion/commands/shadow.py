@@ -16,7 +16,7 @@ from core.settings import Settings, load_settings
 from opinion.commands.registry import who
 from opinion.servers import database
 from opinion.shadow_comparison import Comparison, HeadAgreement, comparison_of
-from opinion.shadowing import reject
+from opinion.shadowing import close_if_overtaken, reject
 from storage import shadow_disagreements, shadow_runs
 from storage.shadow_runs import ShadowRun
 
@@ -39,7 +39,8 @@ def show_shadow(
     if chart is not None and version is None:
         raise UsageError("--chart draws one candidate", remedy="opinion models shadow VERSION --chart curves.svg")
     settings = load_settings()
-    with database(settings) as engine, engine.connect() as connection:
+    with database(settings) as engine, engine.begin() as connection:
+        close_if_overtaken(connection, now=datetime.now(UTC))
         if version is None:
             runs = shadow_runs.newest(connection, RUNS_SHOWN)
             reports = []

@@ -16,6 +16,7 @@ from core.clock import MovableClock, SystemClock
 from core.settings import Settings
 from opinion import shadowing
 from opinion.shadow_job import AT_LEAST_EVERY, ShadowJob
+from opinion.shadow_scoring import visit
 from storage import model_versions, shadow_runs
 from storage.engine import connect
 from storage.shadow_runs import ShadowRun
@@ -84,10 +85,8 @@ def test_a_killed_reader_loses_and_doubles_nothing(
     child.send_signal(signal.SIGKILL)
     thread.join(30)
     killed = newest(engine)
-    assert (killed.state, killed.scored) == ("scoring", 64)
-    monkeypatch.setenv("OPINION_SHADOW__PER_MINUTE", "100000")
-    clock.advance(AT_LEAST_EVERY)
-    job(lambda: False)
+    assert (killed.state, killed.scored, killed.attempts) == ("scoring", 64, 0)
+    visit(engine, killed.id, settings, clock, sleep=lambda seconds: None)
     done = newest(engine)
     assert (done.state, done.attempts) == ("scoring", 0)
     assert done.figures["slower"] > 0
