@@ -192,7 +192,9 @@ class ShadowSettings(_Section):
     documents: int = Field(
         2_000, ge=0, description="Live documents that a candidate judges before it is promoted; 0: at once."
     )
-    hours: float = Field(24, gt=0, le=720, description="A shadow ends after so long, whatever it has read.")
+    hours: float = Field(
+        12, gt=0, le=720, description="A shadow ends after so long, whatever it has read; less than `retrain.every`."
+    )
     fewest_documents: int = Field(
         200, ge=1, description="A shadow that has read fewer, newest stored ones included, decides nothing."
     )

@@ -23,7 +23,10 @@ class Bounded:
 def judge(comparison: Comparison, settings: ShadowSettings) -> Bounded:
     """Hold every bound; those broken come first."""
     checks = [_negatives(comparison, settings), _failures(comparison, settings)]
-    if comparison.slower is not None:
+    notes = comparison.notes
+    if comparison.slower is None:
+        notes = ["the candidate's speed was not compared", *notes]
+    else:
         slower = comparison.slower
         what = f"the candidate takes {slower:.2f} times the champion's time, may take {settings.slower:g} times"
         checks.append((slower <= settings.slower, what))
@@ -31,7 +34,7 @@ def judge(comparison: Comparison, settings: ShadowSettings) -> Bounded:
         checks += _incidents(comparison.incidents, settings)
     said = [(f"{'passed' if is_kept else 'held back'}: {what}", is_kept) for is_kept, what in checks]
     broken = [reason for reason, is_kept in said if not is_kept]
-    return Bounded(not broken, broken + [reason for reason, is_kept in said if is_kept] + comparison.notes)
+    return Bounded(not broken, broken + [reason for reason, is_kept in said if is_kept] + notes)
 
 
 def _negatives(comparison: Comparison, settings: ShadowSettings) -> tuple[bool, str]:

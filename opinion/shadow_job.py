@@ -101,12 +101,19 @@ class ShadowJob:
             log.warning("shadow_process_failed", run=run_id, how=how)
             if run is None or run.id != run_id or run.attempts < MOST_ATTEMPTS:
                 return
+            now = self._clock.now()
+            is_read = shadowing.is_over(run, self._settings.shadow, now)
+            cannot = "the comparison cannot be made" if is_read else "the candidate cannot be run"
             reason = (
-                f"the candidate cannot be run: its process {how}, {run.attempts} times in a row without coming "
-                f"further; {self._log_file} says why: {_last_line(self._log_file)}"
+                f"{cannot}: its process {how}, {run.attempts} times in a row without coming further; {self._log_file} says why: "
+                f"{_last_line(self._log_file)}"
             )
-            shadow_runs.close(connection, run_id, "rejected", reasons=[reason], by="shadow", now=self._clock.now())
-        log.error("shadow_closed", run=run_id, candidate=run.candidate, state="rejected", reasons=[reason])
+            if is_read:
+                shadow_runs.wait(connection, run_id, reasons=[reason])
+            else:
+                shadow_runs.close(connection, run_id, "rejected", reasons=[reason], by="shadow", now=now)
+        state = "waiting" if is_read else "rejected"
+        log.error("shadow_given_up", run=run_id, candidate=run.candidate, state=state, reasons=[reason])
 
 
 def _is_worth_it(run: ShadowRun, waiting: int, documents: int, now: datetime) -> bool:

@@ -145,8 +145,12 @@ def visit(
         )
         scorer.read(run_id)
         if slower is None and len(scorer.texts) >= FEWEST_TIMED:
-            champion = _known(load(settings, paths[run.champion]), run.champion)
-            slower = slowness(champion.classify, candidate.classify, scorer.texts)
+            try:
+                champion = _known(load(settings, paths.get(run.champion, run.champion)), run.champion)
+            except ModelError as error:  # no fault of the candidate
+                log.warning("champion_not_loaded", version=run.champion, error=str(error))
+            else:
+                slower = slowness(champion.classify, candidate.classify, scorer.texts)
     with engine.connect() as connection:
         run = shadow_runs.current(connection)
         if run is None or run.id != run_id or run.state != "scoring":

@@ -21,7 +21,7 @@ from alerts.detection.model_switches import ModelSwitches, Overlap
 from alerts.detection.rereading import Key, reread, rule_counts, rule_totals
 from alerts.detection.rules import Rule
 from alerts.detection.timeline import SeriesTimeline, walk
-from core.windows import floor_to
+from alerts.rulebook.moved_counts import Counts, applied, moves
 from storage import bucket_counts, model_switches, sources
 from storage.shadow_verdicts import Pair
 from storage.sources import Silence
@@ -32,7 +32,6 @@ MOST_SERIES = 100  # of a rule, the largest
 MOST_BUCKETS = 100_000
 
 Change = Literal["gained", "lost", "earlier", "later", "same"]
-Counts = Mapping[Key, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +98,6 @@ def contrast(
     return found, sum(map(len, by_clock.values()))
 
 
-def moves(rule: Rule, pairs: Sequence[Pair], bucket: timedelta) -> dict[datetime, dict[Key, tuple[int, int]]]:
-    """By bucket and series: how many negatives and documents more there are by the candidate than by the champion.
-
-    Copies are not counted, as the detector does not; nor are documents whose verdict is not the stored one any more.
-    """
-    found: defaultdict[datetime, defaultdict[Key, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
-    for pair in pairs:
-        if pair.is_copy or not pair.is_counted:
-            continue
-        at = floor_to(pair.published_at, bucket)
-        for dimensions, old, new in _counted(rule, pair):
-            for topic, sentiment, sign in ((pair.topic_old, old, -1), (pair.topic_new, new, 1)):
-                key = _key(rule, {**dimensions, "topic": topic})
-                if key is not None:
-                    sums = found[at][key]
-                    sums[0] += sign * (sentiment == "negative" or rule.counted == "total")
-                    sums[1] += sign
-    changed = {at: {key: (x, n) for key, (x, n) in of.items() if x or n} for at, of in found.items()}
-    return {at: of for at, of in changed.items() if of}
-
-
 def matched(
     old: Sequence[Episode], new: Sequence[Episode], *, since: datetime
 ) -> Iterator[tuple[Change, Episode | None, Episode | None]]:
@@ -172,7 +150,7 @@ class _Clock:
         for at, is_after_gap in self._buckets():
             switches.advance(at, {span.new: totals[at]} if totals.get(at) else {}, {}, _nothing_usual)
             before = counts.get(at, {})
-            after = _moved(before, moved.get(at, {}))
+            after = applied(before, moved.get(at, {}))
             for key in keys:
                 _advance(old, self._options, key, at, before, is_after_gap)
                 if key in new and rule.counted == "negative":
@@ -232,15 +210,6 @@ def _advance(
     timeline.advance(at, *counts.get(key, (0, 0)), is_after_gap=is_after_gap)
 
 
-def _moved(counts: Counts, by: Counts) -> dict[Key, tuple[int, int]]:
-    found = dict(counts)
-    for key, (negative, total) in by.items():
-        before = found.get(key, (0, 0))
-        documents = max(0, before[1] + total)
-        found[key] = (min(documents, max(0, before[0] + negative)), documents)
-    return {key: values for key, values in found.items() if values[1] or key in counts}
-
-
 def _keys(connection: Connection, rule: Rule, moved: Mapping[datetime, Counts], span: Span) -> list[Key]:
     """The largest series of the span, by either."""
     totals = {one.key: one.total for one in rule_totals(connection, rule, None, span.start, span.end)}
@@ -255,22 +224,6 @@ def _series_by_clock(rule: Rule, keys: Sequence[Key]) -> dict[str | None, set[Ke
     for key in keys:
         found[rule.labels(key)["source"] if rule.is_per_source else None].add(key)
     return dict(found)
-
-
-def _counted(rule: Rule, pair: Pair) -> Iterator[tuple[dict[str, str], str, str]]:
-    """What of a document the rule counts: its dimensions, and the two sentiments."""
-    dimensions = {"source": pair.source, "kind": pair.kind, "lang": pair.lang}
-    if not rule.of_watchlists:
-        yield dimensions, pair.sentiment_old, pair.sentiment_new
-        return
-    for name, (old, new) in (pair.mentions or {}).items():
-        yield {**dimensions, "watchlist": name}, old, new
-
-
-def _key(rule: Rule, dimensions: Mapping[str, str]) -> Key | None:
-    if any(dimensions.get(name) not in values for name, values in rule.where):
-        return None
-    return tuple(dimensions[name] for name in rule.group_by)
 
 
 def _told(episodes: Sequence[Episode]) -> list[Episode]:

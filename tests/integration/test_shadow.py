@@ -6,16 +6,28 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select, text
 
-from core.errors import NotFoundError
+from core.clock import MovableClock
+from core.errors import CheckpointError, NotFoundError
 from core.settings import Settings, ShadowSettings
 from opinion import shadowing
 from opinion.shadow_comparison import comparison_of
+from opinion.shadow_scoring import visit
 from storage import erasure, model_switches, model_versions, shadow_disagreements, shadow_runs, training_runs
 from storage.engine import connect
 from storage.shadow_runs import ShadowRun
 from storage.tables import shadow_verdict, training_run
 from tests.support.rows import store_rows
-from tests.support.shadows import CANDIDATE, CHAMPION, START, documents, entered, is_bad, visited, with_champion
+from tests.support.shadows import (
+    CANDIDATE,
+    CHAMPION,
+    START,
+    Scripted,
+    documents,
+    entered,
+    is_bad,
+    visited,
+    with_champion,
+)
 
 NOW = START + timedelta(hours=3)
 LATER = NOW + timedelta(hours=1)
@@ -233,10 +245,6 @@ def test_the_window_and_the_share_are_bounded(engine: Engine) -> None:
 
 def test_the_reading_keeps_its_pace(engine: Engine) -> None:
     """No more documents a minute than configured: after each piece it sleeps."""
-    from core.clock import MovableClock
-    from opinion.shadow_scoring import visit
-    from tests.support.shadows import Scripted
-
     with_champion(engine, documents(200))
     settings = with_settings(per_minute=120)
     run = entered(engine, settings, NOW)
@@ -271,6 +279,23 @@ def test_an_erased_document_leaves_the_shadow(engine: Engine) -> None:
     with engine.begin() as connection:
         erasure.erase(connection, ["post:4"])
         assert "post:4" not in connection.scalars(select(shadow_verdict.c.document_id)).all()
+
+
+def test_a_champion_whose_folder_is_gone_is_no_fault_of_the_candidate(engine: Engine) -> None:
+    """Then only the speed is not compared, and the report says so."""
+    with_champion(engine, documents(300))
+    run = entered(engine, SETTINGS, NOW)
+    live(engine)
+
+    def load(settings: Settings, path: str) -> Scripted:
+        if path == CHAMPION:
+            raise CheckpointError("gone")
+        return Scripted(CANDIDATE, is_bad)
+
+    visit(engine, run, SETTINGS, MovableClock(LATER), lambda seconds: None, load)
+    done = newest(engine)
+    assert done.state == "promoted"
+    assert "the candidate's speed was not compared" in done.reasons
 
 
 def test_one_process_reads(engine: Engine) -> None:

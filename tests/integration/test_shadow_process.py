@@ -111,6 +111,11 @@ def test_a_candidate_that_cannot_be_run_is_rejected(engine: Engine, tmp_path: Pa
     ended = newest(engine)
     assert (ended.state, ended.decided_by) == ("rejected", "shadow")
     assert "its process ended with exit code 3, 3 times in a row" in ended.reasons[0]
+    entered(engine, settings, NOW)
+    clock.advance(timedelta(days=2))
+    for _ in range(3):
+        job(lambda: False)
+    assert newest(engine).state == "waiting", "all is read: whatever fails then is not the candidate"
 
 
 def test_a_scheduler_that_stops_is_no_fault_of_the_candidate(engine: Engine, tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from alerts.detection.lifecycle import Episode
 from alerts.detection.rules import Rule
-from alerts.rulebook.contrasting import matched, moves
+from alerts.rulebook.contrasting import matched
+from alerts.rulebook.moved_counts import moves
 from storage.shadow_verdicts import Pair
 
 AT = datetime(2026, 3, 10, 12, tzinfo=UTC)
