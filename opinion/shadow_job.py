@@ -105,8 +105,8 @@ class ShadowJob:
             is_read = shadowing.is_over(run, self._settings.shadow, now)
             cannot = "the comparison cannot be made" if is_read else "the candidate cannot be run"
             reason = (
-                f"{cannot}: its process {how}, {run.attempts} times in a row without coming further; {self._log_file} says why: "
-                f"{_last_line(self._log_file)}"
+                f"{cannot}: its process {how}, {run.attempts} times in a row without coming further; "
+                f"{self._log_file} says why: {_last_line(self._log_file)}"
             )
             if is_read:
                 shadow_runs.wait(connection, run_id, reasons=[reason])

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine
 
-from core.errors import NotFoundError
+from core.errors import NotFoundError, UsageError
 from core.logs import get_logger
-from core.settings import ShadowSettings
+from core.settings import Settings, ShadowSettings
 from core.windows import MINUTE
 from opinion import shadow_bounds
+from opinion.promotions import first_champion, known_version
 from opinion.shadow_comparison import Comparison, figures_of, overlap_of
 from storage import bucket_counts, model_switches, model_versions, shadow_runs, training_runs
 from storage.shadow_runs import ShadowRun, State
@@ -43,6 +44,35 @@ def enter(
         log.info("shadow_closed", run=before.id, candidate=before.candidate, state="expired", replaced_by=candidate)
     log.info("shadow_opened", run=run, candidate=candidate, champion=champion)
     return run
+
+
+def start(connection: Connection, name: str, settings: Settings, *, now: datetime) -> str:
+    """Put a model into shadow that no retrain run has made. Returns its version.
+
+    Args:
+        name: a registered version, or the folder of a checkpoint, which is registered.
+
+    Raises:
+        NotFoundError: no such version or folder.
+        CheckpointError: the folder holds no checkpoint of ours.
+        UsageError: it is the champion, or there are no shadows.
+    """
+    if not settings.shadow.documents:
+        raise UsageError("OPINION_SHADOW__DOCUMENTS is 0: nothing would be read", remedy="set it to 2000")
+    champion = first_champion(connection, settings.models.checkpoint)
+    version = known_version(connection, name)
+    if version == champion.version:
+        raise UsageError(f"{version} is the champion", remedy="opinion models list")
+    enter(
+        connection,
+        version,
+        champion.version,
+        training_run=None,
+        settings=settings.shadow,
+        lateness=settings.detect.lateness,
+        now=now,
+    )
+    return version
 
 
 def place(

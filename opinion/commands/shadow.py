@@ -17,6 +17,7 @@ from opinion.commands.registry import who
 from opinion.servers import database
 from opinion.shadow_comparison import Comparison, HeadAgreement, comparison_of
 from opinion.shadowing import close_if_overtaken, reject
+from opinion.shadowing import start as start_shadow
 from storage import shadow_disagreements, shadow_runs
 from storage.shadow_runs import ShadowRun
 
@@ -30,17 +31,24 @@ NOT_SHOWN = ("alertname", "rule")
 def show_shadow(
     version: Annotated[str | None, typer.Argument(help="A candidate; all of the latest if absent.")] = None,
     chart: Annotated[Path | None, typer.Option(help="With VERSION: write the curves into this SVG file.")] = None,
+    start: Annotated[
+        bool, typer.Option("--start", help="Put VERSION, or a checkpoint's folder, into shadow; the scheduler reads.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """What is in shadow, or what one candidate would change: agreement, negatives, incidents, telling documents.
 
     Example: opinion models shadow
     """
-    if chart is not None and version is None:
-        raise UsageError("--chart draws one candidate", remedy="opinion models shadow VERSION --chart curves.svg")
+    if (chart is not None or start) and version is None:
+        raise UsageError(
+            "--chart and --start are about one candidate", remedy="name it: opinion models shadow VERSION"
+        )
     settings = load_settings()
     with database(settings) as engine, engine.begin() as connection:
         close_if_overtaken(connection, now=datetime.now(UTC))
+        if start and version is not None:
+            version = start_shadow(connection, version, settings, now=datetime.now(UTC))
         if version is None:
             runs = shadow_runs.newest(connection, RUNS_SHOWN)
             reports = []

@@ -103,6 +103,16 @@ def test_a_person_rejects(engine: Engine) -> None:
     assert exit_code(["models", "shadow", "--chart", "x.svg"]) == 2
 
 
+def test_a_model_from_elsewhere_goes_the_same_way(engine: Engine, tmp_path: Path) -> None:
+    """A folder is registered and takes the place of what was in shadow; the champion cannot be its own candidate."""
+    tiny_checkpoint(tmp_path / "my-model")
+    assert "my-model beside champion-1: scoring" in called(command("--start")).stdout
+    assert in_shadow(engine).reasons[-1] == "the newer candidate my-model took its place"
+    assert exit_code(["models", "shadow", "champion-1", "--start"]) == 2
+    assert exit_code(["models", "shadow", "no-model", "--start"]) == 4
+    assert exit_code(["models", "shadow", "--start"]) == 2
+
+
 def in_shadow(engine: Engine) -> shadow_runs.ShadowRun:
     with engine.connect() as connection:
         found = shadow_runs.of_version(connection, CANDIDATE)
