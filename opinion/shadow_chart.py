@@ -1,9 +1,11 @@
 """The picture of a shadow: the share of negatives over time as champion and candidate saw it, in all and by label."""
 
+import warnings
 from datetime import tzinfo
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from alerts.reasons.chart_fonts import chinese_font
 from opinion.shadow_comparison import Comparison, Line
 
 CHAMPION, CANDIDATE, QUIET = "#c2571a", "#2563a8", "#8a8f98"
@@ -20,10 +22,11 @@ def draw(comparison: Comparison, path: Path, *, champion: str, candidate: str, z
 
     lines = comparison.lines[:MOST_PANELS]
     rows = max(1, -(-len(lines) // COLUMNS))
-    # Crawled names are no formulas.
-    with mpl.rc_context(
-        {"svg.hashsalt": "opinion", "svg.fonttype": "none", "font.size": 8, "text.parse_math": False}
-    ):
+    families = [font for font in (chinese_font(), "DejaVu Sans") if font]
+    # Crawled names are no formulas. Text stays text: a glyph that this machine lacks is the reader's to draw.
+    style: Any = {"svg.hashsalt": "opinion", "svg.fonttype": "none", "text.parse_math": False, "font.size": 8}
+    with mpl.rc_context({**style, "font.family": families}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         figure = Figure(figsize=(PANEL_INCHES[0] * COLUMNS, PANEL_INCHES[1] * rows + 0.5), layout="constrained")
         for place, line in enumerate(lines, start=1):
             axes = figure.add_subplot(rows, COLUMNS, place)

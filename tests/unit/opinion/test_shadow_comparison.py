@@ -147,10 +147,11 @@ def test_speed_is_held_against_the_champions() -> None:
 
 def test_the_curves_are_a_picture(tmp_path: Path) -> None:
     """SVG with a panel for each curve; hostile names are shown as they are."""
-    comparison = compare(RUN, pairs(*[("neutral", "negative")] * 90, source="$\\frac{1}{$<b>"))
+    comparison = compare(RUN, pairs(*[("neutral", "negative")] * 90, source="新浪$\\frac{1}{$<b>"))
     path = tmp_path / "curves.svg"
     draw(comparison, path, champion="old", candidate="new", zone=UTC)
     drawn = path.read_text(encoding="utf-8")
     assert drawn.startswith("<?xml")
     assert "topic automobile (90 documents)" in drawn
+    assert "新浪" in drawn
     assert "<b>" not in drawn
