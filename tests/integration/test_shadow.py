@@ -9,19 +9,30 @@ from sqlalchemy import Engine, select, text
 from core.clock import MovableClock
 from core.errors import CheckpointError, NotFoundError
 from core.settings import Settings, ShadowSettings
+from core.watchlists import Watchlist
 from opinion import shadowing
 from opinion.shadow_comparison import comparison_of
 from opinion.shadow_scoring import visit
-from storage import erasure, model_switches, model_versions, shadow_disagreements, shadow_runs, training_runs
+from storage import (
+    erasure,
+    model_switches,
+    model_versions,
+    shadow_disagreements,
+    shadow_runs,
+    training_runs,
+    watchlists,
+)
 from storage.engine import connect
 from storage.shadow_runs import ShadowRun
 from storage.tables import shadow_verdict, training_run
+from tests.support.records import says
 from tests.support.rows import store_rows
 from tests.support.shadows import (
     CANDIDATE,
     CHAMPION,
     START,
     Scripted,
+    document,
     documents,
     entered,
     is_bad,
@@ -305,3 +316,25 @@ def test_one_process_reads(engine: Engine) -> None:
         assert not is_theirs
     with shadow_runs.only_scorer(engine) as is_free:
         assert is_free
+
+
+def test_the_sentiment_toward_watchlists_is_compared(engine: Engine) -> None:
+    """What a document says of whom it mentions is judged by both, as a worker asks for it."""
+    rows = [
+        document(f"post:{nth}", START + timedelta(minutes=nth), says="bad")._replace(
+            text=f"bad 华为 {nth}", mentions=[says("华为")]
+        )
+        for nth in range(60)
+    ]
+    with_champion(engine, rows)
+    with engine.begin() as connection:
+        watchlists.put(connection, [Watchlist("华为", any=("华为",))], by="test")
+    run = entered(engine, SETTINGS, NOW)
+    read = visited(engine, run, SETTINGS, NOW, lambda read: False)
+    with engine.connect() as connection:
+        toward = connection.scalars(select(shadow_verdict.c.mentions)).all()
+    assert toward[0] == {"华为": ["negative", "neutral"]}
+    comparison = comparison_of(read)
+    assert comparison is not None
+    [slice_] = [one for one in comparison.slices if one.label == "watchlist"]
+    assert (slice_.value, slice_.negative_old, slice_.negative_new) == ("华为", slice_.documents, 0)
