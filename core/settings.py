@@ -266,6 +266,41 @@ class GateSettings(_Section):
     most_slowdown: float = Field(1.5, ge=1, description="How many times as long the same texts may take.")
 
 
+class ShadowSettings(_Section):
+    """What an accepted candidate says of live documents beside the champion, before it is promoted."""
+
+    documents: int = Field(
+        2_000, ge=0, description="Live documents that a candidate judges before it is promoted; 0: at once."
+    )
+    hours: float = Field(
+        12, gt=0, le=720, description="A shadow ends after so long, whatever it has read; less than `retrain.every`."
+    )
+    fewest_documents: int = Field(
+        200, ge=1, description="A shadow that has read fewer, newest stored ones included, decides nothing."
+    )
+    window: timedelta = Field(
+        timedelta(hours=6),
+        ge=timedelta(0),
+        le=timedelta(days=7),
+        description="At first so much of what is stored is read, all of it, to compare incidents.",
+    )
+    window_documents: int = Field(
+        20_000, ge=0, description="Most documents of that window; it begins later if need be."
+    )
+    share: float = Field(1, gt=0, le=1, description="Of the live documents, most; less where they come too fast.")
+    per_minute: int = Field(1_200, ge=1, description="Most documents that a candidate reads in a minute.")
+    promote: Literal["automatic", "manual"] = Field(
+        "automatic", description="`manual` leaves it to a person even if no bound is broken."
+    )
+    negative_change: float = Field(
+        0.2, ge=0, description="Negatives may become more or fewer by so much, as a share of the champion's."
+    )
+    incidents_gained: int = Field(2, ge=0, description="Incidents that only the candidate's verdicts may make.")
+    incidents_lost: int = Field(1, ge=0, description="Incidents that only the champion's verdicts may make.")
+    failures: int = Field(0, ge=0, description="Documents that the candidate may fail on.")
+    slower: float = Field(2, ge=1, description="A candidate may take so many times the champion's time.")
+
+
 class AuditSettings(_Section):
     """The scheduled audit."""
 
@@ -433,6 +468,7 @@ class Settings(BaseSettings):
     retrain: RetrainSettings = RetrainSettings()
     sampling: SamplingSettings = SamplingSettings()
     gate: GateSettings = GateSettings()
+    shadow: ShadowSettings = ShadowSettings()
     audit: AuditSettings = AuditSettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()

@@ -45,6 +45,7 @@ from opinion.commands import (
     rules_test,
     scheduler,
     search,
+    shadow,
     silences,
     sources,
     subscriptions,
@@ -103,6 +104,8 @@ models.app.command("promote")(registry.promote_model)
 models.app.command("rollback")(registry.rollback_model)
 models.app.command("report")(gate_report.report)
 models.app.command("overlap")(overlap.overlap)
+models.app.command("shadow")(shadow.show_shadow)
+models.app.command("reject")(shadow.reject_model)
 models.app.command("behaviour")(behaviour.behaviour)
 models.app.command("base")(base.base)
 app.add_typer(models.app, name="models")

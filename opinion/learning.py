@@ -13,6 +13,7 @@ from models.gate_options import GateOptions
 from opinion.promotions import announce_pending
 from opinion.retraining import RetrainOptions, RetrainRunningError, ShouldStop, retrain
 from opinion.scheduler import Job
+from opinion.shadow_job import SHADOW_EVERY, ShadowJob
 from opinion.triggers import Drift, TriggerOptions, due
 from streams import topics
 from streams.labels import take_labels
@@ -42,6 +43,8 @@ def retrain_options(settings: Settings) -> RetrainOptions:
         processes=settings.retrain.processes,
         most_memory_mb=settings.retrain.most_memory_mb,
         gate=GateOptions(**settings.gate.model_dump()),
+        shadow=settings.shadow,
+        lateness=settings.detect.lateness,
     )
 
 
@@ -77,7 +80,8 @@ class Backlog:
 def learning_jobs(
     settings: Settings, engine: Engine, kafka_bootstrap: str, clock: Clock, drift: Drift | None = None
 ) -> list[Job]:
-    """Take labels, retrain when there is reason to, announce promotions that no broker has acknowledged."""
+    """Take labels, retrain when there is reason to, let candidates show themselves, announce promotions that no
+    broker has acknowledged."""
     triggers = trigger_options(settings, drift)
     prefix = settings.kafka.topic_prefix
 
@@ -118,5 +122,6 @@ def learning_jobs(
     return [
         Job("labels", LABELS_EVERY, labels),
         Job("retrain", min(RETRAIN_LOOK_EVERY, settings.retrain.every), run),
+        Job("shadow", SHADOW_EVERY, ShadowJob(engine, settings, clock)),
         Job("announce", ANNOUNCE_EVERY, announce),
     ]

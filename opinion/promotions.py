@@ -109,7 +109,25 @@ def rollback(engine: Engine, *, to: str | None, by: str) -> Promotion:
     return promote(engine, target, reason=f"rollback from {present.version}", by=by)
 
 
+def known_version(connection: Connection, name: str) -> str:
+    """A registered version; the folder of a checkpoint is registered first.
+
+    Raises:
+        NotFoundError: no such version or folder.
+        CheckpointError: the folder holds no checkpoint of ours.
+    """
+    if any(one.version == name for one in model_versions.versions(connection)):
+        return name
+    if not _is_there(name):
+        raise NotFoundError(f"{name} is neither a known version nor a folder", remedy="opinion models list")
+    return _register_folder(connection, name)
+
+
 def _promote_folder(connection: Connection, checkpoint: str, reason: str, *, by: str) -> Promotion:
+    return model_versions.promote(connection, _register_folder(connection, checkpoint), reason=reason, by=by)
+
+
+def _register_folder(connection: Connection, checkpoint: str) -> str:
     from models.checkpoints import STARTER, load_checkpoint, resolve  # brings torch: only for a new folder
     from models.registry import version_of
 
@@ -119,7 +137,7 @@ def _promote_folder(connection: Connection, checkpoint: str, reason: str, *, by:
     path = checkpoint if is_starter else str(folder.resolve())
     version = version_of(folder)
     model_versions.register(connection, version, path, origin=STARTER if is_starter else "trained")
-    return model_versions.promote(connection, version, reason=reason, by=by)
+    return version
 
 
 def _is_there(path: str) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -10,8 +10,11 @@ from sqlalchemy import Connection, Engine
 
 from core.errors import DependencyNotReadyError, OpinionError
 from core.logs import get_logger
+from core.settings import ShadowSettings
+from models.gate import Verdict
 from models.gate_options import GateOptions
 from models.recipe import TrainingMethod
+from opinion import shadowing
 from opinion.promotions import first_champion
 from opinion.snapshot import LearningOptions, Snapshot, keep_gold, replay_pool, rows_hash, same_as, take_snapshot
 from opinion.training_child import TrainingJob, TrainingOutcome, TrainingRows
@@ -41,6 +44,8 @@ class RetrainOptions:
         checkpoint: champion as long as no model was promoted.
         threads: of the training; 0 takes half of the processors.
         most_memory_mb: a training that takes more is ended; 0 sets no bound.
+        shadow, lateness: what an accepted candidate has to show before it is promoted (nothing if None), see
+            `opinion.shadowing`.
     """
 
     home: Path
@@ -57,6 +62,8 @@ class RetrainOptions:
     processes: int = 0
     most_memory_mb: int = 0
     gate: GateOptions = field(default_factory=GateOptions)
+    shadow: ShadowSettings | None = None
+    lateness: timedelta = timedelta(minutes=2)
 
     @property
     def learning(self) -> LearningOptions:
@@ -66,7 +73,11 @@ class RetrainOptions:
 
 @dataclass(frozen=True)
 class RetrainResult:
-    """What a run came to; `run` is None when there was nothing to do, and `reasons` says why."""
+    """What a run came to; `run` is None when there was nothing to do, and `reasons` says why.
+
+    Attributes:
+        shadow: the shadow run that an accepted candidate has to pass before it is promoted.
+    """
 
     run: int | None
     champion: str
@@ -74,6 +85,7 @@ class RetrainResult:
     promoted: bool
     reasons: list[str]
     metrics: dict[str, Any]
+    shadow: int | None = None
 
 
 def retrain(
@@ -87,7 +99,9 @@ def retrain(
     should_pause: Ask = lambda: False,
     on_progress: OnProgress | None = None,
 ) -> RetrainResult:
-    """Train on all labels, if enough of them are new, and promote what passes the gate. Blocks for minutes.
+    """Train on all labels, if enough of them are new; what passes the gate goes into shadow, or is promoted at once.
+
+    Blocks for minutes.
 
     A run on the labels of one that was broken off goes on where that one was. The workers hear of a promotion by
     `promotions.announce_pending`.
@@ -144,7 +158,7 @@ def retrain(
             keeper.ended("failed", work.peak_bytes)
             raise
         keeper.ended("judged", work.peak_bytes)
-        result = _conclude(engine, run, champion, outcome)
+        result = _conclude(engine, run, champion, outcome, options, now)
         work.remove()  # not before the verdict is stored: until then the next run would need it
         return result
 
@@ -189,8 +203,10 @@ def _job(champion: Promotion, options: RetrainOptions, created_at: datetime) -> 
     )
 
 
-def _conclude(engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome) -> RetrainResult:
-    """Register the candidate and write the verdict; promotion and run are one transaction."""
+def _conclude(
+    engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome, options: RetrainOptions, now: datetime
+) -> RetrainResult:
+    """Register the candidate and write the verdict; what comes of an accepted one is in the same transaction."""
     verdict = outcome.verdict
     metrics = _figures(outcome)
     with engine.begin() as connection:
@@ -202,25 +218,55 @@ def _conclude(engine: Engine, run: int, champion: Promotion, outcome: TrainingOu
             parent=champion.version,
             metrics=metrics,
         )
-        if verdict.is_accepted:
-            reason = f"retrain run {run}: {verdict.reasons[0]}"
-            model_versions.promote(connection, outcome.version, reason=reason, by="retrain")
+        shadow = _beyond_the_gate(connection, run, outcome.version, verdict, options, now)
+        is_promoted = verdict.is_accepted and shadow is None
         training_runs.finish(
             connection,
             run,
             reasons=verdict.reasons,
             candidate=outcome.version,
-            is_promoted=verdict.is_accepted,
+            is_promoted=is_promoted,
             metrics=metrics,
         )
     log.info(
         "retrain_finished",
         run=run,
         candidate=outcome.version,
-        is_promoted=verdict.is_accepted,
+        is_promoted=is_promoted,
+        shadow=shadow,
         reasons=verdict.reasons,
     )
-    return RetrainResult(run, champion.version, outcome.version, verdict.is_accepted, verdict.reasons, metrics)
+    return RetrainResult(run, champion.version, outcome.version, is_promoted, verdict.reasons, metrics, shadow)
+
+
+def _beyond_the_gate(
+    connection: Connection, run: int, candidate: str, verdict: Verdict, options: RetrainOptions, now: datetime
+) -> int | None:
+    """An accepted candidate goes into shadow beside whoever is champion now, or is promoted where there is none.
+
+    Returns:
+        The shadow run.
+    """
+    present = model_versions.champion(connection)
+    if not verdict.is_accepted:
+        return None
+    if (
+        options.shadow is not None
+        and options.shadow.documents
+        and present is not None
+        and present.version != candidate
+    ):
+        return shadowing.enter(
+            connection,
+            candidate,
+            present.version,
+            training_run=run,
+            settings=options.shadow,
+            lateness=options.lateness,
+            now=now,
+        )
+    model_versions.promote(connection, candidate, reason=f"retrain run {run}: {verdict.reasons[0]}", by="retrain")
+    return None
 
 
 def _figures(outcome: TrainingOutcome) -> dict[str, Any]:

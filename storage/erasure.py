@@ -143,6 +143,7 @@ _DELETES: Final = {
     ),
     "revisions": text("DELETE FROM document_revision WHERE id = ANY(:ids)"),
     "queue": text("DELETE FROM label_queue WHERE document_id = ANY(:ids)"),
+    "shadow verdicts": text("DELETE FROM shadow_verdict WHERE document_id = ANY(:ids)"),
     "keys": text("DELETE FROM document_key WHERE id = ANY(:ids)"),
 }
 

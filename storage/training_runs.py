@@ -115,6 +115,11 @@ def has_seen(connection: Connection, run: int, last_label_id: int) -> None:
     connection.execute(update(training_run).where(training_run.c.id == run).values(last_label_id=last_label_id))
 
 
+def mark_promoted(connection: Connection, run: int) -> None:
+    """Its candidate was promoted later, by its shadow."""
+    connection.execute(update(training_run).where(training_run.c.id == run).values(is_promoted=True))
+
+
 def close_abandoned(connection: Connection, reason: str) -> int:
     """Mark runs that never finished; only for the holder of `only_run`, who knows that nobody is at work."""
     statement = update(training_run).where(training_run.c.finished_at.is_(None))

@@ -60,7 +60,7 @@ def promote_model(
     with database(settings) as engine:
         with engine.begin() as connection:
             first_champion(connection, settings.models.checkpoint)  # so that a rollback has somewhere to go
-        promotion = promote(engine, version, reason=reason, by=_who())
+        promotion = promote(engine, version, reason=reason, by=who())
         is_announced = announce_if_possible(settings, engine, stderr)
     _say(promotion, is_announced, as_json)
 
@@ -75,7 +75,7 @@ def rollback_model(
     """
     settings = load_settings()
     with database(settings) as engine:
-        promotion = rollback(engine, to=to, by=_who())
+        promotion = rollback(engine, to=to, by=who())
         is_announced = announce_if_possible(settings, engine, stderr)
     _say(promotion, is_announced, as_json)
 
@@ -94,7 +94,8 @@ def announce_if_possible(settings: Settings, engine: Engine, console: Console) -
     return False
 
 
-def _who() -> str:
+def who() -> str:
+    """Whoever runs the command, by account."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):  # a container without an entry for its user id

@@ -41,11 +41,12 @@ def retrain(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Fine-tune the champion on all labels, compare the two, and promote the candidate if the gate lets it pass.
+    """Fine-tune the champion on all labels and compare the two; an accepted candidate goes into shadow.
 
     Texts of the gold set, which no model is trained on, are for the comparison, and what the champion knows is mixed
-    in so that nothing is forgotten. A run that was broken off is gone on with, if no label came since. Exit code 5
-    when the comparison says no, 3 while another run is at work; nothing to do is no failure.
+    in so that nothing is forgotten. A run that was broken off is gone on with, if no label came since. In shadow the
+    candidate judges live documents before it is promoted, see `opinion models shadow`. Exit code 5 when the
+    comparison says no, 3 while another run is at work; nothing to do is no failure.
 
     Example: opinion retrain --min-labels 100
     """
@@ -75,7 +76,7 @@ def retrain(
         typer.echo(json.dumps(asdict(result)))
     else:
         _show(result)
-    if result.run is not None and not result.promoted:
+    if result.run is not None and not result.promoted and result.shadow is None:
         raise GateRefusedError(
             f"the champion {result.champion} stays",
             remedy=f"more or better labels; or, knowing why: opinion models promote {result.candidate}",
@@ -136,7 +137,11 @@ def _show(result: RetrainResult) -> None:
     if result.run is None:
         console.print(f"Nothing to do: {'; '.join(result.reasons)}.", markup=False)
         return
-    verdict = "promoted" if result.promoted else "refused"
+    verdict = (
+        "promoted" if result.promoted else "refused" if result.shadow is None else "accepted: it is in shadow now"
+    )
     console.print(f"Run {result.run}: {result.candidate} was {verdict}; champion before: {result.champion}")
     for reason in result.reasons:
         console.print(f"  {reason}", markup=False)
+    if result.shadow is not None:
+        console.print(f"What it says of live documents: opinion models shadow {result.candidate}", markup=False)

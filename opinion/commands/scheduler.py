@@ -28,7 +28,7 @@ log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
 OVERLAP_EVERY = timedelta(seconds=30)
-POOL_SIZE = 16  # the lease, one per job, and one for a query of the probes
+POOL_SIZE = 20  # the lease, one per job, and one for a query of the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:

@@ -100,6 +100,7 @@ def test_nothing_to_retrain_on_is_no_failure(checkpoints: tuple[Path, Path]) -> 
         "promoted": False,
         "reasons": ["there are no labels"],
         "metrics": {},
+        "shadow": None,
     }
     assert "there are no labels" in run.invoke(app, ["retrain"]).stdout
 
