@@ -12,7 +12,7 @@ from storage.tables import opinion_minute, shadow_run, shadow_verdict
 
 State = Literal["scoring", "waiting", "promoted", "rejected", "expired"]
 OPEN: Final[tuple[State, ...]] = ("scoring", "waiting")
-SHADOW_LOCK: Final = 0x6F70_7073  # "opps"
+SHADOW_LOCK: Final = 0x6F70_7368  # "opsh"
 SCORING_LOCK: Final = 0x6F70_7363  # "opsc"
 
 

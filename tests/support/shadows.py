@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 from zlib import crc32
 
 from sqlalchemy import Engine
@@ -63,7 +64,7 @@ def document(name: str, at: datetime, *, says: str, **changes: object) -> Docume
     """One of them; negative if it says "bad"."""
     sentiment = "negative" if says == "bad" else "neutral"
     scores = {"score_negative": float(says == "bad"), "score_neutral": float(says != "bad"), "score_positive": 0.0}
-    given = {
+    given: dict[str, Any] = {
         "published_at": at,
         "stored_at": at,
         "text": f"{says} {''.join(Random(name).sample(LETTERS, 30))}",

@@ -18,7 +18,7 @@ HOUR = timedelta(hours=1)
 
 def pair(old: str, new: str, **changes: Any) -> Pair:
     """Two verdicts on a document of noon."""
-    fields = {
+    fields: dict[str, Any] = {
         "published_at": AT + timedelta(minutes=1),
         "document_id": "weibo:1",
         "source": "weibo",
