@@ -111,7 +111,7 @@ def rollback(engine: Engine, *, to: str | None, by: str) -> Promotion:
 
 def _promote_folder(connection: Connection, checkpoint: str, reason: str, *, by: str) -> Promotion:
     from models.checkpoints import STARTER, load_checkpoint, resolve  # brings torch: only for a new folder
-    from models.registry import version_of
+    from models.lineage import version_of
 
     folder, is_starter = resolve(checkpoint), checkpoint == STARTER
     if not is_starter:

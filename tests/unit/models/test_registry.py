@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import CheckpointError, NotFoundError
-from models.registry import ModelFolders, read_version, stamp, version_of
+from models.lineage import read_version, version_of
+from models.registry import ModelFolders, stamp
 
 DAY = datetime(2026, 11, 22, 9, tzinfo=UTC)
 
