@@ -186,6 +186,22 @@ class RetrainSettings(_Section):
     )
 
 
+class RegistrySettings(_Section):
+    """Where models are kept, and for how long."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="A store that all machines reach, as fsspec names it: `s3://bucket/prefix`, `file:///mnt/models`; "
+        "empty keeps models in `<home>/models` alone. Credentials belong in the environment.",
+    )
+    keep: int = Field(5, ge=1, description="Champions before the present one, and newest candidates, that are kept.")
+    tidy_every: timedelta = Field(
+        timedelta(hours=1),
+        ge=timedelta(minutes=1),
+        description="How often models are brought to the store that it lacks, and the files of old ones removed.",
+    )
+
+
 class AuditSettings(_Section):
     """The scheduled audit."""
 
@@ -343,6 +359,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     retrain: RetrainSettings = RetrainSettings()
+    registry: RegistrySettings = RegistrySettings()
     audit: AuditSettings = AuditSettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()
