@@ -191,7 +191,7 @@ class RegistrySettings(_Section):
 
     url: SecretStr | None = Field(
         None,
-        description="A store that all machines reach, as fsspec names it: `s3://bucket/prefix`, `file:///mnt/models`; "
+        description="A store that all machines reach, by its fsspec URL: `s3://bucket/prefix`, `file:///mnt/models`; "
         "empty keeps models in `<home>/models` alone. Credentials belong in the environment.",
     )
     keep: int = Field(5, ge=1, description="Champions before the present one, and newest candidates, that are kept.")

@@ -14,14 +14,14 @@ class Lineage(msgspec.Struct, frozen=True, kw_only=True):
     """How a version was made; what is not known stays empty.
 
     Attributes:
-        snapshot_sha256: of the labels it learned from.
+        snapshot_hash: of the labels it learned from.
         code_version: of this package, see `core.code_version`.
         training_run: the number of the retrain run.
         options: of the training, such as seed and learning rate.
         metrics: what it was judged by.
     """
 
-    snapshot_sha256: str | None = None
+    snapshot_hash: str | None = None
     code_version: str | None = None
     training_run: int | None = None
     options: dict[str, Any] = {}

@@ -3,21 +3,26 @@
 No torch here: commands that only look at folders start in a moment.
 """
 
+import errno
 import hashlib
 import os
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from core.errors import CheckpointError, UsageError
-from models.safety import WEIGHTS_FILE
+from models.safety import PICKLED, WEIGHTS_FILE
 
+DISK_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 MANIFEST_FILE: Final = "manifest.json"
 VERSION_FILE: Final = "version.json"
-DESCRIPTIONS: Final = (".md", ".png", ".svg", ".html", ".pdf")
-"""What people read. It may be written after the folder was named: nothing that is loaded comes out of it."""
+TOLD: Final = (VERSION_FILE, "training.json", "gate.json")
+TOLD_KINDS: Final = (".md", ".png", ".svg", ".html", ".pdf", ".jsonl", ".jsonl.gz")
+"""What tells about the model, and texts for the next training. It may come after the folder was named: no opinion
+depends on it."""
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")  # of versions and files: never a path, never hidden
 
 
@@ -51,7 +56,7 @@ class Manifest(msgspec.Struct, frozen=True):
 
 def is_told(name: str) -> bool:
     """Whether the file tells about the model instead of being a part of it."""
-    return name == VERSION_FILE or name.endswith(DESCRIPTIONS)
+    return name in TOLD or name.endswith(TOLD_KINDS)
 
 
 def safe_name(name: str, what: str) -> str:
@@ -74,8 +79,9 @@ def measured(folder: Path) -> Manifest:
 
 
 def is_part(name: str) -> bool:
-    """Whether a file of this name belongs to a model's folder."""
-    return name != MANIFEST_FILE and NAME.fullmatch(name) is not None
+    """Whether a file of this name belongs to a model's folder; pickles never do."""
+    is_ours = name != MANIFEST_FILE and NAME.fullmatch(name) is not None
+    return is_ours and not any(fnmatchcase(name, kind) for kind in PICKLED)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

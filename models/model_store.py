@@ -4,20 +4,32 @@ Of each version there is a folder with the files and their manifest, which is wr
 not there. What comes from the store is held against the manifest before it is seen by anybody. No torch here.
 """
 
-import errno
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
-import fsspec
 from filelock import FileLock, Timeout
 
 from core.errors import CheckpointError, ConfigError, DependencyNotReadyError, NotFoundError
 from core.logs import get_logger
-from models.manifest import MANIFEST_FILE, Manifest, parsed, problems, read_manifest, safe_name
+from models.lineage import version_of
+from models.manifest import (
+    DISK_FULL,
+    MANIFEST_FILE,
+    VERSION_FILE,
+    Manifest,
+    parsed,
+    problems,
+    read_manifest,
+    safe_name,
+)
 from models.registry import ModelFolders
 from models.safety import WEIGHTS_FILE
+
+if TYPE_CHECKING:  # commands that open no store need not wait for the import
+    from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
 
 WAIT_SECONDS: Final = 1800.0  # for another process of this machine that fetches the same version
 SPARE_BYTES: Final = 50_000_000  # a disk that is filled to its last byte stops more than this program
@@ -49,6 +61,10 @@ class ModelStore:
         except Exception as error:
             raise self._away(error) from error
 
+    def keeps(self, path: str) -> bool:
+        """Whether this is a folder that goes to the store: one of the versions on this machine."""
+        return Path(path).parent == self._folders.root and Path(path).is_dir()
+
     def push(self, version: str) -> None:
         """Bring a version of this machine there; free when the store has it.
 
@@ -68,8 +84,11 @@ class ModelStore:
         files, root = self._open()
         try:
             files.makedirs(f"{root}/{version}", exist_ok=True)
-            for name in (*manifest.files, MANIFEST_FILE):  # whoever sees the manifest finds all the others
+            for name in manifest.files:
                 files.put_file(str(folder / name), f"{root}/{version}/{name}")
+            unseen = f"{root}/{version}/.{MANIFEST_FILE}.{uuid4().hex}"
+            files.put_file(str(folder / MANIFEST_FILE), unseen)
+            files.mv(unseen, f"{root}/{version}/{MANIFEST_FILE}")  # who sees it finds it whole, and all the others
         except Exception as error:
             raise self._away(error) from error
         log.info("model_pushed", version=version, store=self.place, bytes=manifest.bytes)
@@ -122,12 +141,14 @@ class ModelStore:
                 f"{version} is neither in {self._folders.root} nor in the store {self.place}",
                 remedy=f"on the machine that has it: opinion models push {version}",
             )
-        if WEIGHTS_FILE not in manifest.files or manifest.content_sha256 != (content_sha256 or manifest.content_sha256):
+        if WEIGHTS_FILE not in manifest.files or manifest.content_sha256 != (
+            content_sha256 or manifest.content_sha256
+        ):
             raise CheckpointError(f"{self.place} holds another model under the name {version}; it is not used")
         free = shutil.disk_usage(self._folders.root).free
         if free < manifest.bytes + SPARE_BYTES:
             raise CheckpointError(
-                f"{version} takes {manifest.bytes / 1e6:.0f} MB, and {self._folders.root} has {free / 1e6:.0f} MB left",
+                f"{version} takes {manifest.bytes / 1e6:.0f} MB, {self._folders.root} has {free / 1e6:.0f} MB left",
                 remedy="make room: `opinion models gc` frees what no rollback needs",
             )
         files, root = self._open()
@@ -136,10 +157,10 @@ class ModelStore:
                 try:
                     files.get_file(f"{root}/{version}/{name}", str(unfinished / name))
                 except Exception as error:
-                    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    if isinstance(error, OSError) and error.errno in DISK_FULL:
                         raise  # our disk, not the store
                     raise self._away(error) from error
-            if found := [*problems(unfinished, manifest), *([] if read_manifest(unfinished) == manifest else ["changed"])]:
+            if found := _damage(unfinished, version, manifest):
                 raise CheckpointError(
                     f"{version} came damaged from {self.place}: {'; '.join(found)}",
                     remedy=f"push it again from a machine that has it intact: opinion models push {version}",
@@ -159,12 +180,14 @@ class ModelStore:
             raise self._away(error) from error
         return parsed(content, f"{self.place}/{version}/{MANIFEST_FILE}")
 
-    def _open(self) -> tuple[fsspec.AbstractFileSystem, str]:
+    def _open(self) -> tuple["AbstractFileSystem", str]:
         """Raises:
         ConfigError: no such kind of store, or what it needs is not installed.
         """
+        from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+
         try:
-            files, root = fsspec.core.url_to_fs(self._url, use_listings_cache=False)
+            files, root = url_to_fs(self._url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise ConfigError(
                 f"OPINION_REGISTRY__URL: {self._without_secrets(error)}",
@@ -185,6 +208,15 @@ class ModelStore:
         for secret in (self._url, parts.password, parts.username):
             said = said.replace(secret, self.place if secret == self._url else "***") if secret else said
         return said
+
+
+def _damage(folder: Path, version: str, manifest: Manifest) -> list[str]:
+    if found := problems(folder, manifest):
+        return found
+    if read_manifest(folder) != manifest:
+        return [f"{MANIFEST_FILE} changed meanwhile"]
+    named = version_of(folder)
+    return [] if named == version else [f"{VERSION_FILE} says that it is {named}"]
 
 
 def masked(url: str) -> str:

@@ -18,6 +18,7 @@ import msgspec
 from core.errors import CheckpointError, NotFoundError
 from models.lineage import Lineage, ModelVersion, read_version, version_of, write_version
 from models.manifest import (
+    DISK_FULL,
     MANIFEST_FILE,
     NAME,
     VERSION_FILE,
@@ -171,7 +172,7 @@ class ModelFolders:
         try:
             yield folder
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in DISK_FULL:
                 raise
             raise CheckpointError(
                 f"the disk of {self.root} is full, so the model was not kept there",

@@ -13,6 +13,7 @@ from opinion.retraining import RetrainOptions, RetrainRunningError, ShouldStop, 
 from opinion.scheduler import Job
 from streams import topics
 from streams.labels import take_labels
+from streams.model_files import model_store
 
 LABELS_EVERY: Final = timedelta(seconds=10)
 ANNOUNCE_EVERY: Final = timedelta(seconds=5)  # a query by primary key, unless there is something to tell
@@ -33,6 +34,7 @@ def retrain_options(settings: Settings) -> RetrainOptions:
         batch_tokens=settings.models.batch_tokens,
         max_length=settings.models.max_length,
         threads=settings.models.threads,
+        store=model_store(settings),
     )
 
 
@@ -50,7 +52,7 @@ def learning_jobs(settings: Settings, engine: Engine, kafka_bootstrap: str, cloc
         )
 
     def announce(should_stop: ShouldStop) -> None:
-        announce_pending(engine, kafka_bootstrap, prefix + topics.MODEL)
+        announce_pending(engine, kafka_bootstrap, prefix + topics.MODEL, store=model_store(settings))
 
     def run(should_stop: ShouldStop) -> None:
         try:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,6 +20,9 @@ from core.logs import get_logger
 from core.scrubbing import scrub
 from models.datasets import LabelledText
 from models.gate import Verdict, judge
+from models.model_store import ModelStore
+from models.recipe import Optimisation
+from opinion.candidates import Provenance, push_missing, seal_candidate
 from opinion.promotions import first_champion
 from opinion.training_child import (
     JOB_FILE,
@@ -34,6 +37,7 @@ from opinion.training_child import (
 from opinion.training_set import FEWEST_TEXTS, TrainingSet, adjudicate, split
 from storage import human_labels, model_versions, training_runs
 from storage.model_versions import Promotion
+from streams.model_files import brought_here
 
 POOL_TEXTS: Final = 10_000  # documents that the champion reads to find replay rows: a minute on a slow core
 LOOK_SECONDS: Final = 0.5  # how often progress is read and `should_stop` asked
@@ -60,6 +64,7 @@ class RetrainOptions:
         home: candidates go under `home/models`, work in progress under `home/retrain`.
         checkpoint: champion as long as no model was promoted.
         threads: of the training; 0 takes half of the processors.
+        store: gets the candidates, so that workers on other machines find them.
     """
 
     home: Path
@@ -72,6 +77,13 @@ class RetrainOptions:
     batch_tokens: int
     max_length: int
     threads: int
+    store: ModelStore | None = None
+
+    def remembered(self) -> dict[str, Any]:
+        """What a model's lineage says of how it was trained."""
+        elsewhere = ("home", "checkpoint", "store")
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in elsewhere}
+        return {"seed": Optimisation().seed, **given}
 
 
 @dataclass(frozen=True)
@@ -125,13 +137,25 @@ def retrain(
         log.info("retrain_started", run=run, champion=champion.version, texts=found.texts, pool=len(pool))
         rows = TrainingRows(found.train, found.dev, found.held_out, pool)
         try:
-            outcome = _train(run, champion, rows, options, now, should_stop, on_progress)
+            parent = brought_here(champion.path, engine, home=options.home, store=options.store)
+            outcome = _train(run, champion._replace(path=parent), rows, options, now, should_stop, on_progress)
+            provenance = seal_candidate(
+                engine,
+                options.home,
+                outcome.version,
+                run=run,
+                options=options.remembered(),
+                metrics=_figures(outcome),
+            )
         except BaseException as error:
             reason = error.message if isinstance(error, OpinionError) else f"broken off: {type(error).__name__}"
             with engine.begin() as connection:
                 training_runs.finish(connection, run, reasons=[reason])
             raise
-        return _conclude(engine, run, champion, outcome, options.tolerance)
+        result = _conclude(engine, run, champion, outcome, options.tolerance, provenance)
+    if options.store is not None:
+        push_missing(engine, options.store)
+    return result
 
 
 def _snapshot(connection: Connection, held_out_share: float, min_new_labels: int) -> TrainingSet | str:
@@ -214,7 +238,12 @@ def _run_child(
 
 
 def _conclude(
-    engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome, tolerance: float
+    engine: Engine,
+    run: int,
+    champion: Promotion,
+    outcome: TrainingOutcome,
+    tolerance: float,
+    provenance: Provenance,
 ) -> RetrainResult:
     """Register the candidate and write the verdict; promotion and run are one transaction."""
     verdict: Verdict = judge(outcome.held_out, outcome.replay, tolerance=tolerance, behaviour=outcome.behaviour)
@@ -227,6 +256,7 @@ def _conclude(
             origin="retrain",
             parent=champion.version,
             metrics=metrics,
+            **vars(provenance),
         )
         if verdict.is_promoted:
             reason = f"retrain run {run}: {verdict.reasons[0]}"

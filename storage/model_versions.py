@@ -122,17 +122,22 @@ def ancestry(connection: Connection, version: str) -> list[ModelVersion | str]:
     return line
 
 
-def set_stored(connection: Connection, version: str) -> None:
-    """The registry's store has the files."""
+def set_stored(connection: Connection, version: str, *, is_stored: bool = True) -> None:
+    """The registry's store has the files, or has them no more."""
     statement = update(model_version).where(model_version.c.version == version)
-    connection.execute(statement.values(stored_at=func.clock_timestamp()))
+    connection.execute(statement.values(stored_at=func.clock_timestamp() if is_stored else None))
 
 
 def set_files_gone(connection: Connection, version: str) -> None:
-    """The files were removed, here and in the store."""
+    """The files are removed: nothing counts on them from here on."""
     gone_at = func.coalesce(model_version.c.files_gone_at, func.clock_timestamp())
     statement = update(model_version).where(model_version.c.version == version)
-    connection.execute(statement.values(files_gone_at=gone_at, stored_at=None))
+    connection.execute(statement.values(files_gone_at=gone_at))
+
+
+def promoted_versions(connection: Connection) -> set[str]:
+    """Every version that was ever champion."""
+    return set(connection.scalars(select(model_promotion.c.version).distinct()))
 
 
 def champion(connection: Connection) -> Promotion | None:
