@@ -33,6 +33,8 @@ if TYPE_CHECKING:  # commands that open no store need not wait for the import
 
 WAIT_SECONDS: Final = 1800.0  # for another process of this machine that fetches the same version
 SPARE_BYTES: Final = 50_000_000  # a disk that is filled to its last byte stops more than this program
+OBJECT_STORES: Final = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
+"""They know no folders: asked to make one, they make a bucket, though the name may be a typing error."""
 
 log = get_logger(__name__)
 
@@ -83,7 +85,8 @@ class ModelStore:
             return
         files, root = self._open()
         try:
-            files.makedirs(f"{root}/{version}", exist_ok=True)
+            if not OBJECT_STORES.intersection(_kinds(files)):
+                files.makedirs(f"{root}/{version}", exist_ok=True)
             for name in manifest.files:
                 files.put_file(str(folder / name), f"{root}/{version}/{name}")
             unseen = f"{root}/{version}/.{MANIFEST_FILE}.{uuid4().hex}"
@@ -208,6 +211,10 @@ class ModelStore:
         for secret in (self._url, parts.password, parts.username):
             said = said.replace(secret, self.place if secret == self._url else "***") if secret else said
         return said
+
+
+def _kinds(files: "AbstractFileSystem") -> tuple[str, ...]:
+    return (files.protocol,) if isinstance(files.protocol, str) else tuple(files.protocol)
 
 
 def _damage(folder: Path, version: str, manifest: Manifest) -> list[str]:
