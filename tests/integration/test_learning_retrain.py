@@ -12,8 +12,10 @@ import psutil
 import pytest
 from sqlalchemy import Engine, update
 
+from core.code_version import code_version
 from models.datasets import LabelledText
 from models.finetune import ONWARDS, finetune
+from opinion.model_integrity import damage
 from opinion.promotions import first_champion
 from opinion.retraining import (
     RetrainOptions,
@@ -137,6 +139,9 @@ def test_what_learns_is_promoted(engine: Engine, options: RetrainOptions) -> Non
         (candidate, parent) = model_versions.versions(connection)
         assert model_versions.to_announce(connection) is not None
     assert (candidate.parent, candidate.origin) == (parent.version, "retrain")
+    assert (candidate.training_run, candidate.code_version) == (result.run, code_version())
+    assert candidate.options["learning_rate"] == options.learning_rate
+    assert damage(candidate, Path(candidate.path)) == []
     assert "held-out labels" in (Path(candidate.path) / "README.md").read_text()
     assert not list((options.home / "retrain").iterdir())
     again = run(engine, options, min_new_labels=1)

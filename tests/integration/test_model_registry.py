@@ -1,5 +1,6 @@
 """The registry as people and the scheduler use it: lineage, who was live, rollback, garbage, the store."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine, insert, text, update
+from sqlalchemy import Engine, delete, insert, text, update
 from typer.testing import CliRunner
 
 from core.clock import MovableClock
@@ -27,7 +28,10 @@ from storage import model_use, model_versions, training_runs
 from storage.engine import connect
 from storage.tables import model_promotion, model_version, opinion_minute
 from streams.model_files import brought_here
+from streams.worker import Worker
 from tests.support.checkpoints import tiny_checkpoint
+from tests.support.consoles import serving
+from tests.support.model_hub import COMMIT, ModelHub
 
 DAY = datetime(2026, 11, 22, 9, tzinfo=UTC)
 RUN = CliRunner()
@@ -392,6 +396,47 @@ def test_without_a_store_pushing_says_what_to_set(engine: Engine, names: list[st
     result = RUN.invoke(app, ["models", "push", names[0]])
     assert getattr(result.exception, "exit_code", None) == 2
     assert "OPINION_REGISTRY__URL" in str(getattr(result.exception, "remedy", ""))
+
+
+def test_a_worker_starts_with_a_champion_that_was_trained_elsewhere(
+    engine: Engine, names: list[str], home: Path, store_url: str, database_url: str, tmp_path: Path
+) -> None:
+    """Its first classifier is fetched; one that cannot be fetched leaves it with the configured checkpoint."""
+    promote(engine, names[0], reason="test", by="li", home=home)
+    push_missing(engine, ModelStore(store_url, ModelFolders(home)))
+    home.rename(tmp_path / "another machine")
+
+    def first() -> str:
+        worker = Worker(load_settings(), "nowhere:9092", database_url)
+        try:
+            return asyncio.run(worker._first_classifier()).version
+        finally:
+            worker._engine.dispose()
+
+    assert first() == names[0]
+    shutil.rmtree(home)
+    ModelStore(store_url, ModelFolders(home)).remove(names[0])
+    assert first() == "m0"
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub 1.16 and httpx
+def test_a_model_of_a_hub_is_known_after_it_was_pulled(
+    engine: Engine, names: list[str], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With where it came from; its figures are only a claim."""
+    hub = ModelHub("hf_right")
+    monkeypatch.setenv("HF_TOKEN", "hf_right")
+    with serving(hub.app) as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        called("models", "push", "team/opinion", "--version", names[0])
+        shutil.rmtree(home / "models" / names[0])
+        with engine.begin() as connection:
+            connection.execute(delete(model_version).where(model_version.c.version == names[0]))
+        assert called("models", "pull", "team/opinion@main")["version"] == names[0]
+    pulled = found(engine, names[0])
+    assert (pulled.origin, pulled.options) == ("hub", {"hub": "team/opinion", "commit": COMMIT})
+    assert pulled.metrics == {"claimed": {}}
+    assert called("models", "verify", names[0])["is_intact"]
 
 
 def _refuse(*_: Any, **__: Any) -> Any:
