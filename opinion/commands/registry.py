@@ -136,7 +136,7 @@ def _show(registry: _Registry) -> None:
         table.add_row(
             "★" if version.version == registry.champion.version else "",
             version.version,
-            version.origin,
+            version.origin if version.files_gone_at is None else f"{version.origin}, files gone",
             Text(version.parent or ""),
             f"{version.created_at:%Y-%m-%d %H:%M}",
             _held_out(version),

@@ -170,7 +170,7 @@ def test_too_little_room_is_told_before_anything_is_fetched(
     """With the command that makes room."""
     url = f"memory://store-{uuid4().hex}"
     ModelStore(url, here).push(version)
-    monkeypatch.setattr("models.model_store.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))  # type: ignore[attr-defined]
+    monkeypatch.setattr("models.model_store.shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1))
     with pytest.raises(CheckpointError, match="MB left") as caught:
         ModelStore(url, there).fetch(version)
     assert "opinion models gc" in str(caught.value.remedy)
