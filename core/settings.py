@@ -301,6 +301,22 @@ class ShadowSettings(_Section):
     slower: float = Field(2, ge=1, description="A candidate may take so many times the champion's time.")
 
 
+class RegistrySettings(_Section):
+    """Where models are kept, and for how long."""
+
+    url: SecretStr | None = Field(
+        None,
+        description="A store that all machines reach, by its fsspec URL: `s3://bucket/prefix`, `file:///mnt/models`; "
+        "empty keeps models in `<home>/models` alone. Credentials belong in the environment.",
+    )
+    keep: int = Field(5, ge=1, description="Champions before the present one, and newest candidates, that are kept.")
+    tidy_every: timedelta = Field(
+        timedelta(hours=1),
+        ge=timedelta(minutes=1),
+        description="How often models are brought to the store that it lacks, and the files of old ones removed.",
+    )
+
+
 class AuditSettings(_Section):
     """The scheduled audit."""
 
@@ -469,6 +485,7 @@ class Settings(BaseSettings):
     sampling: SamplingSettings = SamplingSettings()
     gate: GateSettings = GateSettings()
     shadow: ShadowSettings = ShadowSettings()
+    registry: RegistrySettings = RegistrySettings()
     audit: AuditSettings = AuditSettings()
     privacy: PrivacySettings = PrivacySettings()
     retention: RetentionSettings = RetentionSettings()

@@ -11,7 +11,7 @@ from core.errors import UsageError
 from models.base_figures import Agreement, Paraphrases, engine_agreement, paraphrases
 from models.checkpoints import CARD_FILE
 from models.e5_small import PACKAGE, packed_file, read_packed, unpacked
-from models.registry import VERSION_FILE
+from models.manifest import VERSION_FILE
 from models.shrinking import keep_layers
 from models.vocabulary import trim
 

@@ -12,12 +12,12 @@ from core.errors import CheckpointError, LabelSetError
 from core.taxonomy import CLASSES
 from models.classifier import OpinionClassifier, OpinionConfig
 from models.hub import PACKAGE_PREFIX, download, may_be_hub_id, package_folder
+from models.manifest import MANIFEST_FILE, VERSION_FILE, refuse_damaged
 from models.quantised import is_int8, load_int8, save_int8
 from models.recipe import SaveDtype
+from models.registry import STARTER, STARTER_FOLDER
 from models.safety import WEIGHTS_FILE, refuse_unsafe
 
-STARTER = "starter"
-STARTER_FOLDER = Path(__file__).parent / "starter"
 CARD_FILE = "README.md"  # where people and model hubs look for it
 TRAIN_AGAIN = "train it again from its encoder, with this project's labels: `opinion models train`"
 LONGEST_WINDOW = 512  # where a tokenizer does not say what its encoder can read
@@ -60,10 +60,12 @@ def load_checkpoint(folder: Path) -> tuple[OpinionClassifier, PreTrainedTokenize
     """Model (float32, eval mode, on the CPU) and tokenizer of a classifier's folder.
 
     Raises:
-        CheckpointError: the folder cannot be read, or holds another kind of model.
+        CheckpointError: the folder cannot be read, is not what was added (see `models.manifest`), or holds another
+            kind of model.
         LabelSetError: its heads or classes are not those of `core.taxonomy`.
     """
     folder = resolve(folder)
+    refuse_damaged(folder)
     transformers_logging.disable_progress_bar()  # a bar over a second of reading is noise in every command
     if not is_classifier(folder):
         kind = _config_fields(folder).get("model_type", "nameless")
@@ -114,6 +116,8 @@ def save_checkpoint(
     and both are read back as float32."""
     transformers_logging.disable_progress_bar()
     folder.mkdir(parents=True, exist_ok=True)
+    for name in (VERSION_FILE, MANIFEST_FILE):  # of other weights, which may have lain there
+        (folder / name).unlink(missing_ok=True)
     if dtype == "int8":
         model.config.architectures = [type(model).__name__]
         model.config.save_pretrained(folder)

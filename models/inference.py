@@ -25,9 +25,9 @@ from models.classifier import OpinionClassifier
 from models.engine import Engine
 from models.forward import ForwardPass
 from models.lanes import Lanes
+from models.lineage import version_of
 from models.long_text import Windows, cut, pooled
 from models.precision import Precision, set_precision
-from models.registry import version_of
 from models.targets import TARGET
 
 Device = Literal["auto", "cpu", "cuda"]

@@ -7,7 +7,7 @@ from core.taxonomy import UNCERTAIN_BELOW, Head
 from models.card_figures import EVERYTHING, CardFigures
 from models.classifier import OpinionConfig, Temperature
 from models.evaluation import HeadFigures
-from models.registry import ModelVersion
+from models.lineage import ModelVersion
 from models.reliability import TradeOff, reliability
 
 

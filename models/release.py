@@ -15,9 +15,10 @@ from models.card_pictures import draw
 from models.checkpoints import CARD_FILE, load_checkpoint
 from models.finetune import Trained, read_part, row_counts
 from models.inference import Classifier
+from models.lineage import ModelVersion, read_version
 from models.model_card import CardFacts, model_card
 from models.recipe import DataFile, Recipe
-from models.registry import ModelVersion, read_version, stamp
+from models.registry import stamp
 
 OnFile = Callable[[str], None]
 TRAINING_FILE = "training.json"

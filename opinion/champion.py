@@ -8,6 +8,7 @@ from core.settings import Settings
 from opinion.servers import postgres_address, say
 from storage import model_versions
 from storage.engine import connect
+from streams.model_files import brought_here, model_store
 
 if TYPE_CHECKING:  # the real import loads torch
     from models.inference import Classifier
@@ -25,7 +26,11 @@ def load_classifier(settings: Settings, checkpoint: str | None = None) -> "Class
 
 
 def champion_checkpoint(settings: Settings) -> str:
-    """The promoted checkpoint; the configured one without a database, or before any promotion."""
+    """The promoted checkpoint, on this machine; the configured one without a database, or before any promotion.
+
+    Raises:
+        CheckpointError: the champion is on another machine, and cannot be fetched.
+    """
     address = postgres_address(settings)
     if address is None:
         return settings.models.checkpoint
@@ -33,9 +38,11 @@ def champion_checkpoint(settings: Settings) -> str:
     try:
         with engine.connect() as connection:
             promotion = model_versions.champion(connection)
+        if promotion is None:
+            return settings.models.checkpoint
+        return brought_here(promotion.path, engine, home=settings.home, store=model_store(settings))
     except SQLAlchemyError:
         say(f"the database cannot say which model is champion; using {settings.models.checkpoint}")
         return settings.models.checkpoint
     finally:
         engine.dispose()
-    return promotion.path if promotion else settings.models.checkpoint

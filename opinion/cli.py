@@ -34,6 +34,8 @@ from opinion.commands import (
     label_queue,
     labels,
     model_card,
+    model_exchange,
+    model_files,
     models,
     outbox,
     overlap,
@@ -103,6 +105,11 @@ models.app.command("list")(registry.list_models)
 models.app.command("promote")(registry.promote_model)
 models.app.command("rollback")(registry.rollback_model)
 models.app.command("report")(gate_report.report)
+models.app.command("show")(model_files.show_model)
+models.app.command("verify")(model_files.verify_model)
+models.app.command("gc")(model_files.collect_garbage)
+models.app.command("push")(model_exchange.push_model)
+models.app.command("pull")(model_exchange.pull_model)
 models.app.command("overlap")(overlap.overlap)
 models.app.command("shadow")(shadow.show_shadow)
 models.app.command("reject")(shadow.reject_model)

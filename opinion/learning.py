@@ -17,6 +17,7 @@ from opinion.shadow_job import SHADOW_EVERY, ShadowJob
 from opinion.triggers import Drift, TriggerOptions, due
 from streams import topics
 from streams.labels import take_labels
+from streams.model_files import model_store
 from streams.offsets import OffsetReader
 
 LABELS_EVERY: Final = timedelta(seconds=10)
@@ -45,6 +46,7 @@ def retrain_options(settings: Settings) -> RetrainOptions:
         gate=GateOptions(**settings.gate.model_dump()),
         shadow=settings.shadow,
         lateness=settings.detect.lateness,
+        store=model_store(settings),
     )
 
 
@@ -95,7 +97,7 @@ def learning_jobs(
         )
 
     def announce(should_stop: ShouldStop) -> None:
-        announce_pending(engine, kafka_bootstrap, prefix + topics.MODEL)
+        announce_pending(engine, kafka_bootstrap, prefix + topics.MODEL, store=model_store(settings))
 
     def run(should_stop: ShouldStop) -> None:
         now = clock.now()

@@ -1,7 +1,7 @@
 """The retrain job: labels in, a candidate out of a child process, a verdict, and perhaps a new champion."""
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -13,8 +13,10 @@ from core.logs import get_logger
 from core.settings import ShadowSettings
 from models.gate import Verdict
 from models.gate_options import GateOptions
-from models.recipe import TrainingMethod
+from models.model_store import ModelStore
+from models.recipe import Optimisation, TrainingMethod
 from opinion import shadowing
+from opinion.candidates import Provenance, push_missing, seal_candidate
 from opinion.promotions import first_champion
 from opinion.snapshot import LearningOptions, Snapshot, keep_gold, replay_pool, rows_hash, same_as, take_snapshot
 from opinion.training_child import TrainingJob, TrainingOutcome, TrainingRows
@@ -24,6 +26,7 @@ from opinion.triggers import BY_HAND, Trigger
 from opinion.watched_rows import watched
 from storage import model_versions, training_runs
 from storage.model_versions import Promotion
+from streams.model_files import brought_here
 
 POOL_TEXTS: Final = 10_000  # documents that the champion reads to find replay rows: a minute on a slow core
 ShouldStop = Ask
@@ -46,6 +49,7 @@ class RetrainOptions:
         most_memory_mb: a training that takes more is ended; 0 sets no bound.
         shadow, lateness: what an accepted candidate has to show before it is promoted (nothing if None), see
             `opinion.shadowing`.
+        store: gets the candidates, so that workers on other machines find them.
     """
 
     home: Path
@@ -65,10 +69,18 @@ class RetrainOptions:
     shadow: ShadowSettings | None = None
     lateness: timedelta = timedelta(minutes=2)
 
+    store: ModelStore | None = None
+
     @property
     def learning(self) -> LearningOptions:
         """What decides what comes out."""
         return LearningOptions(self.epochs, self.learning_rate, self.method, self.max_length)
+
+    def remembered(self) -> dict[str, Any]:
+        """What a model's lineage says of how it was trained."""
+        elsewhere = ("home", "checkpoint", "store", "gate", "shadow", "lateness")  # the gate stands in the figures
+        given = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in elsewhere}
+        return {"seed": Optimisation().seed, **given}
 
 
 @dataclass(frozen=True)
@@ -144,13 +156,22 @@ def retrain(
         )
         keeper = ProgressKeeper(engine, run, on_progress)
         try:
-            job = _job(champion, options, begun[0].created_at if begun else now)
+            parent = brought_here(champion.path, engine, home=options.home, store=options.store)
+            job = _job(champion._replace(path=parent), options, begun[0].created_at if begun else now)
             if begun is None:
                 work.begin(job, rows)
             elif begun[0] != job:  # options that change nothing but speed, or the number of threads
                 work.change(job)
             bound = options.most_memory_mb * MIB or None
             outcome = work.run(job.threads, Watch(should_stop, should_pause, keeper, bound))
+            provenance = seal_candidate(
+                engine,
+                options.home,
+                outcome.version,
+                run=run,
+                options=options.remembered(),
+                metrics=_figures(outcome),
+            )
         except BaseException as error:
             reason = error.message if isinstance(error, OpinionError) else f"broken off: {type(error).__name__}"
             with engine.begin() as connection:
@@ -158,9 +179,11 @@ def retrain(
             keeper.ended("failed", work.peak_bytes)
             raise
         keeper.ended("judged", work.peak_bytes)
-        result = _conclude(engine, run, champion, outcome, options, now)
+        result = _conclude(engine, run, champion, outcome, provenance, options, now)
         work.remove()  # not before the verdict is stored: until then the next run would need it
-        return result
+    if options.store is not None:
+        push_missing(engine, options.store)
+    return result
 
 
 def _snapshot(connection: Connection, options: RetrainOptions, min_new_labels: int, now: datetime) -> Snapshot | str:
@@ -204,7 +227,13 @@ def _job(champion: Promotion, options: RetrainOptions, created_at: datetime) -> 
 
 
 def _conclude(
-    engine: Engine, run: int, champion: Promotion, outcome: TrainingOutcome, options: RetrainOptions, now: datetime
+    engine: Engine,
+    run: int,
+    champion: Promotion,
+    outcome: TrainingOutcome,
+    provenance: Provenance,
+    options: RetrainOptions,
+    now: datetime,
 ) -> RetrainResult:
     """Register the candidate and write the verdict; what comes of an accepted one is in the same transaction."""
     verdict = outcome.verdict
@@ -217,6 +246,7 @@ def _conclude(
             origin="retrain",
             parent=champion.version,
             metrics=metrics,
+            **vars(provenance),
         )
         shadow = _beyond_the_gate(connection, run, outcome.version, verdict, options, now)
         is_promoted = verdict.is_accepted and shadow is None

@@ -17,7 +17,14 @@ PROMOTION_LOCK: Final = 0x6F70_7072  # "oppr"
 
 
 class ModelVersion(NamedTuple):
-    """A model that may classify; the folder at `path` holds its weights."""
+    """A model that may classify; the folder at `path` holds its weights.
+
+    Attributes:
+        snapshot_hash, code_version, training_run, options: how it was trained, as far as that is known.
+        content_sha256: of what is loaded from its folder.
+        stored_at: since when the registry's store has it.
+        files_gone_at: when its files were removed; what is known of it stays.
+    """
 
     version: str
     path: str
@@ -25,6 +32,13 @@ class ModelVersion(NamedTuple):
     origin: str
     metrics: dict[str, Any]
     created_at: datetime
+    snapshot_hash: str | None = None
+    code_version: str | None = None
+    training_run: int | None = None
+    options: dict[str, Any] = {}  # noqa: RUF012  # never changed
+    content_sha256: str | None = None
+    stored_at: datetime | None = None
+    files_gone_at: datetime | None = None
 
 
 class Promotion(NamedTuple):
@@ -47,18 +61,83 @@ def register(
     origin: str,
     parent: str | None = None,
     metrics: Mapping[str, Any] | None = None,
+    snapshot_hash: str | None = None,
+    code_version: str | None = None,
+    training_run: int | None = None,
+    options: Mapping[str, Any] | None = None,
+    content_sha256: str | None = None,
 ) -> None:
-    """Make a model known; a version that is known already only gets the new path (its folder may have moved)."""
-    row = {"version": version, "path": path, "parent": parent, "origin": origin, "metrics": dict(metrics or {})}
+    """Make a model known; of a version that is known already only the files may be elsewhere, or back.
+
+    What is content-addressed stays so: `content_sha256` is only filled in where it was not known.
+    """
+    row = {
+        "version": version,
+        "path": path,
+        "parent": parent,
+        "origin": origin,
+        "metrics": dict(metrics or {}),
+        "snapshot_hash": snapshot_hash,
+        "code_version": code_version,
+        "training_run": training_run,
+        "options": dict(options or {}),
+        "content_sha256": content_sha256,
+    }
     statement = upsert(model_version).values(row)
-    connection.execute(statement.on_conflict_do_update(index_elements=["version"], set_={"path": path}))
+    known = func.coalesce(model_version.c.content_sha256, content_sha256)
+    back = {"path": path, "files_gone_at": None, "content_sha256": known}
+    connection.execute(statement.on_conflict_do_update(index_elements=["version"], set_=back))
 
 
 def versions(connection: Connection) -> list[ModelVersion]:
     """Every known model, the newest first."""
-    columns = [model_version.c[name] for name in ModelVersion._fields]
     order = (model_version.c.created_at.desc(), model_version.c.version)
-    return [ModelVersion(*row) for row in connection.execute(select(*columns).order_by(*order))]
+    return [ModelVersion(*row) for row in connection.execute(_versions().order_by(*order))]
+
+
+def find(connection: Connection, version: str) -> ModelVersion:
+    """Raises:
+    NotFoundError: no such version.
+    """
+    row = connection.execute(_versions().where(model_version.c.version == version)).first()
+    if row is None:
+        raise NotFoundError(f"no model version {version}", remedy="opinion models list")
+    return ModelVersion(*row)
+
+
+def ancestry(connection: Connection, version: str) -> list[ModelVersion | str]:
+    """The version, its parent, and so on to the root; an ancestor that was never registered here is only a name.
+
+    Raises:
+        NotFoundError: no such version.
+    """
+    line: list[ModelVersion | str] = [find(connection, version)]
+    seen = {version}
+    while isinstance(last := line[-1], ModelVersion) and last.parent is not None and last.parent not in seen:
+        seen.add(last.parent)
+        try:
+            line.append(find(connection, last.parent))
+        except NotFoundError:
+            line.append(last.parent)
+    return line
+
+
+def set_stored(connection: Connection, version: str, *, is_stored: bool = True) -> None:
+    """The registry's store has the files, or has them no more."""
+    statement = update(model_version).where(model_version.c.version == version)
+    connection.execute(statement.values(stored_at=func.clock_timestamp() if is_stored else None))
+
+
+def set_files_gone(connection: Connection, version: str) -> None:
+    """The files are removed: nothing counts on them from here on."""
+    gone_at = func.coalesce(model_version.c.files_gone_at, func.clock_timestamp())
+    statement = update(model_version).where(model_version.c.version == version)
+    connection.execute(statement.values(files_gone_at=gone_at))
+
+
+def promoted_versions(connection: Connection) -> set[str]:
+    """Every version that was ever champion."""
+    return set(connection.scalars(select(model_promotion.c.version).distinct()))
 
 
 def champion(connection: Connection) -> Promotion | None:
@@ -84,9 +163,7 @@ def promote(connection: Connection, version: str, *, reason: str, by: str) -> Pr
         NotFoundError: no such version.
     """
     lock_promotions(connection)
-    known = connection.scalar(select(model_version.c.version).where(model_version.c.version == version))
-    if known is None:
-        raise NotFoundError(f"no model version {version}", remedy="opinion models list")
+    find(connection, version)
     row = {"version": version, "reason": reason, "promoted_by": by, "promoted_at": func.clock_timestamp()}
     new_id = connection.scalar(insert(model_promotion).values(row).returning(model_promotion.c.id))
     promotion = _first(connection, _promotions().where(model_promotion.c.id == new_id))
@@ -97,8 +174,13 @@ def promote(connection: Connection, version: str, *, reason: str, by: str) -> Pr
 
 def previous_champion(connection: Connection) -> str | None:
     """The version a rollback goes to; None when there is nothing before the champion."""
-    line = champion_line(connection.scalars(select(model_promotion.c.version).order_by(model_promotion.c.id)))
+    line = standing_line(connection)
     return line[-2] if len(line) > 1 else None
+
+
+def standing_line(connection: Connection) -> list[str]:
+    """What rollbacks go back through, the champion last; empty before the first promotion."""
+    return champion_line(connection.scalars(select(model_promotion.c.version).order_by(model_promotion.c.id)))
 
 
 def champion_line(promoted: Iterable[str]) -> list[str]:
@@ -126,6 +208,10 @@ def set_announced(connection: Connection, promotion_id: int) -> None:
     """The broker has the announcement."""
     statement = update(model_promotion).where(model_promotion.c.id == promotion_id)
     connection.execute(statement.values(announced_at=func.clock_timestamp()))
+
+
+def _versions() -> Select[Any]:
+    return select(*(model_version.c[name] for name in ModelVersion._fields))
 
 
 def _promotions() -> Select[Any]:

@@ -368,6 +368,13 @@ model_version = Table(
     Column("origin", Text, nullable=False),
     _json("metrics"),
     _time("created_at", is_now=True),
+    Column("snapshot_hash", Text),
+    Column("code_version", Text),
+    Column("training_run", BigInteger),
+    _json("options"),
+    Column("content_sha256", Text),
+    _time("stored_at", nullable=True),
+    _time("files_gone_at", nullable=True),
     comment="Every model that may classify; the folder at path holds the weights.",
 )
 

@@ -31,6 +31,7 @@ from streams.classify import ClassifyStep
 from streams.dead_letters import RawRecord, record_time
 from streams.hole_guard import HoleGuard
 from streams.intake import IntakeLimits
+from streams.model_files import brought_here, model_store
 from streams.offsets import OffsetReader
 from streams.pipeline import Pipeline, Prepared
 from streams.progress import Progress
@@ -230,7 +231,9 @@ class Worker:
         return await asyncio.to_thread(self._load, self._settings.models.checkpoint)
 
     def _load(self, checkpoint: str) -> Classifier:
-        return Classifier.configured(self._settings.models, checkpoint)
+        settings = self._settings
+        path = brought_here(checkpoint, self._engine, home=settings.home, store=model_store(settings))
+        return Classifier.configured(settings.models, path)
 
     def _follow_announcements(self, classify: ClassifyStep) -> None:
         def on_announcement(announcement: ModelAnnouncement) -> None:

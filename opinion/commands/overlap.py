@@ -13,6 +13,7 @@ from opinion.champion import load_classifier
 from opinion.model_overlap import SAMPLE, Measured, measure
 from opinion.servers import database
 from storage import model_versions
+from streams.model_files import brought_here, model_store
 
 stderr = Console(stderr=True, highlight=False)
 
@@ -35,6 +36,8 @@ def overlap(
             champion = model_versions.champion(connection)
             known = {one.version: one.path for one in model_versions.versions(connection)}
         path = known.get(version, version) if version else champion.path if champion else None
+        if path is not None:
+            path = brought_here(path, engine, home=settings.home, store=model_store(settings))
         classifier = load_classifier(settings, path)
         stderr.print(f"Judging up to {texts} documents with {classifier.version} …", markup=False)
 

@@ -8,16 +8,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 from sqlalchemy import Engine
 
 from core.errors import DependencyNotReadyError
 from core.settings import Settings, load_settings
+from models.registry import ModelFolders
 from opinion.promotions import announce_pending, first_champion, promote, rollback
 from opinion.servers import database, kafka_address
 from storage import model_versions, training_runs
 from storage.model_versions import ModelVersion, Promotion
 from storage.training_runs import TrainingRun
 from streams import topics
+from streams.model_files import model_store
 
 RUNS_SHOWN = 10
 stderr = Console(stderr=True, highlight=False)
@@ -60,7 +63,14 @@ def promote_model(
     with database(settings) as engine:
         with engine.begin() as connection:
             first_champion(connection, settings.models.checkpoint)  # so that a rollback has somewhere to go
-        promotion = promote(engine, version, reason=reason, by=who())
+        promotion = promote(
+            engine,
+            version,
+            reason=reason,
+            by=who(),
+            home=settings.home,
+            folders=ModelFolders(settings.home.resolve()) if settings.registry.url else None,
+        )
         is_announced = announce_if_possible(settings, engine, stderr)
     _say(promotion, is_announced, as_json)
 
@@ -75,7 +85,7 @@ def rollback_model(
     """
     settings = load_settings()
     with database(settings) as engine:
-        promotion = rollback(engine, to=to, by=who())
+        promotion = rollback(engine, to=to, by=who(), home=settings.home)
         is_announced = announce_if_possible(settings, engine, stderr)
     _say(promotion, is_announced, as_json)
 
@@ -85,7 +95,8 @@ def announce_if_possible(settings: Settings, engine: Engine, console: Console) -
     bootstrap = kafka_address(settings)
     if bootstrap is not None:
         try:
-            announce_pending(engine, bootstrap, settings.kafka.topic_prefix + topics.MODEL)
+            topic = settings.kafka.topic_prefix + topics.MODEL
+            announce_pending(engine, bootstrap, topic, store=model_store(settings))
         except DependencyNotReadyError as error:
             console.print(f"not announced yet: {error.message}", markup=False)
         else:
@@ -126,8 +137,8 @@ def _show(registry: _Registry) -> None:
         table.add_row(
             "★" if version.version == registry.champion.version else "",
             version.version,
-            version.origin,
-            version.parent or "",
+            version.origin if version.files_gone_at is None else f"{version.origin}, files gone",
+            Text(version.parent or ""),
             f"{version.created_at:%Y-%m-%d %H:%M}",
             _held_out(version),
         )

@@ -15,6 +15,7 @@ from opinion.detection import deliver_job, detect_job
 from opinion.feeds import FEEDS_EVERY, FeedsJob
 from opinion.label_queue_job import LabelQueueJob
 from opinion.learning import learning_jobs
+from opinion.model_cleanup import models_job
 from opinion.model_overlap import OverlapJob
 from opinion.retention import retention_job
 from opinion.routing import TELL_EVERY, tell_job
@@ -28,7 +29,7 @@ log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
 OVERLAP_EVERY = timedelta(seconds=30)
-POOL_SIZE = 20  # the lease, one per job, and one for a query of the probes
+POOL_SIZE = 24  # the lease, one per job (two for retrain and models), and one for a query of the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
@@ -43,6 +44,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("overlap", OVERLAP_EVERY, OverlapJob(engine, settings.home)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
         Job("label_queue", settings.sampling.every, LabelQueueJob(settings, engine, clock)),
+        Job("models", settings.registry.tidy_every, models_job(settings, engine, clock)),
         Job("retention", settings.retention.every, retention_job(settings, engine, clock)),
         Job("search_index", settings.search.every, search_index_job(settings, engine, clock)),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),

@@ -17,7 +17,8 @@ from sqlalchemy import Engine, text
 
 from core.settings import KafkaSettings
 from models.checkpoints import STARTER, resolve
-from models.registry import stamp, version_of
+from models.lineage import version_of
+from models.registry import stamp
 from opinion.demo.receiver import Receiver
 from storage import migrate
 from storage.engine import connect

@@ -15,10 +15,12 @@ import pytest
 from sqlalchemy import Engine, update
 
 from core import children
+from core.code_version import code_version
 from models.datasets import LabelledText
 from models.finetune import ONWARDS, finetune
 from models.gate_record import read_record
 from opinion import training_process
+from opinion.model_integrity import damage
 from opinion.promotions import first_champion
 from opinion.retraining import (
     RetrainOptions,
@@ -141,6 +143,9 @@ def test_what_learns_is_promoted(engine: Engine, options: RetrainOptions) -> Non
         (candidate, parent) = model_versions.versions(connection)
         assert model_versions.to_announce(connection) is not None
     assert (candidate.parent, candidate.origin) == (parent.version, "retrain")
+    assert (candidate.training_run, candidate.code_version) == (result.run, code_version())
+    assert candidate.options["learning_rate"] == options.learning_rate
+    assert damage(candidate, Path(candidate.path)) == []
     assert "held-out labels" in (Path(candidate.path) / "README.md").read_text()
     assert result.reasons[0].startswith("passed: held-out labels (60 texts): +")
     assert result.metrics["gate"]["gain"]["mean"]["low"] > 0

@@ -5,8 +5,8 @@ from core.taxonomy import UNCERTAIN_BELOW
 from models.card_figures import CardFigures, Confusion, HeadCalibration
 from models.classifier import OpinionConfig
 from models.evaluation import by_language, evaluate
+from models.lineage import ModelVersion
 from models.model_card import CardFacts, Pictures, model_card
-from models.registry import ModelVersion
 from models.reliability import Answers, TradeOff
 from tests.unit.models.test_evaluation import OPINIONS, ROWS
 from tests.unit.models.test_registry import DAY

@@ -9,7 +9,7 @@ from core.errors import CheckpointError, UsageError
 from models import base_figures, e5_small
 from models.base_folder import BuiltBase, base_card, build_base
 from models.checkpoints import load_checkpoint
-from models.registry import read_version
+from models.lineage import read_version
 from opinion.cli import app
 from tests.support import encoders, packed_e5
 
