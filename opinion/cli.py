@@ -36,6 +36,7 @@ from opinion.commands import (
     outbox,
     overlap,
     privacy,
+    reclassify,
     registry,
     replay,
     retrain,
@@ -106,6 +107,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(labels.app, name="labels")
 app.add_typer(privacy.app, name="privacy")
 app.command("retrain")(retrain.retrain)
+app.add_typer(reclassify.app, name="reclassify")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(feeds.app, name="feeds")
 watch.app.command("test")(watch_test.try_file)
