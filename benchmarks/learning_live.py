@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -216,7 +216,7 @@ def run(live: Live, engine: Engine, options: argparse.Namespace) -> dict[str, An
     times.append(("end", datetime.now(UTC)))
     live.finish(stream)
     wait_until(lambda: rows(engine) >= live.sent, DRAIN_SECONDS, "the last rows", may_miss=True)
-    phases = [phase(engine, name, at, end) for (name, at), (_, end) in zip(times, times[1:], strict=False)]
+    phases = [phase(engine, name, at, end) for (name, at), (_, end) in pairwise(times)]
     p95 = {one.name: one.p95_seconds for one in phases}
     slower = p95["training"] / p95["before"] if p95["training"] and p95["before"] else None
     found = rows(engine)
@@ -282,9 +282,9 @@ def phase(engine: Engine, name: str, begin: datetime, end: datetime) -> Phase:
     span = {"begin": begin, "end": end}
     with engine.connect() as connection:
         row = connection.execute(_PHASE, span).one()
-        models = dict(map(tuple, connection.execute(_MODELS, span)))  # type: ignore[arg-type]
-    figures = [None if value is None else round(float(value), 3) for value in (row.p50, row.p95, row.gap)]
-    return Phase(name, begin, end, row.documents, *figures, models)
+        models = {version: documents for version, documents in connection.execute(_MODELS, span)}  # noqa: C416 - rows
+    p50, p95, gap = (None if value is None else round(float(value), 3) for value in (row.p50, row.p95, row.gap))
+    return Phase(name, begin, end, row.documents, p50, p95, gap, models)
 
 
 def label_file(home: Path, wanted: int) -> Path:
