@@ -250,8 +250,7 @@ def rows(engine: Engine) -> int:
 
 
 def seconds_until_swapped(engine: Engine, version: str) -> float:
-    """Until every worker says that it runs this version."""
-    began = time.monotonic()
+    """From its promotion until the last worker ran this version, by the database's clock."""
 
     def have_swapped() -> bool:
         with engine.connect() as connection:
@@ -259,9 +258,14 @@ def seconds_until_swapped(engine: Engine, version: str) -> float:
         return bool(found) and all(one.version == version for one in found)
 
     wait_until(have_swapped, SWAP_SECONDS, f"the workers to run {version}")
-    return round(time.monotonic() - began, 1)
+    with engine.connect() as connection:
+        return round(float(connection.scalar(_SWAPPED, {"version": version}) or 0), 1)
 
 
+_SWAPPED: Final = text("""
+    SELECT extract(epoch FROM (SELECT max(changed_at) FROM worker_model WHERE version = :version)
+                              - (SELECT max(promoted_at) FROM model_promotion WHERE version = :version))
+""")
 _PHASE: Final = text("""
     WITH d AS (
         SELECT stored_at, model_version, extract(epoch FROM stored_at - recorded_at) AS seconds,
