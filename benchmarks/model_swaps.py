@@ -31,7 +31,7 @@ from models.checkpoints import STARTER, resolve
 from models.inference import Classifier
 from models.registry import stamp
 from streams.classify import ClassifyStep
-from streams.swapping import ModelSwapper, trim_memory
+from streams.swapping import ModelSwapper, settle_objects, trim_memory
 
 OUT = Path("var/bench/model_swaps.json")
 USUAL_BATCHES = 10
@@ -102,6 +102,7 @@ def measure(folders: list[Path], swaps: int, batch: int) -> dict[str, Any]:
     swapper = ModelSwapper(step, nowhere, give_back_memory=give_back)
     batches = Batches(step, batch)
     batches.wait_for(USUAL_BATCHES)
+    settle_objects()
     swapper.start()
     trim_memory()
     before, usual, rows = resident(), median(batches.seconds), []

@@ -36,7 +36,7 @@ from streams.progress import Progress
 from streams.publish import PublishStep
 from streams.retry import Patience, leave
 from streams.store import StoreStep
-from streams.swapping import ModelSwapper
+from streams.swapping import ModelSwapper, settle_objects
 from streams.watchdog import Watchdog
 from streams.watching import WatchlistFollower, sync_file
 
@@ -182,6 +182,7 @@ class Worker:
         publish = PublishStep(
             producer, classified_topic=prefix + topics.CLASSIFIED, dead_letter_topic=prefix + topics.RAW_DLQ
         )
+        settle_objects()
         self._follow_announcements(classify)
         self._watching.start()
         self._starting = None
