@@ -21,6 +21,7 @@ _CLOCKS: Final = text("""
     FROM detector_state
     WHERE (series = 'all' OR starts_with(series, 'source=')) AND state ? 'last_active_at'
 """)
+_HAS_JUDGED: Final = text("SELECT EXISTS (SELECT FROM detector_state)")
 _FIRING: Final = text("""
     SELECT min(starts_at) FROM incident WHERE status = 'firing' AND labels ->> 'alertname' = ANY (:alerts)
 """)
@@ -55,8 +56,8 @@ def settled(connection: Connection, *, widest: Callable[[timedelta], timedelta],
         row.series: row.cursor_at - widest(timedelta(seconds=row.bucket_seconds))
         for row in connection.execute(_CLOCKS)
     }
-    if "all" not in ends:
-        return Settled(NOTHING) if ends else Settled()
+    if "all" not in ends:  # the first hour of a stream is judged, but nothing of it learned
+        return Settled(NOTHING) if connection.scalar(_HAS_JUDGED) else Settled()
     firing = connection.scalar(_FIRING, {"alerts": list(alerts)})
     overall = min(ends.pop("all"), firing or EVERYTHING)
     return Settled(overall, {name.removeprefix(_OF_SOURCE): end for name, end in ends.items()})

@@ -93,7 +93,7 @@ def put(engine: Engine, rows: Sequence[DocumentRow]) -> None:
 
 
 def run(engine: Engine, wanted: Wanted = ALL, **options: Any) -> dict[str, Any]:
-    given = {"load": NewClassifier, "watched": WATCHED} | options
+    given: dict[str, Any] = {"load": NewClassifier, "watched": WATCHED} | options
     return Reclassification(engine, wanted, **given).run().figures
 
 
@@ -168,7 +168,7 @@ def test_a_broken_job_goes_on_where_it_was(engine: Engine) -> None:
     put(engine, history(100))
 
     class Dying(NewClassifier):
-        def classify(self, texts: list[str]) -> list[Opinion]:  # type: ignore[override]
+        def classify(self, texts: Sequence[str]) -> list[Opinion]:
             if len(self.calls) == 3:
                 raise KeyboardInterrupt
             return super().classify(texts)
@@ -189,7 +189,8 @@ def test_killed_beside_workers(engine: Engine, database_url: str, tmp_path: Path
     """`kill -9` in the middle, twice, while another process stores and revises: nothing is lost, doubled or
     miscounted, and no worker is stopped by a deadlock."""
     put(engine, history(140))
-    stop, failures = threading.Event(), []
+    stop = threading.Event()
+    failures: list[Exception] = []
 
     def work() -> None:
         offset = 1000
@@ -234,7 +235,7 @@ def test_a_revision_that_comes_meanwhile_wins(engine: Engine) -> None:
     put(engine, [classified("a", 0, "bad"), classified("b", 1, "bad")])
 
     class Revised(NewClassifier):
-        def classify(self, texts: list[str]) -> list[Opinion]:  # type: ignore[override]
+        def classify(self, texts: Sequence[str]) -> list[Opinion]:
             if not self.calls:
                 put(engine, [classified("a", 2, "nice")])
             return super().classify(texts)
@@ -303,7 +304,8 @@ def test_cancelled_between_two_batches(engine: Engine) -> None:
 def test_it_waits_while_the_stream_is_behind(engine: Engine) -> None:
     """Processors are the workers' while they have much to do."""
     put(engine, [classified("a", 0, "fine")])
-    lags, waited = iter([MOST_LAG + 1, MOST_LAG + 1, 0, 0]), []
+    lags = iter([MOST_LAG + 1, MOST_LAG + 1, 0, 0])
+    waited: list[float] = []
     run(engine, pace=Pace(lag=lambda: next(lags), wait=waited.append))
     assert len(waited) == 2
 

@@ -17,14 +17,14 @@ from alerts.reasons.verifying import Verification, verify
 from alerts.telling import Receiver
 from core.records import Opinion
 from opinion.reclassifying import Reclassification
-from storage import bucket_counts, incidents
+from storage import bucket_counts, detector_states, incidents, settled_history
 from storage.documents import DocumentRow
 from storage.engine import connect
 from storage.reclassifications import Wanted
 from tests.support.minutes import MINUTE
 from tests.support.records import WordClassifier, row
 from tests.support.rescoring import NewClassifier
-from tests.support.rows import store_rows
+from tests.support.rows import add_incident, store_rows
 
 START = datetime(2026, 3, 10, tzinfo=UTC)
 SWITCH, END = START + timedelta(hours=34), START + timedelta(hours=40)
@@ -64,7 +64,8 @@ def engine(database_url: str) -> Iterator[Engine]:
 def stream() -> list[DocumentRow]:
     """A document a minute, a fifth bad and a sixteenth "fine", which only the new model calls negative, and two
     surges; judged by the old model up to the switch."""
-    random, found = Random(5), []
+    random = Random(5)
+    found: list[tuple[datetime, str]] = []
     for nth in range(int((END - START) / MINUTE)):
         at = START + nth * MINUTE
         is_surge = any(surge <= at < surge + timedelta(minutes=40) for surge in SURGES)
@@ -168,3 +169,30 @@ def _lasting(found: list[list[Any]]) -> list[list[Any]]:
             for name in ("usual", "seen", "ratio"):
                 model.pop(name)
     return [incidents, events, states]
+
+
+def test_what_may_still_be_judged_is_left(engine: Engine) -> None:
+    """Four hours behind the cursors of both clocks, and before open incidents; nothing where a clock has learned
+    nothing yet, and everything where nobody judges."""
+    hour = timedelta(hours=1)
+
+    def of(*sources: str) -> list[datetime]:
+        with engine.connect() as connection:
+            found = settled_history.settled(connection, widest=lambda bucket: 48 * bucket, alerts=("NegativeSurge",))
+        return [found.of(source) for source in sources]
+
+    def clock(name: str, cursor: datetime, **state: Any) -> None:
+        with engine.begin() as connection:
+            detector_states.save(connection, cursor, {name: {"bucket_seconds": 300.0, **state}})
+
+    assert of("weibo") == [settled_history.EVERYTHING]
+    clock("judged|all", START)
+    assert of("weibo") == [settled_history.NOTHING]
+    clock("all", START + 10 * hour, last_active_at=None)
+    clock("source=weibo", START + 12 * hour, last_active_at=None)
+    clock("source=silent", START + 5 * hour, last_active_at=None)
+    clock("source=weibo|by-source|weibo", START)
+    assert of("weibo", "silent", "new") == [START + 6 * hour, START + hour, settled_history.NOTHING]
+    with engine.begin() as connection:
+        add_incident(connection, starts_at=START + 2 * hour)
+    assert of("weibo", "silent") == [START + 2 * hour, START + hour]

@@ -1,6 +1,7 @@
 """A reclassification in a process of its own, to be killed: `python -m tests.support.rescoring URL SINCE`."""
 
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 
 from core.records import Opinion
@@ -25,7 +26,7 @@ class NewClassifier(WordClassifier):
             model_version=self.version,
         )
 
-    def classify(self, texts: list[str]) -> list[Opinion]:  # type: ignore[override]
+    def classify(self, texts: Sequence[str]) -> list[Opinion]:
         return super().classify([text.replace("fine", "bad") for text in texts])
 
 
