@@ -70,6 +70,10 @@ WAITING = Gauge(
 REBALANCES = Counter("opinion_streams_rebalances_total", "Times this worker was given partitions by its group.")
 ASSIGNED = Gauge("opinion_streams_assigned_partitions", "Raw partitions that this worker has.")
 MODEL_SWAPS = Counter("opinion_streams_model_swaps_total", "Model versions taken into use by this worker.")
+MODEL_NOT_LOADED = Gauge(
+    "opinion_streams_model_not_loaded",
+    "1 while this worker cannot load the champion it was told of, and classifies with the model it has.",
+)
 WATCHLISTS = Gauge("opinion_streams_watchlists", "Watchlists that this worker looks for.")
 WATCHLISTS_REVISION = Gauge(
     "opinion_streams_watchlists_revision",

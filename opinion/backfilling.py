@@ -14,8 +14,9 @@ from sqlalchemy import Engine
 from core.logs import get_logger
 from core.texts import whole_text
 from core.watchlists import Watchlists
-from storage import watchlist_backfills
-from storage.watchlist_backfills import BackfillState, Change, Place, StoredDocument
+from storage import stored_documents, watchlist_backfills
+from storage.stored_documents import Place, StoredDocument
+from storage.watchlist_backfills import BackfillState, Change
 from streams.classify import TextClassifier, mention_of, what_to_read
 
 log = get_logger(__name__)
@@ -82,7 +83,7 @@ class Backfill:
             DependencyNotReadyError: another backfill is at work.
             sqlalchemy.exc.DBAPIError: the database is away; what is done is kept.
         """
-        with watchlist_backfills.only_one(self.engine):
+        with stored_documents.only_one(self.engine):
             key = watchlist_backfills.key_of(self.plan.revisions, self.plan.since)
             with self.engine.begin() as connection:
                 names = sorted(self.plan.revisions)
@@ -103,7 +104,7 @@ class Backfill:
     def _walk(self, key: bytes, state: BackfillState) -> None:
         while True:
             with self.engine.connect() as connection:
-                documents = watchlist_backfills.page(connection, state.reached, self.plan.since, PAGE_DOCUMENTS)
+                documents = stored_documents.page(connection, state.reached, self.plan.since, PAGE_DOCUMENTS)
             if not documents:
                 return
             self._bring_up_to_date(documents)
@@ -122,7 +123,7 @@ class Backfill:
         place: Place | None = None
         while True:
             with self.engine.connect() as connection:
-                documents = watchlist_backfills.page(
+                documents = stored_documents.page(
                     connection, place, self.plan.since, PAGE_DOCUMENTS, stored_since=state.started_at - CLOCKS_DIFFER
                 )
             if not documents:

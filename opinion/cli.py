@@ -40,6 +40,7 @@ from opinion.commands import (
     outbox,
     overlap,
     privacy,
+    reclassify,
     registry,
     replay,
     retrain,
@@ -120,6 +121,7 @@ labels.app.add_typer(label_queue.app, name="queue")
 app.add_typer(labels.app, name="labels")
 app.add_typer(privacy.app, name="privacy")
 app.command("retrain")(retrain.retrain)
+app.add_typer(reclassify.app, name="reclassify")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(feeds.app, name="feeds")
 watch.app.command("test")(watch_test.try_file)

@@ -1,9 +1,11 @@
 """Stored documents with what a model said of them, to hold another model against it."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, func, select, text
 
+from core.windows import MINUTE, floor_to
 from storage.human_labels import READ_TEXT
 from storage.tables import model_overlap, opinion_minute
 
@@ -51,6 +53,15 @@ def model_before(connection: Connection, version: str) -> str | None:
     )
     found: str | None = connection.scalar(query)
     return found
+
+
+def models_between(connection: Connection, since: datetime, until: datetime | None) -> list[str]:
+    """The models of documents published then, that with the most first."""
+    m = opinion_minute.c
+    query = select(m.model_version).where(m.bucket_at >= floor_to(since, MINUTE), m.total > 0)
+    if until is not None:
+        query = query.where(m.bucket_at < until)
+    return list(connection.scalars(query.group_by(m.model_version).order_by(func.sum(m.total).desc())))
 
 
 def is_overlap_known(connection: Connection, old: str, new: str) -> bool:

@@ -159,10 +159,22 @@ def switches(connection: Connection, start: datetime, end: datetime, *, clock: s
 
 
 def factors(connection: Connection, *, clock: str = "all") -> Mapping[str, float]:
-    """By model: negatives for one of the first model of this clock; 1 where a factor is unknown."""
+    """By model: negatives for one of the first model of this clock; 1 where a factor is unknown.
+
+    A model that never took over, but judged stored documents again, is known by the texts that it and another judged.
+    """
     columns = (model_switch.c.new_version, model_switch.c.old_version, model_switch.c.factor)
     query = select(*columns).where(model_switch.c.clock == clock).order_by(model_switch.c.at)
     found: dict[str, float] = {}
     for new, old, factor in connection.execute(query):
         found[new] = found.get(old, 1.0) * (1.0 if factor is None else factor)
-    return found
+    reference = connection.scalar(
+        select(model_switch.c.old_version).where(model_switch.c.clock == clock).order_by(model_switch.c.at).limit(1)
+    )
+    o = model_overlap.c
+    rows = connection.execute(select(model_overlap).where(o.label == "").order_by(o.documents.desc(), o.old_version))
+    return found | {
+        row.new_version: found.get(row.old_version, 1.0) * (row.negative_new + 0.5) / (row.negative_old + 0.5)
+        for row in reversed(rows.all())  # the largest sample counts
+        if row.new_version not in found and row.new_version != reference
+    }

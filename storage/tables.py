@@ -885,3 +885,38 @@ shadow_verdict = Table(
     Index(None, "document_id"),
     comment="What champion (old) and candidate (new) say of the same document; kept until the next candidate comes.",
 )
+
+reclassification = Table(
+    "reclassification",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("model_version", Text, nullable=False),
+    _time("since"),
+    _time("until", nullable=True),
+    Column("sources", ARRAY(Text), nullable=False),
+    Column("watchlists", ARRAY(Text), nullable=False),
+    Column("status", Text, nullable=False),
+    _time("reached_at", nullable=True),
+    Column("reached_id", Text),
+    _json("figures"),
+    _time("started_at", is_now=True),
+    Column("started_by", Text, nullable=False, server_default=text("CURRENT_USER")),
+    _time("updated_at", is_now=True),
+    _time("finished_at", nullable=True),
+    CheckConstraint("status IN ('open', 'done', 'cancelled')", name="status"),
+    comment="Which documents were, or are to be, judged again by another model (published_at from since to until, "
+    "of these sources, mentioning these watchlists; empty: any), how far that has come, and what it changed.",
+)
+
+worker_model = Table(
+    "worker_model",
+    metadata,
+    Column("worker", Text, primary_key=True),
+    Column("version", Text, nullable=False),
+    Column("wanted", Text, nullable=False),
+    Column("error", Text),
+    _time("changed_at", is_now=True),
+    _time("seen_at", is_now=True),
+    comment="Which model each worker classifies with, which one it was told to use, and why it could not load "
+    "that; a worker that has not been seen for a minute is gone.",
+)

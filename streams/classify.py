@@ -40,7 +40,7 @@ class TextClassifier(Protocol):
 
 
 class ClassifyStep:
-    """Blocking; run it in a thread, one call at a time."""
+    """Blocking; run it in a thread. Calls may overlap: each takes one classifier, and keeps it to its end."""
 
     def __init__(
         self,
@@ -64,30 +64,38 @@ class ClassifyStep:
 
     def run(self, documents: Sequence[Document]) -> list[Opinion]:
         """One opinion per document, all from the same model version."""
-        self._swap()
-        return opinions_on(self._classifier, self._watchlists(), documents)
+        return opinions_on(self._current(), self._watchlists(), documents)
 
-    def prepare(self, version: str, path: str) -> bool:
-        """Load another version, off the batch's way; the next batch uses it. Returns whether it could be loaded:
-        a worker that cannot load keeps the model it has."""
-        if version == self.version:
-            return True
+    def prepare(self, version: str, path: str) -> str | None:
+        """Load another version, off the batch's way; the next batch uses it.
+
+        Returns:
+            Why it could not be loaded, None when it is; a worker that cannot load keeps the model it has.
+        """
+        with self._lock:
+            if version == self.version:
+                self._next = None  # of an announcement that was taken back before any batch came
+                return None
+            if self._next is not None and self._next.version == version:
+                return None
         try:
             loaded = self._load(path)
         except Exception as error:
             log.error("model_not_loaded", version=version, path=path, error=str(error), keeps=self.version)
-            return False
+            return f"{type(error).__name__}: {error}"
         with self._lock:
             self._next = loaded
         log.info("model_ready", version=loaded.version)
-        return True
+        return None
 
-    def _swap(self) -> None:
+    def _current(self) -> TextClassifier:
+        """The one for a batch that begins now."""
         with self._lock:
             if self._next is not None:
                 log.info("model_swapped", before=self._classifier.version, after=self._next.version)
                 self._classifier, self._next = self._next, None
                 MODEL_SWAPS.inc()
+            return self._classifier
 
 
 def opinions_on(classifier: TextClassifier, watchlists: Watchlists, documents: Sequence[Document]) -> list[Opinion]:

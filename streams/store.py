@@ -100,8 +100,12 @@ def ledger_lines(records: Sequence[RawRecord], fates: dict[tuple[int, int], docu
     return lines
 
 
+def kept_topic_scores(opinion: Opinion) -> dict[str, float]:
+    """Those of its topic scores that are stored."""
+    return dict(sorted(opinion.topic_scores.items(), key=lambda item: -item[1])[:KEPT_TOPIC_SCORES])
+
+
 def _row(record: RawRecord, document: Document, opinion: Opinion, stored_at: datetime) -> DocumentRow:
-    best = sorted(opinion.topic_scores.items(), key=lambda item: -item[1])[:KEPT_TOPIC_SCORES]
     if document.published_at is None or document.crawled_at is None or document.lang is None:
         raise TypeError("intake gives complete documents")
     return DocumentRow(
@@ -122,7 +126,7 @@ def _row(record: RawRecord, document: Document, opinion: Opinion, stored_at: dat
         crawled_at=document.crawled_at,
         content_hash=content_hash(document),
         topic_label=opinion.topic_label,
-        topic_scores=dict(best),
+        topic_scores=kept_topic_scores(opinion),
         sentiment=opinion.sentiment,
         score_negative=opinion.sentiment_scores["negative"],
         score_neutral=opinion.sentiment_scores["neutral"],

@@ -16,7 +16,6 @@ from core.errors import ConfigError, ModelError
 from core.logs import get_logger
 from core.metrics import ASSIGNED, LAST_PROGRESS, REBALANCES, TOKENS
 from core.probes import ProbeServer
-from core.records import ModelAnnouncement
 from core.settings import Settings
 from core.watchlist_file import read_watchlists
 from models.inference import Classifier
@@ -38,6 +37,7 @@ from streams.progress import Progress
 from streams.publish import PublishStep
 from streams.retry import Patience, leave
 from streams.store import StoreStep
+from streams.swapping import ModelSwapper, settle_objects
 from streams.watchdog import Watchdog
 from streams.watching import WatchlistFollower, sync_file
 
@@ -72,6 +72,7 @@ class Worker:
         self._started_at = time.monotonic()
         self._away: str | None = None
         self._producer: AIOKafkaProducer | None = None
+        self._swapper: ModelSwapper | None = None
         self._reader = OffsetReader(bootstrap, settings.group, self._raw_topic)
         self._settled = 0
         self._progress = Progress(lambda: self._settled + tokens_computed())
@@ -182,6 +183,7 @@ class Worker:
         publish = PublishStep(
             producer, classified_topic=prefix + topics.CLASSIFIED, dead_letter_topic=prefix + topics.RAW_DLQ
         )
+        settle_objects()
         self._follow_announcements(classify)
         self._watching.start()
         self._starting = None
@@ -196,6 +198,8 @@ class Worker:
         if self._producer is not None:
             await self._producer.stop()
         self._watching.stop()
+        if self._swapper is not None:
+            await asyncio.to_thread(self._swapper.stop)
         self._engine.dispose()
 
     async def _first_watchlists(self) -> None:
@@ -236,10 +240,10 @@ class Worker:
         return Classifier.configured(settings.models, path)
 
     def _follow_announcements(self, classify: ClassifyStep) -> None:
-        def on_announcement(announcement: ModelAnnouncement) -> None:
-            classify.prepare(announcement.version, announcement.path)
-
-        ModelFollower(self._bootstrap, self._settings.kafka.topic_prefix + topics.MODEL, on_announcement).start()
+        self._swapper = ModelSwapper(classify, self._engine)
+        self._swapper.start()
+        topic = self._settings.kafka.topic_prefix + topics.MODEL
+        ModelFollower(self._bootstrap, topic, self._swapper.announced).start()
 
     def _holding(self) -> str | None:
         step = self._patience.holding

@@ -2,11 +2,12 @@
 
 The counts of the judged buckets are read as they are now and judged with the baselines that were kept; then the body
 is gathered once more by the code that gathered it. Whatever differs was moved by documents that came, changed or went
-after freezing, or by somebody's hand: `changes_since` tells these apart.
+after freezing, by another model that judged them again, or by somebody's hand: `changes_since` and the list of
+reclassifications tell these apart.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -26,8 +27,9 @@ from storage.bucket_counts import COLUMNS, Counted, Dimension
 from storage.excess_counts import Scope
 from storage.incidents import FrozenEvidence
 from storage.late_changes import Changes, changes_since, erased_since, expired_before, is_regrouped_since
+from storage.reclassifications import rescored_by
 
-Because = Literal["late", "erased", "expired", "no judgement", "changed"]
+Because = Literal["late", "erased", "expired", "rescored", "no judgement", "changed"]
 
 UNSEEN: Final = timedelta(
     minutes=1
@@ -64,6 +66,7 @@ FROM_COUNTS_JUDGED: Final = frozenset(
     }
 )
 SLACK: Final = 0.05  # by so much relearned baselines may differ
+BEYOND: Final = frozenset({"expired", "rescored"})  # with these, what a figure was frozen from is gone
 MISSING: Final = "(absent)"
 
 
@@ -85,12 +88,18 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What became of one piece of evidence; `changes` are those of the judged buckets since it was frozen."""
+    """What became of one piece of evidence.
+
+    Attributes:
+        changes: those of the judged buckets since it was frozen.
+        rescored_by: models that have judged its documents, or those they were compared with, again since then.
+    """
 
     frozen_at: datetime
     checks: list[Check]
     changes: Changes | None
     erased: int
+    rescored_by: list[str] = field(default_factory=list)
 
     @property
     def agrees(self) -> bool:
@@ -124,10 +133,13 @@ def verify(
             checks.append(Check(name, True, was, now))
         else:
             why = causes.of(name)
-            checks.append(Check(name, None if why == "expired" else False, was, now, why))
+            checks.append(Check(name, None if why in BEYOND else False, was, now, why))
     if with_baselines:
-        checks.append(_baselines(connection, scope, judgement.with_counts(counted)))
-    return Verification(frozen.at, checks, causes.in_window, causes.erased)
+        learned = _baselines(connection, scope, judgement.with_counts(counted))
+        if not learned.agrees and causes.rescored_by:
+            learned = replace(learned, agrees=None, because="rescored")
+        checks.append(learned)
+    return Verification(frozen.at, checks, causes.in_window, causes.erased, causes.rescored_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +159,7 @@ class _Causes:
     is_expired: bool
     erased: int
     in_window: Changes
+    rescored_by: list[str]
 
     def of(self, name: str) -> Because:
         if name in FROM_DOCUMENTS and self.is_expired:
@@ -154,7 +167,11 @@ class _Causes:
         if name.split(".")[0] in FROM_COUNTS_JUDGED:
             if self.is_as_judged:
                 return "changed"
+            if self.rescored_by:
+                return "rescored"
             return "late" if self.is_moved_by_late else "erased" if self.erased else "changed"
+        if self.rescored_by:
+            return "rescored"
         if self.is_late_before and (self.is_as_judged or self.is_moved_by_late):
             return "late"
         return "erased" if self.erased else "changed"
@@ -186,6 +203,9 @@ def _causes(
         is_expired=expired is not None and expired > before,
         erased=erased_since(connection, at),
         in_window=in_window[0],
+        rescored_by=rescored_by(
+            connection, before, end, since=at - UNSEEN, sources=tuple(scope.where.get("source", ()))
+        ),
     )
 
 

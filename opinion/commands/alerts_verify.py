@@ -21,6 +21,7 @@ WHY: Final[dict[Because, str]] = {
     "late": "late or revised documents moved it after freezing",
     "erased": "documents were erased after freezing",
     "expired": "its documents have expired",
+    "rescored": "its documents were judged again by another model after freezing",
     "no judgement": "what it was judged from was not kept: another version froze it",
     "changed": "no late, revised or erased document explains it: counts or evidence were changed otherwise",
 }
@@ -83,6 +84,7 @@ def as_json_values(one: Verification) -> dict[str, Any]:
         ],
         "late": asdict(one.changes) if one.changes else None,
         "erased": one.erased,
+        "rescored_by": one.rescored_by,
     }
 
 
@@ -124,3 +126,5 @@ def _print_changes(one: Verification) -> None:
         moved = f"{one.changes.negative:+d} negatives, {one.changes.total:+d} documents"
         said = f"{one.changes.late} late and {one.changes.revised} revised documents since: {moved}"
         Console().print(said, markup=False, highlight=False)
+    for version in one.rescored_by:
+        Console().print(f"counts re-scored since by model {version}", markup=False, highlight=False)

@@ -16,9 +16,10 @@ from core.settings import Settings, load_settings
 from models.registry import ModelFolders
 from opinion.promotions import announce_pending, first_champion, promote, rollback
 from opinion.servers import database, kafka_address
-from storage import model_versions, training_runs
+from storage import model_versions, training_runs, worker_models
 from storage.model_versions import ModelVersion, Promotion
 from storage.training_runs import TrainingRun
+from storage.worker_models import WorkerModel
 from streams import topics
 from streams.model_files import model_store
 
@@ -31,6 +32,7 @@ class _Registry:
     versions: list[ModelVersion]
     champion: Promotion
     runs: list[TrainingRun]
+    workers: list[WorkerModel]
 
 
 def list_models(as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False) -> None:
@@ -42,7 +44,10 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="One JSON o
     with database(settings) as engine, engine.begin() as connection:
         champion = first_champion(connection, settings.models.checkpoint)
         registry = _Registry(
-            model_versions.versions(connection), champion, training_runs.newest(connection, RUNS_SHOWN)
+            model_versions.versions(connection),
+            champion,
+            training_runs.newest(connection, RUNS_SHOWN),
+            worker_models.alive(connection),
         )
     if as_json:
         typer.echo(json.dumps(_body(registry), default=str))
@@ -119,6 +124,7 @@ def _body(registry: _Registry) -> dict[str, object]:
         "promoted_at": registry.champion.promoted_at.isoformat(),
         "versions": [version._asdict() for version in registry.versions],
         "runs": [run._asdict() for run in registry.runs],
+        "workers": [{**worker._asdict(), "is_behind": worker.is_behind} for worker in registry.workers],
     }
 
 
@@ -150,6 +156,14 @@ def _show(registry: _Registry) -> None:
             started = f"{run.started_at:%Y-%m-%d %H:%M}"
             runs.add_row(str(run.id), started, run.candidate or "", verdict, "\n".join(run.reasons))
         console.print(runs)
+
+    if registry.workers:
+        workers = Table("worker", "runs", "since", "told to run", "which waits for", title="Workers")
+        for one in registry.workers:
+            told, since = one.wanted if one.is_behind else "", f"{one.changed_at:%Y-%m-%d %H:%M}"
+            why = one.error or ("loaded, or loading: its next batch takes it" if one.is_behind else "")
+            workers.add_row(*(Text(cell) for cell in (one.worker, one.version, since, told, why)))
+        console.print(workers)
 
 
 def _at_work(run: TrainingRun) -> str:

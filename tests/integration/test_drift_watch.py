@@ -13,7 +13,7 @@ from alerts.telling import Receiver, tell
 from alerts.watches.drift_watch import DriftWatch
 from storage import incidents, model_switches
 from storage.engine import connect
-from storage.model_switches import SwitchRow
+from storage.model_switches import OverlapRow, SwitchRow
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 START = datetime(2026, 1, 1, tzinfo=SHANGHAI)
@@ -119,3 +119,21 @@ def test_people_are_not_told_of_it_by_itself(engine: Engine) -> None:
         tell(connection, changes, [hook, kafka], console_url="http://console", actor="test", now=datetime.now(UTC))
         assert changes
         assert set(connection.scalars(SENT)) == {"kafka"}
+
+
+@pytest.mark.parametrize("is_measured", [True, False])
+def test_a_week_that_another_model_judged_again_is_no_drift(engine: Engine, is_measured: bool) -> None:
+    """A model that never took over, but finds twice as many negatives in what it judged again, is known by the texts
+    that both judged; unmeasured, its week would look like a rise of everything."""
+    load(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE opinion_minute SET model_version = 'new', negative = negative * 2 WHERE bucket_at >= :at"),
+            {"at": START + timedelta(days=DAYS - 7)},
+        )
+        if is_measured:
+            model_switches.save_overlap(connection, "old", "new", [OverlapRow("", "", 1000, 200, 400)])
+    run(engine, START + timedelta(days=DAYS))
+    with engine.connect() as connection:
+        found = {row.rule for row in incidents.newest(connection) if row.status == "firing"}
+    assert found == (set() if is_measured else {"overall", "by-topic", "by-source"})

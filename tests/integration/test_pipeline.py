@@ -155,7 +155,7 @@ async def test_model_is_swapped_between_batches(bench):
     """A prepared version takes over with the next batch; rows say which version produced them."""
     await bench.pipeline.process([document(0, "nice")])
     bench.classify._load = lambda path: Newer()
-    assert bench.classify.prepare("words-2", "somewhere")
+    assert bench.classify.prepare("words-2", "somewhere") is None
     await bench.pipeline.process([document(1, "nice")])
     with bench.engine.connect() as connection:
         versions = connection.execute(text("SELECT model_version FROM document ORDER BY id")).scalars().all()
@@ -169,7 +169,7 @@ async def test_checkpoint_that_cannot_be_loaded_keeps_the_old_model(bench):
         raise OSError("no such folder")
 
     bench.classify._load = refuse
-    assert not bench.classify.prepare("words-2", "nowhere")
+    assert bench.classify.prepare("words-2", "nowhere") == "OSError: no such folder"
     await bench.pipeline.process([document(0, "nice")])
     assert bench.classify.version == "words-1"
 

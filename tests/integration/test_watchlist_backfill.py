@@ -21,7 +21,7 @@ from opinion.backfilling import Backfill, Plan
 from opinion.cli import app
 from opinion.commands import watch_backfill
 from opinion.commands.watch_backfill import plan_of
-from storage import watchlist_backfills, watchlists
+from storage import stored_documents, watchlist_backfills, watchlists
 from storage.audit import audit
 from storage.documents import DocumentRow
 from storage.engine import connect
@@ -158,7 +158,7 @@ def test_what_becomes_a_copy_meanwhile_is_counted_as_one(engine: Engine) -> None
     put(engine, ACME, BOLT)
     earlier = classified("early", 1, TEXTS[1], Watchlists([ACME, BOLT]), published_at=START - MINUTE)
     with engine.begin() as connection:
-        [stored] = watchlist_backfills.page(connection, None, None, 10)
+        [stored] = stored_documents.page(connection, None, None, 10)
         change = watchlist_backfills.Change(stored, {"acme": says("acme"), "bolt": None})
         assert watchlist_backfills.apply(connection, [change]) == []
         worker = threading.Thread(target=store_rows, args=(engine, [earlier]))
@@ -253,7 +253,7 @@ def test_broken_off_it_goes_on_where_it_was(engine: Engine, monkeypatch: pytest.
 def test_two_at_once_are_refused(engine: Engine) -> None:
     """The second says so, and can run when the first has ended."""
     put(engine, ACME)
-    with watchlist_backfills.only_one(engine), pytest.raises(DependencyNotReadyError, match="another backfill"):
+    with stored_documents.only_one(engine), pytest.raises(DependencyNotReadyError, match="another backfill"):
         run(engine, now(engine))
     assert run(engine, now(engine))["documents"] == 0
 

@@ -12,7 +12,7 @@ from core.texts import whole_text
 from core.watchlist_entries import MAX_NAME_CHARS, Definition, watchlist_of
 from core.watchlists import Watchlists
 from storage import watchlists
-from storage.watchlist_backfills import newest
+from storage.stored_documents import newest
 from storage.watchlists import StoredWatchlist
 from web.database import Reading
 from web.errors import ErrorAnswer, Problem, respond
