@@ -2,13 +2,14 @@
 
 import zlib
 from collections.abc import Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
 from core.taxonomy import HEADS, Head
-from models.drift_measures import HOW, MEASURES, Measure
+from models.drift_figures import MEASURES, Figure, Measure, SliceKind
+from models.drift_measures import HOW
 from models.drift_samples import Floats, Sample, class_shares, classes_of
 from models.drift_thresholds import drawn_effects, threshold
 from models.label_free_accuracy import FEWEST_LABELLED, Estimate, estimate
@@ -16,7 +17,6 @@ from models.label_shift import LabelShift, joint_of_labels, joint_of_scores
 from models.label_shift import estimate as label_shift
 from models.reliability import answers
 
-SliceKind = Literal["all", "lang", "source"]
 FEWEST_OF_SLICE: Final = 150  # documents in both windows
 MOST_SLICES: Final = 8  # the largest; each costs a second or two
 SIZE_STEP: Final = 50  # windows whose sizes differ by less share their thresholds
@@ -30,30 +30,6 @@ class Labelled:
 
     scores: Floats
     labels: Any
-
-
-@dataclass(frozen=True)
-class Figure:
-    """What one measure says of one slice.
-
-    Attributes:
-        slice_value: a language or a source; empty for all.
-        threshold: what the effect has to exceed: the larger of what chance does and what matters.
-        detail: what else is known, such as estimated shares and accuracy; as JSON.
-    """
-
-    slice_kind: SliceKind
-    slice_value: str
-    measure: Measure
-    effect: float
-    threshold: float
-    reference_documents: int
-    current_documents: int
-    detail: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_drifted(self) -> bool:
-        return self.effect > self.threshold
 
 
 def check(

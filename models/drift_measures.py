@@ -6,7 +6,7 @@ place of a p-value: half means that nobody can tell the windows apart, however m
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,22 +15,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from core.taxonomy import Head
+from models.drift_figures import Measure
 from models.drift_samples import Floats, Sample, class_shares
 
-Measure = Literal[
-    "text",
-    "length",
-    "source_mix",
-    "language_mix",
-    "topic_share",
-    "sentiment_share",
-    "topic_confidence",
-    "sentiment_confidence",
-    "topic_accuracy",
-    "sentiment_accuracy",
-    "embedding",
-]
-MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)
 FOLDS: Final = 2
 
 
@@ -42,13 +29,11 @@ class Measured:
         effect: of (reference, current); None where the windows lack what it needs.
         least: a smaller effect is no drift, however certain it is.
         draws: resamplings of the reference that its threshold is taken from.
-        about: what the figure says, for people.
     """
 
     effect: Callable[[Sample, Sample], float | None]
     least: float
     draws: int
-    about: str
 
 
 def total_variation(first: Floats, second: Floats) -> float:
@@ -59,9 +44,7 @@ def total_variation(first: Floats, second: Floats) -> float:
 def mix_distance(first: npt.NDArray[np.object_], second: npt.NDArray[np.object_]) -> float:
     """Total variation between the shares of names."""
     names, codes = np.unique(np.concatenate([first, second]).astype(str), return_inverse=True)
-    shares = [
-        np.bincount(part, minlength=len(names)) / max(len(part), 1) for part in np.split(codes, [len(first)])
-    ]
+    shares = [np.bincount(part, minlength=len(names)) / max(len(part), 1) for part in np.split(codes, [len(first)])]
     return total_variation(shares[0], shares[1])
 
 
@@ -121,25 +104,15 @@ def _drop(head: Head) -> Callable[[Sample, Sample], float | None]:
 
 
 HOW: Final[dict[Measure, Measured]] = {
-    "text": Measured(domain_auc, 0.55, 24, "how well a classifier tells new texts from old ones (AUC, 0.5: not at all)"),
-    "length": Measured(
-        lambda old, new: float(ks_2samp(old.lengths, new.lengths).statistic), 0.1, 100, "lengths of texts (KS)"
-    ),
-    "source_mix": Measured(
-        lambda old, new: mix_distance(old.sources, new.sources), 0.1, 100, "shares of sources (total variation)"
-    ),
-    "language_mix": Measured(
-        lambda old, new: mix_distance(old.langs, new.langs), 0.05, 100, "shares of languages (total variation)"
-    ),
-    "topic_share": Measured(_share("topic"), 0.05, 100, "shares of predicted topics (total variation)"),
-    "sentiment_share": Measured(_share("sentiment"), 0.05, 100, "shares of predicted sentiments (total variation)"),
-    "topic_confidence": Measured(_confidence("topic"), 0.02, 100, "scores of the topic given (Wasserstein)"),
-    "sentiment_confidence": Measured(
-        _confidence("sentiment"), 0.02, 100, "scores of the sentiment given (Wasserstein)"
-    ),
-    "topic_accuracy": Measured(_drop("topic"), 0.02, 100, "accuracy on topics that is lost, as estimated"),
-    "sentiment_accuracy": Measured(
-        _drop("sentiment"), 0.02, 100, "accuracy on sentiments that is lost, as estimated"
-    ),
-    "embedding": Measured(mean_distance, 0.1, 100, "distance of mean vectors, in spreads of the old ones"),
+    "text": Measured(domain_auc, 0.55, 24),
+    "length": Measured(lambda old, new: float(ks_2samp(old.lengths, new.lengths).statistic), 0.1, 100),
+    "source_mix": Measured(lambda old, new: mix_distance(old.sources, new.sources), 0.1, 100),
+    "language_mix": Measured(lambda old, new: mix_distance(old.langs, new.langs), 0.05, 100),
+    "topic_share": Measured(_share("topic"), 0.05, 100),
+    "sentiment_share": Measured(_share("sentiment"), 0.05, 100),
+    "topic_confidence": Measured(_confidence("topic"), 0.02, 100),
+    "sentiment_confidence": Measured(_confidence("sentiment"), 0.02, 100),
+    "topic_accuracy": Measured(_drop("topic"), 0.02, 100),
+    "sentiment_accuracy": Measured(_drop("sentiment"), 0.02, 100),
+    "embedding": Measured(mean_distance, 0.1, 100),
 }

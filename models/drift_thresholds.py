@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from scipy.stats import norm
 
-from models.drift_measures import HOW, Measure
+from models.drift_figures import Measure
+from models.drift_measures import HOW
 from models.drift_samples import Floats, Ints, Sample
 
 FALSE_ALARMS: Final = 0.01  # chance of any alarm in one check of a stationary stream, by the normal tail

@@ -1,8 +1,8 @@
 """When drift asks for labels, and when for a new model. Pure.
 
-One check may be wrong by chance, so two in a row have to agree on a measure. Drift without labels of what is new
-cannot be learned from, so it asks for labels first; and after a run the loop rests, so that it does not chase its
-own tail.
+One check may be wrong by chance, so all of `AGREE_FOR` have to agree on a measure, and at least two. Drift without
+labels of what is new cannot be learned from, so it asks for labels first; and after a run the loop rests, so that it
+does not chase its own tail.
 """
 
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from models.drift_measures import HOW, Measure
+from models.drift_figures import ABOUT
 
-IN_A_ROW: Final = 2
+AGREE_FOR: Final = timedelta(hours=6)  # two checks at once see the same documents, and agree on nothing
 STALE_AFTER: Final = timedelta(days=3)  # an older check says nothing of now
 
 
@@ -22,14 +22,14 @@ class PastCheck:
 
     checked_at: datetime
     current_from: datetime
-    drifted: frozenset[Measure]
+    drifted: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Confirmed:
-    """Drift that `IN_A_ROW` checks agree on; `since` is the beginning of the window that first showed it."""
+    """Drift that the newest checks agree on; `since` is the beginning of the window that first showed it."""
 
-    measures: tuple[Measure, ...]
+    measures: tuple[str, ...]
     since: datetime
 
 
@@ -52,14 +52,16 @@ def confirmed(checks: Sequence[PastCheck], now: datetime) -> Confirmed | None:
     Args:
         checks: of the present champion only, the newest first.
     """
-    recent = checks[:IN_A_ROW]
-    if len(recent) < IN_A_ROW or now - recent[0].checked_at > STALE_AFTER:
+    if not checks or now - checks[0].checked_at > STALE_AFTER:
         return None
-    agreed = frozenset.intersection(*(one.drifted for one in recent))
+    early = next((n for n, one in enumerate(checks) if checks[0].checked_at - one.checked_at >= AGREE_FOR), None)
+    if early is None:
+        return None
+    agreed = frozenset.intersection(*(one.drifted for one in checks[: early + 1]))
     if not agreed:
         return None
-    since = recent[-1].current_from
-    for one in checks[IN_A_ROW:]:
+    since = checks[early].current_from
+    for one in checks[early + 1 :]:
         if not one.drifted:
             break
         since = one.current_from
@@ -91,4 +93,4 @@ def labels_reason(drift: Confirmed | None, new_labels: int, options: TriggerOpti
 
 def described(drift: Confirmed) -> str:
     """The measures, for people."""
-    return ", ".join(HOW[measure].about.split(" (")[0] for measure in drift.measures)
+    return ", ".join(about for measure, (about, _) in ABOUT.items() if measure in drift.measures)

@@ -56,7 +56,11 @@ def doc(labelled: Answers, confidence: Floats) -> float:
 
 
 def estimate(
-    reference: Floats, current: Floats, labelled: Answers | None, rng: np.random.Generator, method: Method | None = None
+    reference: Floats,
+    current: Floats,
+    labelled: Answers | None,
+    rng: np.random.Generator,
+    method: Method | None = None,
 ) -> Estimate:
     """The accuracy of the current window.
 
@@ -69,10 +73,7 @@ def estimate(
     chosen: Method = method or ("doc" if usable is not None else "mean_score")
     values = _values(chosen, usable, reference, current)
     draws = np.array(
-        [
-            _values(chosen, _resampled(usable, rng), _again(reference, rng), _again(current, rng))
-            for _ in range(DRAWS)
-        ]
+        [_values(chosen, _resampled(usable, rng), _again(reference, rng), _again(current, rng)) for _ in range(DRAWS)]
     )
     low, high = np.percentile(draws[:, 1], INTERVAL)
     drop_low, drop_high = np.percentile(draws[:, 0] - draws[:, 1], INTERVAL)

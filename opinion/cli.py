@@ -25,6 +25,7 @@ from opinion.commands import (
     detect,
     dlq,
     doctor,
+    drift,
     explain,
     feedback,
     feeds,
@@ -102,6 +103,8 @@ models.app.command("rollback")(registry.rollback_model)
 models.app.command("overlap")(overlap.overlap)
 models.app.command("behaviour")(behaviour.behaviour)
 models.app.command("base")(base.base)
+models.app.command("drift")(drift.drift)
+models.app.command("topics")(drift.topics)
 app.add_typer(models.app, name="models")
 app.add_typer(labels.app, name="labels")
 app.add_typer(privacy.app, name="privacy")

@@ -98,9 +98,7 @@ def _encoded(texts: Sequence[str], name: str) -> npt.NDArray[np.float32]:
             return_tensors="pt",
         )
         with torch.inference_mode():
-            states = encoder(
-                input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
-            ).last_hidden_state
+            states = encoder(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).last_hidden_state
         mask = batch["attention_mask"][..., None].float()
         vectors[places] = ((states * mask).sum(1) / mask.sum(1)).numpy()
         if start // BATCH_ROWS % 20 == 0:

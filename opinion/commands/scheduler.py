@@ -12,6 +12,7 @@ from core.settings import Settings, load_settings
 from opinion.auditing import audit_job
 from opinion.dead_letter_alarm import dead_letter_job
 from opinion.detection import deliver_job, detect_job
+from opinion.drift import drift_job
 from opinion.feeds import FEEDS_EVERY, FeedsJob
 from opinion.learning import learning_jobs
 from opinion.model_overlap import OverlapJob
@@ -41,6 +42,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("sources", settings.source_health.every, source_job(settings, engine, kafka_bootstrap, clock)),
         Job("overlap", OVERLAP_EVERY, OverlapJob(engine, settings.home)),
         *learning_jobs(settings, engine, kafka_bootstrap, clock),
+        Job("drift", settings.drift.every, drift_job(settings, engine, clock)),
         Job("retention", settings.retention.every, retention_job(settings, engine, clock)),
         Job("search_index", settings.search.every, search_index_job(settings, engine, clock)),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
