@@ -53,7 +53,8 @@ _SAMPLE = text(f"""
         SELECT bucket_at, sum(total - copies)::bigint AS here
         FROM opinion_minute WHERE bucket_at >= :start AND bucket_at < :end GROUP BY bucket_at
     ), placed AS (
-        SELECT bucket_at, sum(here) OVER (ORDER BY bucket_at) AS upto, here, sum(here) OVER () AS everything
+        SELECT bucket_at, here, (sum(here) OVER (ORDER BY bucket_at))::bigint AS upto,
+               (sum(here) OVER ())::bigint AS everything
         FROM minutes
     ), taken AS (
         SELECT bucket_at, CASE WHEN everything <= :most THEN here

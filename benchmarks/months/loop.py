@@ -11,8 +11,8 @@ from typing import Final, Literal
 import numpy as np
 
 from benchmarks.months.features import Rows, joined
-from benchmarks.months.model import FEWEST_REPLAY, REPLAY_PER_LABEL, Head, fit, macro_f1
-from benchmarks.months.script import DAY_DOCUMENTS, PAST_DAYS, START, Day, Stream
+from benchmarks.months.model import Head, fit, macro_f1
+from benchmarks.months.script import DAY_DOCUMENTS, DEV, PAST_DAYS, START, Day, Stream
 from models.drift import check
 from models.drift_figures import Figure
 from models.drift_samples import Sample, build
@@ -20,15 +20,21 @@ from models.drift_trigger import PastCheck, TriggerOptions, confirmed, retrain_r
 from opinion.drift_windows import FEWEST_OF_CURRENT
 
 Trigger = Literal["never", "schedule", "labels", "drift"]
-LABELS_PER_DAY: Final = 20
-RANDOM_SHARE: Final = 0.5  # of the labels; the others are of the least sure documents of the day
-HELD_OUT_SHARE: Final = 0.2  # of the labels since the last run, for the gate
+LABELS_PER_DAY: Final = 30
+RANDOM_PER_DAY: Final = 15  # of them; the others are of the least sure documents of the day
+GOLD_PER_DAY: Final = 5  # of the random ones: for the gate alone
+GOLD_DAYS: Final = 14  # the gate judges by the gold answers of so many days
 WINDOW_DAYS: Final = 7
 CHECK_DAYS: Final = 2  # days between two checks: a day of this stream has few documents
 SCHEDULE_DAYS: Final = 7
 MIN_NEW_LABELS: Final = 200
 OPTIONS: Final = TriggerOptions()
 REFERENCE_DOCUMENTS: Final = 2000
+LABEL_WEIGHT: Final = 2.0  # of a new label beside a row of replay
+DEV_SHARE: Final = 0.2  # of the labels: they calibrate a candidate, with some of the old dev
+DEV_REPLAY: Final = np.arange(100)
+REPLAY_HELD_OUT: Final = np.arange(100, DEV)  # of the old dev: the gate sees that nothing old is lost
+REPLAY_MARGIN: Final = 0.02
 
 
 @dataclass
@@ -53,11 +59,13 @@ class Run:
 
 @dataclass
 class _Labels:
+    """By day: answers to learn from, and of the gold set."""
+
     rows: list[Rows] = field(default_factory=list)
-    days: list[int] = field(default_factory=list)
+    gold: list[Rows] = field(default_factory=list)
 
     def since(self, day: int) -> int:
-        return sum(len(rows) for rows, at in zip(self.rows, self.days, strict=True) if at >= day)
+        return sum(len(rows) for rows in self.rows[day:])
 
 
 def live(stream: Stream, trigger: Trigger, seed: int, *, first: Head) -> Run:
@@ -77,8 +85,9 @@ def live(stream: Stream, trigger: Trigger, seed: int, *, first: Head) -> Run:
         now = START + timedelta(days=day + 1)
         if trigger == "never":
             continue
-        labels.rows.append(_labelled(arrived.rows, scores, rng))
-        labels.days.append(day)
+        learnable, gold = _labelled(arrived.rows, scores, rng)
+        labels.rows.append(learnable)
+        labels.gold.append(gold)
         if (
             trigger == "drift"
             and day % CHECK_DAYS == 1
@@ -96,10 +105,12 @@ def live(stream: Stream, trigger: Trigger, seed: int, *, first: Head) -> Run:
         run.retrains.append(day)
         run.reasons.append(reason)
         last_run = now
-        candidate, held_out, used = _candidate(stream, labels, learned_until, rng)
-        run.labels = used
+        candidate, run.labels = _candidate(stream, labels, rng)
         learned_until = day + 1
-        if macro_f1(candidate, held_out) >= macro_f1(head, held_out):
+        newest, replay = joined(labels.gold[-GOLD_DAYS:]), stream.dev.take(REPLAY_HELD_OUT)
+        if macro_f1(candidate, newest) > macro_f1(head, newest) and (
+            macro_f1(candidate, replay) >= macro_f1(head, replay) - REPLAY_MARGIN
+        ):
             run.promoted.append(day)
             head, took_over, drawn, past_checks = candidate, day + 1, {}, []
     return run
@@ -124,38 +135,21 @@ def _reason(
     return retrain_reason(drift, labels.since(since), last_run, now, OPTIONS)
 
 
-def _labelled(rows: Rows, scores: np.ndarray, rng: np.random.Generator) -> Rows:
-    """The day's answers: half at random, half of what the champion is least sure of."""
-    at_random = round(RANDOM_SHARE * LABELS_PER_DAY)
-    doubtful = np.argsort(scores.max(axis=1), kind="stable")[: LABELS_PER_DAY - at_random]
-    others = np.setdiff1d(np.arange(len(rows)), doubtful)
-    return rows.take(np.concatenate([doubtful, rng.choice(others, at_random, replace=False)]))
+def _labelled(rows: Rows, scores: np.ndarray, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """The day's answers to learn from, and those for the gold set, which are drawn at random."""
+    doubtful = np.argsort(scores.max(axis=1), kind="stable")[: LABELS_PER_DAY - RANDOM_PER_DAY]
+    drawn = rng.choice(np.setdiff1d(np.arange(len(rows)), doubtful), RANDOM_PER_DAY, replace=False)
+    return rows.take(np.concatenate([doubtful, drawn[GOLD_PER_DAY:]])), rows.take(drawn[:GOLD_PER_DAY])
 
 
-def _candidate(
-    stream: Stream, labels: _Labels, learned_until: int, rng: np.random.Generator
-) -> tuple[Head, Rows, int]:
-    """A head on all labels but the held-out ones and on replay; the held-out rows, and how many labels it saw.
-
-    The newest answers hold out a fifth for the gate, as a run's newest labels are.
-    """
-    newest = joined([rows for rows, at in zip(labels.rows, labels.days, strict=True) if at >= learned_until])
-    older = [rows for rows, at in zip(labels.rows, labels.days, strict=True) if at < learned_until]
-    order = rng.permutation(len(newest))
-    cut = max(1, round(HELD_OUT_SHARE * len(newest)))
-    held_out, learned = newest.take(order[:cut]), joined([*older, newest.take(order[cut:])])
-    replay = stream.train.take(
-        rng.permutation(len(stream.train))[: max(FEWEST_REPLAY, REPLAY_PER_LABEL * len(learned))]
-    )
+def _candidate(stream: Stream, labels: _Labels, rng: np.random.Generator) -> tuple[Head, int]:
+    """A head on all labels but the gold set, and on replay; and how many labels it saw."""
+    learned = joined(labels.rows)
     mixed = rng.permutation(len(learned))
-    dev_rows = learned.take(mixed[: len(learned) // 5])
-    learned_rows = learned.take(mixed[len(learned) // 5 :])
-    weights = np.concatenate([np.full(len(learned_rows), 3.0), np.ones(len(replay))])
-    return (
-        fit(joined([learned_rows, replay]), joined([dev_rows, stream.dev.take(np.arange(100))]), weights),
-        held_out,
-        len(learned),
-    )
+    cut = round(DEV_SHARE * len(learned))
+    dev, train = learned.take(mixed[:cut]), learned.take(mixed[cut:])
+    weights = np.concatenate([np.full(len(train), LABEL_WEIGHT), np.ones(len(stream.train))])
+    return fit(joined([train, stream.train]), joined([dev, stream.dev.take(DEV_REPLAY)]), weights), len(learned)
 
 
 def sample_of(days: list[Day], head: Head, most: int, rng: np.random.Generator) -> Sample:

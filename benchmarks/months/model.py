@@ -12,9 +12,6 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.months.features import CLASSES, Rows
 from models.drift_samples import Floats
 
-DEV_SHARE: Final = 0.2  # of new labels: for the temperature, as the product keeps some for dev
-REPLAY_PER_LABEL: Final = 2
-FEWEST_REPLAY: Final = 2000
 REGULARISATION: Final = 0.02
 
 
