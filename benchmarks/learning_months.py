@@ -4,10 +4,10 @@
 
 A model of general weibo (weibo_emotion; a sentiment head on the frozen encoder of e5-small, which saw none of these
 labels) meets 28 days of 100 documents: the same; stock forums, whose share rises to 85 % in two weeks (finfe,
-stock_comments); an event that makes 85 % from one day to the next (smp2020_virus). Thirty answers a day come in, five of
-them for a gold set.
-Compared are no loop, and runs by schedule, by number of labels, and by drift. Then windows with a known shift say
-how often each measure is right, against always firing and never. The source's name is the same for all documents.
+stock_comments); an event that makes 85 % from one day to the next (smp2020_virus). Thirty answers a day come in, five
+of them for a gold set. Compared are no loop, and runs by schedule, by number of labels, and by drift. Then windows
+with a known shift say how often each measure is right, against always firing and never. All documents have the same
+source, whose name would give the shift away.
 
 Writes var/bench/learning_months.json and docs/images/learning-months.svg.
 """

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,6 +32,7 @@ MOST_DOUBTFUL: Final = 1500  # of each span: clustering takes the square of them
 MOST_LABELLED: Final = 2000
 LOOK_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 5.0
+STALE_SECONDS: Final = 24 * 3600.0
 
 ShouldStop = Callable[[], bool]
 
@@ -85,6 +87,9 @@ def computed(job: DriftJob, options: DriftOptions, should_stop: ShouldStop) -> D
     """Compute in a child process, so that torch's memory is not ours. It is stopped when we are told to stop."""
     home = options.home.resolve()
     (home / "drift").mkdir(parents=True, exist_ok=True)
+    for left in (home / "drift").iterdir():  # of a check whose process was killed: texts lie in it
+        if time.time() - left.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=home / "drift"))  # of 0700: texts lie in it
     log_file = home / "logs" / "drift.log"
     try:
