@@ -1,6 +1,6 @@
 """Three scripted months: does drift show, does the loop answer it, and does it keep still when nothing happens?
 
-    python -m benchmarks.learning_months [--shared ../shared/data] [--seeds 3] [--window-seeds 20]
+    python -m benchmarks.learning_months [--shared ../shared/data] [--seeds 3] [--window-seeds 6] [--part NAME]
 
 A model of general weibo (weibo_emotion; a sentiment head on the frozen encoder of e5-small, which saw none of these
 labels) meets 28 days of 100 documents: the same; stock forums, whose share rises to 85 % in two weeks (finfe,
@@ -27,9 +27,11 @@ from benchmarks.months.loop import Run, Trigger, live
 from benchmarks.months.model import fit
 from benchmarks.months.pictures import draw
 from benchmarks.months.script import DAYS, MONTHS, Stream, stream
+from benchmarks.months.topics import topics
 from benchmarks.months.windows import HARMFUL_DROP, Verdicts, judged
 
 TRIGGERS: tuple[Trigger, ...] = get_args(Trigger)
+PARTS = ("months", "windows", "topics")
 SMOOTH_DAYS = 3
 LOST = 0.03  # macro-F1; less is no loss
 FIRST_SHIFTED = {"stationary": 0, "gradual": 5, "sudden": 8}
@@ -176,7 +178,7 @@ def _says_harm(one: Verdicts, how: str) -> bool:
 
 def show(found: dict[str, Any]) -> None:
     """Both tables on stdout."""
-    for month, lines in found["months"].items():
+    for month, lines in found.get("months", {}).items():
         for trigger, runs in lines.items():
             recovered = [run["recovery_days"] for run in runs]
             print(
@@ -192,22 +194,31 @@ def show(found: dict[str, Any]) -> None:
                 print(f"{part:9} {name:22}" + "  ".join(f"{key} {value:.3f}" for key, value in one.items()))
         for part in ("accuracy_error", "share_error", "share_error_only_shares"):
             print(part, {key: round(value, 4) for key, value in found["detection"][part].items()})
+    if "topics" in found:
+        print("topics", found["topics"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, default=Path("../shared/data"))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--window-seeds", type=int, default=20)
+    parser.add_argument("--window-seeds", type=int, default=6)
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this; the others' figures are kept")
     arguments = parser.parse_args()
     bench = Path("var/bench")
+    out = bench / "learning_months.json"
+    found: dict[str, Any] = json.loads(out.read_text()) if out.is_file() else {}
     pools = load(arguments.shared, bench)
-    found: dict[str, Any] = {"seeds": arguments.seeds, "months": months(pools, arguments.seeds)}
-    if arguments.window_seeds:
+    parts: list[str] = arguments.part or list(PARTS)
+    if "topics" in parts:
+        found["topics"] = topics(arguments.shared)
+    if "windows" in parts:
         found["detection"] = detection(pools, arguments.window_seeds)
+    if "months" in parts:
+        found |= {"seeds": arguments.seeds, "months": months(pools, arguments.seeds)}
+        draw(found["months"], Path("docs/images/learning-months.svg"))
     show(found)
-    (bench / "learning_months.json").write_text(json.dumps(found, indent=1, default=float))
-    draw(found["months"], Path("docs/images/learning-months.svg"))
+    out.write_text(json.dumps(found, indent=1, default=float))
 
 
 if __name__ == "__main__":

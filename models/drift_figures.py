@@ -77,6 +77,11 @@ class Proposal:
     before: int
 
     @property
+    def growth(self) -> float:
+        """How many times as many documents as before; one is added to both, so that it is always a number."""
+        return (self.now + 1) / (self.before + 1)
+
+    @property
     def surprise(self) -> float:
         """Standard deviations by which it has grown, were both windows alike."""
         return (self.now - self.before) / sqrt(max(self.now + self.before, 1))
