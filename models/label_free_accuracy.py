@@ -70,7 +70,7 @@ def estimate(
         method: in place of the choice that goes by `labelled`.
     """
     usable = labelled if labelled is not None and len(labelled.confidence) >= FEWEST_LABELLED else None
-    chosen: Method = method or ("doc" if usable is not None else "mean_score")
+    chosen: Method = method or ("atc" if usable is not None else "mean_score")
     values = _values(chosen, usable, reference, current)
     draws = np.array(
         [_values(chosen, _resampled(usable, rng), _again(reference, rng), _again(current, rng)) for _ in range(DRAWS)]

@@ -141,7 +141,7 @@ def test_labels_calibrate_the_estimates(drawn: Drawn) -> None:
     known_answers = Labelled(known.scores["sentiment"], labels)
     figures = check(reference, current, labelled={"sentiment": known_answers}, drawn=drawn)
     details = {one.measure: one.detail for one in figures if one.slice_kind == "all"}
-    assert details["sentiment_accuracy"]["method"] == "doc"
+    assert details["sentiment_accuracy"]["method"] == "atc"
     assert details["sentiment_accuracy"]["low"] <= details["sentiment_accuracy"]["estimate"] < 0.95
     assert details["sentiment_share"]["estimated_by"] == "labels"
     assert details["sentiment_share"]["estimated_now"]["positive"] == pytest.approx(0.5, abs=0.1)

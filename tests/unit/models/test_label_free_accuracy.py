@@ -32,8 +32,7 @@ def test_a_threshold_on_scores_is_found_where_there_is_one() -> None:
 def test_the_interval_holds_the_truth() -> None:
     """The estimate comes with an interval that the true accuracy is in, and a drop that excludes none."""
     dev, before, now = (calibrated(1000, sharpness, seed) for sharpness, seed in ((8, 1), (8, 2), (3, 3)))
-    found = estimate(before.confidence, now.confidence, dev, np.random.default_rng(0))
-    assert found.method == "doc"
+    found = estimate(before.confidence, now.confidence, dev, np.random.default_rng(0), "doc")
     assert found.low - 0.02 < now.is_right.mean() < found.high + 0.02
     assert 0 < found.drop_low < found.drop < found.drop_high
 
