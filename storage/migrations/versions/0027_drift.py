@@ -76,7 +76,7 @@ def upgrade() -> None:
         sa.CheckConstraint("slice_kind IN ('all', 'lang', 'source')", name=op.f("drift_check_slice_kind_check")),
         sa.PrimaryKeyConstraint("id", name=op.f("drift_check_pkey")),
         sa.UniqueConstraint(
-            "checked_at", "slice_kind", "slice_value", "measure", name=op.f("drift_check_checked_at_key")
+            "checked_at", "slice_kind", "slice_value", "measure", name=op.f("drift_check_checked_at_slice_kind_slice_value_measure_key")
         ),
         comment="What each check for drift found, one row per slice and measure; append-only.",
     )
