@@ -102,6 +102,34 @@ UNREAD_TOKENS = Counter(
 QUEUED_TOKENS = Gauge("opinion_models_queued_tokens", "Tokens that wait for a forward pass.")
 MEMORY_SPLITS = Counter("opinion_models_memory_splits_total", "Batches halved because memory ran out.")
 
+DRIFT_MEASURES = (
+    "text",
+    "length",
+    "source_mix",
+    "language_mix",
+    "topic_share",
+    "sentiment_share",
+    "topic_confidence",
+    "sentiment_confidence",
+    "topic_accuracy",
+    "sentiment_accuracy",
+    "embedding",
+)
+DRIFT_EFFECT = Gauge(
+    "opinion_models_drift_effect", "Effect size over all documents, as of the last check, by measure.", ["measure"]
+)
+DRIFT_THRESHOLD = Gauge(
+    "opinion_models_drift_threshold", "An effect above it is drift, as of the last check, by measure.", ["measure"]
+)
+DRIFT_LAST_CHECK = Gauge("opinion_models_drift_last_check_timestamp_seconds", "When drift was last looked for.")
+DRIFT_ASKS_FOR_LABELS = Gauge(
+    "opinion_models_drift_asks_for_labels", "1 while drift cannot be learned from for want of labels."
+)
+ESTIMATED_ACCURACY = Gauge(
+    "opinion_models_estimated_accuracy", "Accuracy on the newest documents, estimated without their labels.", ["head"]
+)
+TOPIC_PROPOSALS = Gauge("opinion_models_topic_proposals", "New topics proposed by the last check.")
+
 INCIDENTS = Counter("opinion_alerts_incidents_total", "Incident transitions.", ["transition"])
 DEAD_LETTER_SHARE = Gauge(
     "opinion_alerts_dead_letter_share", "Share of raw records dead-lettered, in the last window that was judged."
@@ -225,5 +253,10 @@ for _outcome in TRAINING_OUTCOMES:
     TRAINING_RUNS.labels(_outcome)
 for _figure in TRAINING_DEV_FIGURES:
     TRAINING_DEV.labels(_figure)
+for _measure in DRIFT_MEASURES:
+    DRIFT_EFFECT.labels(_measure)
+    DRIFT_THRESHOLD.labels(_measure)
+for _head in ("topic", "sentiment"):
+    ESTIMATED_ACCURACY.labels(_head)
 for _status in OUTBOX_STATUSES:
     OUTBOX.labels(_status)

@@ -317,6 +317,25 @@ class RegistrySettings(_Section):
     )
 
 
+class DriftSettings(_Section):
+    """Checks for drift: how far the newest documents are from those that the champion took over with."""
+
+    every: timedelta = Field(
+        timedelta(hours=24), ge=timedelta(minutes=10), description="How often drift is looked for."
+    )
+    reference: timedelta = Field(
+        timedelta(days=28), ge=timedelta(days=1), description="Documents of so long before the champion took over."
+    )
+    window: timedelta = Field(
+        timedelta(days=7), ge=timedelta(hours=1), description="The newest documents that are held against them."
+    )
+    documents: int = Field(1000, ge=200, description="So many of the newest are read, and twice as many before.")
+    min_labels: int = Field(
+        100, ge=1, description="So many new texts must be labelled since drift began before it starts a run."
+    )
+    cool_down: timedelta = Field(timedelta(days=3), description="Drift starts no run so soon after another one.")
+
+
 class AuditSettings(_Section):
     """The scheduled audit."""
 
@@ -496,6 +515,7 @@ class Settings(BaseSettings):
     push: PushSettings = PushSettings()
     source_health: SourceHealthSettings = SourceHealthSettings()
     copies: CopySettings = CopySettings()
+    drift: DriftSettings = DriftSettings()
 
     @field_validator("timezone")
     @classmethod

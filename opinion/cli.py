@@ -25,6 +25,7 @@ from opinion.commands import (
     detect,
     dlq,
     doctor,
+    drift,
     explain,
     feedback,
     feeds,
@@ -116,6 +117,8 @@ models.app.command("shadow")(shadow.show_shadow)
 models.app.command("reject")(shadow.reject_model)
 models.app.command("behaviour")(behaviour.behaviour)
 models.app.command("base")(base.base)
+models.app.command("drift")(drift.drift)
+models.app.command("topics")(drift.topics)
 app.add_typer(models.app, name="models")
 labels.app.add_typer(label_queue.app, name="queue")
 app.add_typer(labels.app, name="labels")

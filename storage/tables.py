@@ -920,3 +920,45 @@ worker_model = Table(
     comment="Which model each worker classifies with, which one it was told to use, and why it could not load "
     "that; a worker that has not been seen for a minute is gone.",
 )
+
+drift_check = Table(
+    "drift_check",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _time("checked_at"),
+    Column("model_version", Text, nullable=False),
+    Column("slice_kind", Text, nullable=False),
+    Column("slice_value", Text, nullable=False),
+    Column("measure", Text, nullable=False),
+    Column("effect", Double, nullable=False),
+    Column("threshold", Double, nullable=False),
+    Column("is_drifted", Boolean, Computed("effect > threshold", persisted=True), nullable=False),
+    _time("reference_from"),
+    _time("reference_until"),
+    Column("reference_documents", Integer, nullable=False),
+    _time("current_from"),
+    _time("current_until"),
+    Column("current_documents", Integer, nullable=False),
+    _json("detail"),
+    UniqueConstraint("checked_at", "slice_kind", "slice_value", "measure"),
+    CheckConstraint("slice_kind IN ('all', 'lang', 'source')", name="slice_kind"),
+    comment="What each check for drift found, one row per slice and measure; append-only.",
+)
+
+topic_proposal = Table(
+    "topic_proposal",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _time("found_at"),
+    Column("model_version", Text, nullable=False),
+    Column("terms", ARRAY(Text), nullable=False),
+    Column("documents_now", Integer, nullable=False),
+    Column("documents_before", Integer, nullable=False),
+    _time("current_from"),
+    _time("current_until"),
+    Column("example_ids", ARRAY(Text), nullable=False),
+    Column("example_times", ARRAY(DateTime(timezone=True)), nullable=False),
+    Index(None, "found_at"),
+    comment="Clusters of documents whose topic the model doubts, as of each check; examples by id and published_at, "
+    "so that what is erased is gone here, too.",
+)

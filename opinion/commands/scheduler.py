@@ -2,6 +2,7 @@
 
 import signal
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import Engine
 
@@ -12,6 +13,7 @@ from core.settings import Settings, load_settings
 from opinion.auditing import audit_job
 from opinion.dead_letter_alarm import dead_letter_job
 from opinion.detection import deliver_job, detect_job
+from opinion.drift import drift_job, retrain_wanted, trigger_options
 from opinion.feeds import FEEDS_EVERY, FeedsJob
 from opinion.label_queue_job import LabelQueueJob
 from opinion.learning import learning_jobs
@@ -29,12 +31,13 @@ log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
 OVERLAP_EVERY = timedelta(seconds=30)
-POOL_SIZE = 24  # the lease, one per job (two for retrain and models), and one for a query of the probes
+POOL_SIZE = 26  # the lease, one per job (two for retrain and models), and one for a query of the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
     """Everything that comes round by the clock, one line each."""
     clock = SystemClock()
+    drift = partial(retrain_wanted, options=trigger_options(settings))
     return [
         Job("detect", settings.detect.every, detect_job(settings, engine, kafka_bootstrap, clock)),
         Job("tell", TELL_EVERY, tell_job(settings, engine, kafka_bootstrap, clock)),
@@ -42,9 +45,10 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("dead_letters", settings.detect.every, dead_letter_job(settings, engine, kafka_bootstrap, clock)),
         Job("sources", settings.source_health.every, source_job(settings, engine, kafka_bootstrap, clock)),
         Job("overlap", OVERLAP_EVERY, OverlapJob(engine, settings.home)),
-        *learning_jobs(settings, engine, kafka_bootstrap, clock),
+        *learning_jobs(settings, engine, kafka_bootstrap, clock, drift),
         Job("label_queue", settings.sampling.every, LabelQueueJob(settings, engine, clock)),
         Job("models", settings.registry.tidy_every, models_job(settings, engine, clock)),
+        Job("drift", settings.drift.every, drift_job(settings, engine, clock)),
         Job("retention", settings.retention.every, retention_job(settings, engine, clock)),
         Job("search_index", settings.search.every, search_index_job(settings, engine, clock)),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
