@@ -1,7 +1,7 @@
 """Filling the queue of documents to label: what waits, what is missing, and one draw that answers it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
@@ -15,7 +15,7 @@ from alerts.rulebook.merging import rulebook
 from core.settings import SamplingSettings
 from core.texts import part_of, text_hash
 from models.sampling import Chosen, Reason, alert_impact, choose, uncertainty
-from models.text_vectors import text_vectors
+from models.text_vectors import Floats, text_vectors
 from storage import excess_documents, incidents, label_candidates, label_queue_filling
 from storage.excess_counts import Scope
 from storage.incidents import IncidentRow
@@ -24,7 +24,7 @@ from storage.label_queue_filling import NewEntry
 
 MOST_INCIDENTS: Final = 10  # the latest: more at once are told as one thing anyway
 MOST_OF_INCIDENT: Final = 100
-MOST_KNOWN: Final = 1000  # labelled texts that new ones should be unlike
+MOST_KNOWN: Final = 500  # labelled texts that new ones should be unlike
 LONGEST: Final = timedelta(hours=6)  # of an incident, its newest part
 USUAL_DISPERSION: Final = 1.5  # of counts around what is expected; the border need not be known to the document
 
@@ -63,11 +63,20 @@ def missing(waiting: Mapping[Reason, int], settings: SamplingSettings, *, has_in
     return {reason: max(0, count - waiting.get(reason, 0)) for reason, count in wanted.items()}
 
 
-def fill(engine: Engine, settings: SamplingSettings, now: datetime, chance: Random) -> Filled:
+def fill(
+    engine: Engine,
+    settings: SamplingSettings,
+    now: datetime,
+    chance: Random,
+    vectors_of: Callable[[Sequence[str]], Floats] = text_vectors,
+) -> Filled:
     """Drop what is stale and top the queue up. Blocks for seconds, most of them outside any transaction, so nobody
     who asks for a document waits for it.
 
     A document comes in at most once, ever; of copies, the earliest.
+
+    Args:
+        vectors_of: texts to vectors of length 1, near where texts are alike.
     """
     with label_queue_filling.only_fill(engine) as is_ours:
         if not is_ours:
@@ -80,7 +89,7 @@ def fill(engine: Engine, settings: SamplingSettings, now: datetime, chance: Rand
             return Filled(dropped=dropped)
         with engine.begin() as connection:
             read = _read(connection, settings, newest + timedelta(minutes=1), chance)
-        chosen = _chosen(read, judge, chance)
+        chosen = _chosen(read, judge, chance, vectors_of)
         entries = [_entry(read.found[one.index], one, read.impacts, settings.double_share) for one in chosen]
         with engine.begin() as connection:
             label_queue_filling.add(connection, entries, shares_of(settings))
@@ -145,11 +154,13 @@ def _distance(row: IncidentRow) -> float:
     return row.observed - usual_at_most
 
 
-def _chosen(read: _Read, judge: str | None, chance: Random) -> list[Chosen]:
+def _chosen(
+    read: _Read, judge: str | None, chance: Random, vectors_of: Callable[[Sequence[str]], Floats]
+) -> list[Chosen]:
     found = read.found
     if not found:
         return []
-    vectors = text_vectors([one.text for one in found] + read.known)
+    vectors = vectors_of([one.text for one in found] + read.known)
     sentiment = uncertainty([one.sentiment_scores for one in found])
     unsure = ((sentiment + _topic_uncertainty(found)) / 2).astype(np.float32)
     return choose(

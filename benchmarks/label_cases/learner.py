@@ -9,11 +9,11 @@ from scipy.special import log_softmax, softmax
 from sklearn.metrics import f1_score
 
 from benchmarks.label_cases.pools import Floats, Ints, Pool
+from models.class_balance import POWER
 
 PENALTY: Final = (
     2.0  # of squared weights, over the number of labels; chosen on seeds 1000-1005, by labels drawn at random
 )
-OFFSET_PENALTY: Final = 0.1  # of that, for the classes' own weights
 
 Doubles = npt.NDArray[np.float64]
 
@@ -27,18 +27,20 @@ def scaled(pool: Pool) -> tuple[Floats, Floats]:
 
 def fit(features: Floats, logits: Floats, answers: Ints) -> Doubles:
     """(width + 1, classes) weights that are added to the model's own logits: multinomial logistic regression with the
-    logits as an offset. Without labels they would be zero, and the answers the model's."""
+    logits as an offset, rare classes weighing more. Without labels they would be zero: the model as it is."""
     rows, width = features.shape
     classes = logits.shape[1]
+    shares = np.bincount(answers, minlength=classes)[answers] ** -POWER  # of the loss, as `models.class_balance` does
+    shares /= shares.sum()
     wanted = np.eye(classes)[answers]
-    penalty = PENALTY / rows * np.append(np.ones(width), OFFSET_PENALTY)[:, None]
+    penalty = PENALTY / rows
     inputs = np.hstack([features, np.ones((rows, 1))])
 
     def loss(flat: Doubles) -> tuple[float, Doubles]:
         weights = flat.reshape(width + 1, classes)
         log_scores = log_softmax(logits + inputs @ weights, axis=1)
-        value = -(log_scores * wanted).sum() / rows + (penalty * weights**2).sum() / 2
-        slope = inputs.T @ (np.exp(log_scores) - wanted) / rows + penalty * weights
+        value = -(shares[:, None] * log_scores * wanted).sum() + penalty * (weights**2).sum() / 2
+        slope = inputs.T @ (shares[:, None] * (np.exp(log_scores) - wanted)) + penalty * weights
         return float(value), slope.ravel()
 
     start = np.zeros((width + 1) * classes)

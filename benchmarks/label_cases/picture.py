@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -10,13 +10,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS: Final = {"ours": "#2563a8", "uncertainty only": "#c2571a", "random": "#8a8f98"}
-STYLE: Final[dict[str, Any]] = {
-    "svg.hashsalt": "opinion",  # else ids are random
-    "svg.fonttype": "none",  # text stays text: small, searchable, in the reader's font
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-}
 
 
 def draw(path: Path, budgets: Sequence[int], curves: Mapping[str, Mapping[str, Sequence[Sequence[float]]]]) -> None:
@@ -28,7 +21,15 @@ def draw(path: Path, budgets: Sequence[int], curves: Mapping[str, Mapping[str, S
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(
+        {
+            "svg.hashsalt": "opinion",  # else ids are random
+            "svg.fonttype": "none",  # text stays text: small, searchable, in the reader's font
+            "font.size": 9,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    ):
         columns = min(3, len(curves))
         lines = -(-len(curves) // columns)
         figure = Figure(figsize=(2.7 * columns, 2.4 * lines + 0.4), layout="constrained")
@@ -44,12 +45,13 @@ def draw(path: Path, budgets: Sequence[int], curves: Mapping[str, Mapping[str, S
 
 
 def _chart(axes: "Axes", pool: str, budgets: Sequence[int], by_way: Mapping[str, Sequence[Sequence[float]]]) -> None:
-    for way, runs in by_way.items():
+    for way, colour in COLOURS.items():
+        runs = by_way[way]
         figures = 100 * np.array(runs)
         mean = figures.mean(axis=0)
         error = figures.std(axis=0, ddof=1) / np.sqrt(len(figures)) if len(figures) > 1 else np.zeros_like(mean)
-        axes.plot(budgets, mean, marker="o", markersize=3, color=COLOURS[way], label=way)
-        axes.fill_between(budgets, mean - error, mean + error, color=COLOURS[way], alpha=0.18, linewidth=0)
+        axes.plot(budgets, mean, marker="o", markersize=3, color=colour, label=way)
+        axes.fill_between(budgets, mean - error, mean + error, color=colour, alpha=0.18, linewidth=0)
     axes.set_xscale("log")
     axes.set_xticks(budgets, [str(budget) for budget in budgets])
     axes.minorticks_off()

@@ -1,7 +1,7 @@
 """Pools of texts whose answers are hidden until somebody "labels" them, and tests that are never chosen from.
 
 No model that is used here was trained on any of these texts: the starter has not seen the three streams, and the bare
-encoder of the other two has seen no labels at all.
+encoder that reads the comments has seen no labels at all.
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from core.taxonomy import Head
 from core.texts import part_of, text_hash
 from models.bases import load_base
 from models.checkpoints import load_checkpoint, resolve
 from models.datasets import read_labelled
+from models.state_vectors import pooled_states
 
 BASE: Final = "e5-small"
 TEST_SHARE: Final = 0.3
-BATCH_ROWS: Final = 64
-MAX_TOKENS: Final = 128
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -55,14 +53,6 @@ SOURCES: Final = {
         "sentiment",
         "sentiment/bank_comments.train.jsonl.gz",
         "sentiment/bank_comments.test.jsonl.gz",
-        BASE,
-        3000,
-        1500,
-    ),
-    "nlpcc_headlines": PoolSource(
-        "topic",
-        "topic/nlpcc2017_headlines.train.jsonl.gz",
-        "topic/nlpcc2017_headlines.test.jsonl.gz",
         BASE,
         3000,
         1500,
@@ -132,35 +122,15 @@ def encode(source: PoolSource, texts: Sequence[str]) -> tuple[Floats, Floats, li
     """Pooled states, calibrated logits of the head (none for a bare encoder) and the head's classes."""
     if source.model == BASE:
         encoder, tokenizer = load_base(BASE)
-        return _pooled(encoder.eval(), tokenizer, texts), np.zeros((len(texts), 0), np.float32), []
+        return pooled_states(encoder.eval(), tokenizer, texts), np.zeros((len(texts), 0), np.float32), []
     model, tokenizer = load_checkpoint(resolve(source.model))
-    features = _pooled(model.encoder, tokenizer, texts)
+    features = pooled_states(model.encoder, tokenizer, texts)
     head = model.heads[source.head]
     temperature = model.config.temperatures[source.head]
     with torch.inference_mode():
         logits = head(torch.from_numpy(features))
     scale = temperature["other"] if isinstance(temperature, dict) else temperature  # the streams are English
     return features, (logits / scale).numpy(), list(model.config.heads[source.head])
-
-
-@torch.inference_mode()
-def _pooled(encoder: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> Floats:
-    """Means of the last states over the tokens, shortest texts first so that little is padded."""
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    found = np.zeros((len(texts), encoder.config.hidden_size), np.float32)
-    for start in range(0, len(order), BATCH_ROWS):
-        part = order[start : start + BATCH_ROWS]
-        rows = tokenizer(
-            [texts[index] for index in part],
-            truncation=True,
-            max_length=MAX_TOKENS,
-            padding=True,
-            return_tensors="pt",
-        )
-        states = encoder(input_ids=rows["input_ids"], attention_mask=rows["attention_mask"]).last_hidden_state
-        mask = rows["attention_mask"].unsqueeze(-1)
-        found[part] = ((states * mask).sum(dim=1) / mask.sum(dim=1)).numpy()
-    return found
 
 
 def _distinct(rows: Sequence[tuple[str, str | None]]) -> list[tuple[str, str]]:

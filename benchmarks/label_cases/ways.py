@@ -30,4 +30,6 @@ def ours(scores: Floats, vectors: Floats, wanted: int, covered: Floats, chance: 
     return [one.index for one in choose(uncertainty(scores), vectors, counts, chance, covered=covered)]
 
 
-WAYS: Final[dict[str, Way]] = {"ours": ours, "uncertainty only": by_uncertainty, "random": by_chance}
+NGRAMS: Final = "ours, by n-grams"
+"""As ours, where character n-grams say what is alike, and not the model's own encoder."""
+WAYS: Final[dict[str, Way]] = {"ours": ours, NGRAMS: ours, "uncertainty only": by_uncertainty, "random": by_chance}

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,15 +13,19 @@ from rich.table import Table
 from rich.text import Text
 
 from alerts.rendering.excerpts import excerpt
+from core.errors import CheckpointError
+from core.logs import get_logger
 from core.scrubbing import scrub
 from core.settings import load_settings
+from models.text_vectors import Floats, text_vectors
 from opinion.label_filling import fill as fill_queue
 from opinion.servers import servers
-from storage import label_queue, label_queue_filling
+from storage import label_queue, label_queue_filling, model_versions
 from storage.engine import connect
 from storage.label_queue import QueueProgress
 from storage.label_queue_filling import Listed
 
+log = get_logger(__name__)
 EXCERPT_CHARS = 60
 EXCERPT_CHARS_JSON = 500
 
@@ -69,7 +74,10 @@ def fill(
     with servers(settings, need_kafka=False) as addresses:
         engine = connect(addresses.database_url)
         try:
-            filled = fill_queue(engine, settings.sampling, datetime.now(UTC), random.SystemRandom())
+            with engine.connect() as connection:
+                champion = model_versions.champion(connection)
+            vectors_of = _vectors_of(champion.path if champion else settings.models.checkpoint)
+            filled = fill_queue(engine, settings.sampling, datetime.now(UTC), random.SystemRandom(), vectors_of)
             with engine.connect() as connection:
                 progress = label_queue.progress(connection)
         finally:
@@ -90,6 +98,21 @@ def fill(
     console.print(f"Added {_counts(filled.added)}; dropped {_counts(filled.dropped)}; {filled.drawn} were looked at.")
     if not progress.waiting:
         console.print("The queue is empty: there are no documents that could be asked about.")
+
+
+def _vectors_of(checkpoint: str) -> Callable[[Sequence[str]], Floats]:
+    """By the champion's encoder; without one that can be loaded, by n-grams."""
+
+    def vectors(texts: Sequence[str]) -> Floats:
+        from models.state_vectors import state_vectors  # torch: only where something is to be chosen
+
+        try:
+            return state_vectors(checkpoint, texts)
+        except CheckpointError as error:
+            log.warning("label_queue_without_encoder", reason=error.message)
+            return text_vectors(texts)
+
+    return vectors
 
 
 def _figures(progress: QueueProgress) -> dict[str, Any]:

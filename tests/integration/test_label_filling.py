@@ -21,6 +21,7 @@ from storage import human_labels, label_candidates, label_queue, label_queue_fil
 from storage.engine import connect
 from storage.human_labels import NewLabel
 from storage.label_queue_filling import Listed
+from tests.support.checkpoints import tiny_checkpoint
 from tests.support.copies import LETTERS, STORY
 from tests.support.records import START, row
 from tests.support.rows import add_incident, store_rows
@@ -201,6 +202,7 @@ def test_the_job_starts_a_fill_only_where_it_helps(
     monkeypatch.setenv("OPINION_DATABASE_URL", database_url)
     monkeypatch.setenv("OPINION_HOME", str(tmp_path / "var"))
     monkeypatch.setenv("OPINION_SAMPLING__LENGTH", "20")
+    monkeypatch.setenv("OPINION_MODELS__CHECKPOINT", str(tiny_checkpoint(tmp_path / "tiny", seed=1)))
     job = LabelQueueJob(load_settings(), engine, _Clock())
     assert job.wanted() is None  # nothing is stored
     documents(engine, 30)
@@ -220,6 +222,7 @@ def test_the_command_fills_and_shows(
     """One JSON object each; hostile and personal words do not reach the terminal."""
     monkeypatch.setenv("OPINION_DATABASE_URL", database_url)
     monkeypatch.setenv("OPINION_HOME", str(tmp_path / "var"))
+    monkeypatch.setenv("OPINION_MODELS__CHECKPOINT", str(tmp_path / "gone"))  # n-grams have to do
     store_rows(engine, [row("a", text="\x1b[31m[red]打 13812345678 给我[/]", score_negative=0.5)])
     run = CliRunner()
     filled = json.loads(run.invoke(app, ["labels", "queue", "fill", "--json"]).stdout)
