@@ -1,6 +1,6 @@
 """Does learning a new domain cost what was known before?
 
-    python -m benchmarks.forgetting [--rounds 5] [--labels 100] [--pool 1000] [--rows 800] [--method full]
+    python -m benchmarks.forgetting [--rounds 5] [--labels 40] [--pool 300] [--rows 250] [--method full]
         [--shared ../shared/data] [--home var/bench/forgetting]
 
 The starter learns, round after round, from labels of a domain that it has never seen (tweets on a debate, in the
@@ -192,9 +192,9 @@ def learn(arguments: argparse.Namespace, shared: Path) -> tuple[str, list[dict[s
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--labels", type=int, default=100, help="new labels in each round")
-    parser.add_argument("--pool", type=int, default=1000, help="stored texts of old sources")
-    parser.add_argument("--rows", type=int, default=800, help="rows of each test file")
+    parser.add_argument("--labels", type=int, default=40, help="new labels in each round")
+    parser.add_argument("--pool", type=int, default=300, help="stored texts of old sources")
+    parser.add_argument("--rows", type=int, default=250, help="rows of each test file")
     parser.add_argument("--epochs", type=float, default=4)
     parser.add_argument("--rate", type=float, default=0, help="learning rate; 0 goes by the model's size")
     parser.add_argument("--method", choices=("full", "lora", "heads"), default="full")
