@@ -23,7 +23,7 @@ from models.datasets import LabelledText, read_labelled
 from models.distillation import ask_teachers
 from models.encoding import EncodedRows, repeated
 from models.machine import Device, is_first_process
-from models.recipe import DataFile, Optimisation, Recipe
+from models.recipe import DataFile, Distillation, Optimisation, Recipe
 from models.shrinking import keep_layers, set_dropout
 from models.targets import TARGET, target_rows
 from models.tokenizer import train_tokenizer
@@ -33,6 +33,7 @@ from models.vocabulary import trim
 PAIRS_SEED = 7
 WORK_FOLDER = "training"  # beside the finished checkpoint: intermediate ones and the trained tokenizer
 
+REPLAY_SOFT_WEIGHT = 0.5  # of the champion's whole answer, beside its first choice
 ONWARDS = Optimisation(
     epochs=3, batch_rows=32, learning_rate=1e-4, weight_decay=0.01, warmup_share=0.1, label_smoothing=0.05
 )
@@ -119,6 +120,9 @@ def finetune(
 ) -> Trained:
     """Train the champion on new labels, mixed with older rows against forgetting; writes a candidate to `out`.
 
+    On the older rows the candidate is held to the champion's scores of all classes and not only to the likeliest (Li &
+    Hoiem 2016, "Learning without Forgetting"): which classes lie close to each other is the first thing forgotten.
+
     Of several processes that `torchrun` has started, the first writes it.
 
     Args:
@@ -136,10 +140,20 @@ def finetune(
     set_seed(settings.seed)
     model, tokenizer = load_checkpoint(champion)
     heads, max_length = model.config.heads, window_length(tokenizer)
+    soft_scores = None
+    if replay_rows:
+        model.config.soft_weight, model.config.soft_temperature = REPLAY_SOFT_WEIGHT, 1.0
+        remembered = ask_teachers(
+            Distillation(teachers=(str(champion),), weight=REPLAY_SOFT_WEIGHT, temperature=1.0),
+            [row.text for row in replay_rows],
+            heads,
+        )
+        # Rows that people answered get no soft scores: they are there to change the champion's mind.
+        soft_scores = torch.cat([remembered.new_zeros(len(train_rows), remembered.shape[1]), remembered])
     fitted = fit(
         model,
         tokenizer,
-        EncodedRows([*train_rows, *replay_rows], tokenizer, heads, max_length),
+        EncodedRows([*train_rows, *replay_rows], tokenizer, heads, max_length, soft_scores=soft_scores),
         EncodedRows(dev_rows, tokenizer, heads, max_length),
         settings,
         out / WORK_FOLDER,
