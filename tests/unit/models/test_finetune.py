@@ -3,11 +3,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from core.errors import UsageError
+from core.taxonomy import TOPICS
 from models.averaging import epoch_checkpoints
 from models.checkpoints import load_checkpoint
 from models.datasets import LabelledText
+from models.distillation import ask_teachers
 from models.finetune import WORK_FOLDER, finetune, read_part, train_recipe
 from models.inference import Classifier
 from models.recipe import DataFile, Distillation, Optimisation, Recipe
@@ -87,6 +90,35 @@ def test_a_champion_learns_new_labels(checkpoint: Path, tmp_path: Path) -> None:
     assert trained.rows == {"new labels": 60, "replay": 6}
     assert Classifier.load(trained.folder, device="cpu").classify(["服务 很差"])[0].sentiment == "negative"
     assert (checkpoint / "model.safetensors").read_bytes() == before
+
+
+def test_a_candidate_is_held_to_the_champions_whole_answer_on_older_rows(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its first choices alone it would become far surer of them than the champion was; uncalibrated scores."""
+    texts = [f"older text {number}" for number in range(240)]
+    heads = load_checkpoint(checkpoint)[0].config.heads
+
+    def scores(folder: Path) -> torch.Tensor:
+        return ask_teachers(Distillation(teachers=(str(folder),), temperature=1.0), texts, heads).float()
+
+    before = scores(checkpoint)
+    names = [name for classes in heads.values() for name in classes]
+    topics = [names.index(topic) for topic in TOPICS]
+    older = [
+        LabelledText(text, topic=names[topics[int(row[topics].argmax())]])
+        for text, row in zip(texts, before, strict=True)
+    ]
+
+    once = FAST.model_copy(update={"epochs": 1, "learning_rate": 2e-2})
+
+    def moved(weight: float) -> float:
+        monkeypatch.setattr("models.finetune.REPLAY_SOFT_WEIGHT", weight)
+        out = tmp_path / str(weight)
+        finetune(checkpoint, rows(1), older[:6], out, replay_rows=older[6:], optimisation=once)
+        return float((scores(out) - before)[:, topics].abs().sum(dim=1).mean())
+
+    assert moved(0.5) < 0.8 * moved(0.01)
 
 
 def test_training_goes_on_where_it_was_stopped(checkpoint: Path, recipe: Recipe, tmp_path: Path) -> None:
