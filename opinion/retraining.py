@@ -68,7 +68,6 @@ class RetrainOptions:
     gate: GateOptions = field(default_factory=GateOptions)
     shadow: ShadowSettings | None = None
     lateness: timedelta = timedelta(minutes=2)
-
     store: ModelStore | None = None
 
     @property
