@@ -1,4 +1,4 @@
-"""Does the stream notice that its models learn? `opinion up`, labels in, retrain, promote, roll back; then count.
+"""Does the stream notice that its models learn? Labels in, retrain, shadow, promote, roll back; then count.
 
     python -m benchmarks.learning_live [--per-second 4] [--labels 500] [--before 60] [--workers 1] [--keep]
 
@@ -45,6 +45,8 @@ LABELS: Final = DATA / "bank_comments.train.jsonl.gz"
 STREAM: Final = (DATA / "bank_comments.test.jsonl.gz", DATA / "semeval_tweets.test.jsonl.gz")
 START_SECONDS, TRAIN_SECONDS, SWAP_SECONDS, DRAIN_SECONDS = 300.0, 3600.0, 180.0, 300.0
 SETTLE_SECONDS: Final = 20.0  # after a swap, so that its phase has documents
+SHADOW_SECONDS: Final = 900.0
+SHADOW_DOCUMENTS: Final = 100
 MOST_SLOWER: Final = 2.0
 stderr = Console(stderr=True, highlight=False)
 
@@ -71,6 +73,9 @@ class Live:
             "OPINION_HOME": str(home),
             "OPINION_JARS": str(Path("var/jars").resolve()),
             "OPINION_RETRAIN__EVERY": "P30D",  # the job is started by hand here
+            "OPINION_RETRAIN__MIN_NEW_LABELS": "1000000",
+            "OPINION_SHADOW__DOCUMENTS": str(SHADOW_DOCUMENTS),
+            "OPINION_SHADOW__FEWEST_DOCUMENTS": str(SHADOW_DOCUMENTS // 2),
             "PYTHONPATH": os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")]),
         }
         self.environment = {**os.environ, **own}
@@ -201,11 +206,15 @@ def run(live: Live, engine: Engine, options: argparse.Namespace) -> dict[str, An
     labels = live.opinion("labels", "import", str(label_file(live.home, options.labels)))
     begin("training")
     retrained = live.opinion("retrain", may_refuse=True)
-    begin("promotion")
+    begin("shadow")
     candidate = retrained["candidate"]
     assert candidate, retrained
+    if retrained.get("shadow") is None and champion(live) != candidate:  # the gate said no: it is shown all the same
+        live.opinion("models", "shadow", candidate, "--start")
+    shadow = wait_for_shadow(engine, candidate)
+    begin("promotion")
     swaps = {}
-    if champion(live) != candidate:  # the gate said no, or a shadow run is open: here it is done by hand
+    if champion(live) != candidate:  # the shadow left it to a person
         live.opinion("models", "promote", candidate)
     swaps["promotion"] = seconds_until_swapped(engine, candidate)
     time.sleep(SETTLE_SECONDS)
@@ -235,6 +244,7 @@ def run(live: Live, engine: Engine, options: argparse.Namespace) -> dict[str, An
         "labels": labels["new"],
         "candidate": candidate,
         "gate": retrained["reasons"],
+        "shadow": shadow,
         "phases": [vars(one) for one in phases],
         "is_good": live.sent == found and is_clean and slower is not None and slower <= MOST_SLOWER,
     }
@@ -247,6 +257,23 @@ def champion(live: Live) -> str:
 def rows(engine: Engine) -> int:
     with engine.connect() as connection:
         return int(connection.scalar(text("SELECT count(*) FROM document")) or 0)
+
+
+def wait_for_shadow(engine: Engine, candidate: str) -> dict[str, Any]:
+    """What the shadow came to, once it has; empty where there was none."""
+
+    def found() -> dict[str, Any]:
+        with engine.connect() as connection:
+            row = connection.execute(_SHADOW, {"candidate": candidate}).one_or_none()
+        return dict(row._mapping) if row else {}
+
+    wait_until(lambda: found().get("state") != "scoring", SHADOW_SECONDS, "the shadow to end", may_miss=True)
+    return found()
+
+
+_SHADOW: Final = text("""
+    SELECT state, reasons, documents FROM bi.shadow WHERE candidate = :candidate ORDER BY shadow_id DESC LIMIT 1
+""")
 
 
 def seconds_until_swapped(engine: Engine, version: str) -> float:

@@ -120,8 +120,8 @@ def finetune(
 ) -> Trained:
     """Train the champion on new labels, mixed with older rows against forgetting; writes a candidate to `out`.
 
-    On the older rows the candidate is held to the champion's scores of all classes and not only to the likeliest (Li &
-    Hoiem 2016, "Learning without Forgetting"): which classes lie close to each other is the first thing forgotten.
+    On the older rows the candidate is held to the champion's scores of all classes and not only to the likeliest
+    (Li & Hoiem 2016, "Learning without Forgetting"): which classes lie close to each other is first forgotten.
 
     Of several processes that `torchrun` has started, the first writes it.
 
