@@ -24,6 +24,7 @@ from web.routes import (
     incidents,
     intake,
     labelling,
+    models,
     overview,
     probes,
     rules,
@@ -92,6 +93,7 @@ def create_app(
         silences,
         subscriptions,
         labelling,
+        models,
     ):
         app.include_router(routes.router)
     if sink is not None:
