@@ -13,7 +13,7 @@ from core.logs import get_logger
 from models.lineage import Lineage
 from models.model_store import ModelStore
 from models.registry import ModelFolders
-from storage import model_use, model_versions
+from storage import model_versions, training_runs
 
 log = get_logger(__name__)
 
@@ -45,7 +45,8 @@ def seal_candidate(
         CheckpointError: what would be loaded is not what the training left.
     """
     with engine.connect() as connection:
-        snapshot_hash = model_use.snapshot_of(connection, run)
+        trained = training_runs.get(connection, run)
+    snapshot_hash = trained.snapshot_hash if trained else None
     lineage = Lineage(
         snapshot_hash=snapshot_hash,
         code_version=code_version(),

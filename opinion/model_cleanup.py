@@ -126,10 +126,8 @@ def _free_work(
     dead = folders.left_over(now)
     with training_runs.only_run(engine) as is_nobody_training:
         if is_nobody_training:
-            with engine.connect() as connection:
-                over = {str(run) for run in model_use.verdict_runs(connection)}
             work = (home / WORK_FOLDER).glob("*")
-            dead += [path for path in work if path.is_dir() and (path.name in over or _is_untouched(path, now))]
+            dead += [path for path in work if path.is_dir() and _is_untouched(path, now)]
         for path in dead:
             done.work.append(str(path))
             done.bytes += _size(path)

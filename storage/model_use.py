@@ -1,7 +1,4 @@
-"""Which models something still needs: rows of jobs that are at work, by the version names in them.
-
-A table that this schema does not have (yet) needs nothing.
-"""
+"""Which models something still needs: rows of jobs that are at work, by the version names in them."""
 
 from typing import Final
 
@@ -22,8 +19,6 @@ def in_use(connection: Connection) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for reason, (table, is_open) in USERS.items():
-        if connection.scalar(text("SELECT to_regclass(:name)"), {"name": table}) is None:
-            continue
         named = text(
             f"SELECT DISTINCT v.version FROM {table} r, jsonb_each_text(to_jsonb(r)) AS field "  # noqa: S608  # ours
             f"JOIN model_version v ON v.version = field.value WHERE {is_open}"
@@ -31,16 +26,3 @@ def in_use(connection: Connection) -> dict[str, str]:
         for version in connection.scalars(named):
             found.setdefault(version, reason)
     return found
-
-
-def snapshot_of(connection: Connection, run: int) -> str | None:
-    """The hash of the labels that a retrain run learns from; None when the run does not say."""
-    statement = text("SELECT to_jsonb(r) ->> 'snapshot_hash' FROM training_run r WHERE id = :run")
-    found: str | None = connection.scalar(statement, {"run": run})
-    return found
-
-
-def verdict_runs(connection: Connection) -> set[int]:
-    """Retrain runs that are over and brought a candidate: nobody goes on with them."""
-    statement = text("SELECT id FROM training_run WHERE finished_at IS NOT NULL AND candidate IS NOT NULL")
-    return set(connection.scalars(statement))
