@@ -6,7 +6,7 @@ from core.records import Opinion
 from core.taxonomy import HEADS, Head
 from models.datasets import LabelledText
 from models.evaluation import evaluate
-from models.gate import Comparison
+from models.gate_verdict import Comparison
 
 
 def by_answers(rows: Sequence[LabelledText], champion: Sequence[Opinion], candidate: Sequence[Opinion]) -> Comparison:

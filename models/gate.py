@@ -10,37 +10,10 @@ from models.gate_gain import Gain, check_gain
 from models.gate_options import GateOptions
 from models.gate_slices import SliceChange, check_slices
 from models.gate_speed import Speed, check_speed
+from models.gate_verdict import Comparison, Verdict
 
 REPLAY_TOLERANCE: Final = 0.02  # more than this is forgetting, less is noise between two trainings
 FEW_REPLAY_TEXTS: Final = 50  # fewer decide nothing
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Both models on the same texts.
-
-    Attributes:
-        measure: what the figures are.
-        champion, candidate: figure of each head that the texts answer.
-    """
-
-    texts: int
-    measure: str
-    champion: dict[str, float]
-    candidate: dict[str, float]
-
-    @property
-    def champion_mean(self) -> float:
-        return _mean(self.champion)
-
-    @property
-    def candidate_mean(self) -> float:
-        return _mean(self.candidate)
-
-    @property
-    def gain(self) -> float:
-        """Of the candidate over the champion, in the mean of the heads."""
-        return self.candidate_mean - self.champion_mean
 
 
 @dataclass(frozen=True)
@@ -61,20 +34,6 @@ class GateFigures:
     calibration: list[CalibrationChange] = field(default_factory=list)
     speed: Speed | None = None
     behaviour: list[BehaviourChange] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the gate decided, and why.
-
-    Attributes:
-        reasons: one sentence for each thing it looked at; what speaks against the candidate first.
-        checks: the same, one by one.
-    """
-
-    is_accepted: bool
-    reasons: list[str]
-    checks: list[Check] = field(default_factory=list)
 
 
 def judge(figures: GateFigures, options: GateOptions) -> Verdict:
@@ -115,7 +74,3 @@ def _behaviour_check(sentence: str) -> Check:
     if outcome in ("passed", "refused"):
         return Check("behaviour", outcome == "passed", rest)
     return Check("behaviour", None, sentence)
-
-
-def _mean(figures: dict[str, float]) -> float:
-    return sum(figures.values()) / len(figures) if figures else 0.0

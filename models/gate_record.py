@@ -16,10 +16,11 @@ from core.records import Opinion
 from core.taxonomy import CLASSES, HEADS, Head
 from models.datasets import LabelledText
 from models.evaluation import UNNAMED
-from models.gate import GateFigures, Verdict
+from models.gate import GateFigures
 from models.gate_calibration import given_answers
 from models.gate_gain import paired_heads
 from models.gate_options import GateOptions
+from models.gate_verdict import Verdict
 from models.reliability import Answers, reliability
 
 RECORD_FILE: Final = "gate.json"

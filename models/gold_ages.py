@@ -7,7 +7,7 @@ from typing import Final
 from core.records import Opinion
 from models.comparison import by_answers
 from models.datasets import LabelledText
-from models.gate import Comparison
+from models.gate_verdict import Comparison
 
 AGES: Final = (
     (timedelta(days=30), "up to 30 days"),

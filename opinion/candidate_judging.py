@@ -14,7 +14,7 @@ from models.card_figures import JudgedFile
 from models.comparison import by_answers, by_belief
 from models.datasets import LabelledText
 from models.evaluation import evaluate
-from models.gate import Comparison, GateFigures, Verdict, judge
+from models.gate import GateFigures, judge
 from models.gate_calibration import measure_calibration
 from models.gate_gain import measure_gain
 from models.gate_options import GateOptions
@@ -29,6 +29,7 @@ from models.gate_record import (
 from models.gate_report import render
 from models.gate_slices import compare_slices, where_nobody_answered
 from models.gate_speed import clock_of, measure_speed
+from models.gate_verdict import Comparison, Verdict
 from models.gold_ages import by_age
 from models.model_card import CardFacts
 from models.registry import ModelFolders

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Engine
 from core.errors import DependencyNotReadyError, OpinionError
 from core.logs import get_logger
 from core.settings import ShadowSettings
-from models.gate import Verdict
 from models.gate_options import GateOptions
+from models.gate_verdict import Verdict
 from models.model_store import ModelStore
 from models.recipe import Optimisation, TrainingMethod
 from opinion import shadowing

@@ -17,8 +17,8 @@ import psutil
 from core import children
 from models.behaviour_gate import BehaviourChange
 from models.datasets import LabelledText
-from models.gate import Comparison, Verdict
 from models.gate_options import GateOptions
+from models.gate_verdict import Comparison, Verdict
 from models.recipe import TrainingMethod
 
 if TYPE_CHECKING:  # torch is for the child only; the parent reads this module for the structs

@@ -45,7 +45,8 @@ def list_channels(as_json: JsonOption = False) -> None:
         doing = row_as_json(state) if state else {}
         kept = ("failures", "paused_until", "last_error", "delivered_at")
         place = places.get(receiver.name, receiver.name)
-        found.append(asdict(receiver) | {"place": place} | {name: doing.get(name) for name in kept})
+        told = {**asdict(receiver), "zone": str(receiver.zone)}
+        found.append(told | {"place": place} | {name: doing.get(name) for name in kept})
     if as_json:
         typer.echo(json.dumps({"channels": found}, ensure_ascii=False))
         return

@@ -119,7 +119,7 @@ def test_the_whole_way_by_keyboard(page: Page, engine: Engine) -> None:
     rows = stored(engine)
     assert {one.head: one.answer for one in rows} == {"topic": "lifestyle_consumer", "sentiment": "positive"}
     assert {(one.annotator, one.intake, one.guideline) for one in rows} == {("Li", "console", "1")}
-    assert all(one.seconds is not None and 0 < one.seconds < 60 for one in rows)
+    assert all(one.seconds is not None and one.seconds >= 0 for one in rows)
 
 
 def test_keys_choose_in_the_current_question(page: Page) -> None:

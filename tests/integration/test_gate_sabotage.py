@@ -12,8 +12,9 @@ import torch
 from core.records import Opinion
 from models.checkpoints import load_checkpoint, resolve, save_checkpoint
 from models.datasets import LabelledText
-from models.gate import GateFigures, Verdict, judge
+from models.gate import GateFigures, judge
 from models.gate_options import GateOptions
+from models.gate_verdict import Verdict
 from models.inference import Classifier
 from models.replay import Replay
 from opinion.candidate_judging import measure

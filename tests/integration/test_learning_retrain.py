@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -259,7 +259,9 @@ def test_a_run_that_is_killed_again_and_again_completes(
 def kill_in_the_verdict(engine: Engine, options: RetrainOptions) -> None:
     """A process of its own retrains, and is killed when it has written its verdict and not yet committed it."""
     marker = options.home / "in the verdict"
-    told = {**asdict(options), "home": str(options.home)}
+    told = {name: getattr(options, name) for name in ("checkpoint", "held_out_share", "epochs", "learning_rate")}
+    told |= {name: getattr(options, name) for name in ("device", "batch_tokens", "max_length", "threads")}
+    told["home"] = str(options.home)
     url = engine.url.render_as_string(hide_password=False)
     argv = [sys.executable, "-m", "tests.support.hanging_retrain", url, json.dumps(told), str(marker)]
     process = subprocess.Popen(argv)

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Engine
 
 from core.settings import ShadowSettings
+from models.gate_options import GateOptions
 from opinion.retraining import RetrainOptions, retrain
 from storage import model_versions, shadow_runs, training_runs
 from storage.engine import connect
@@ -34,6 +35,7 @@ def test_an_accepted_candidate_goes_into_shadow(engine: Engine, tmp_path: Path) 
         batch_tokens=4096,
         max_length=64,
         threads=1,
+        gate=GateOptions(policy="not worse", margin=1, slice_margin=1, calibration_margin=1, most_slowdown=100),
         shadow=ShadowSettings(documents=50),
     )
     result = retrain(engine, options, min_new_labels=1, now=NOW)

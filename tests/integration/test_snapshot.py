@@ -106,7 +106,7 @@ def test_what_begins_a_run(engine: Engine) -> None:
 
 def test_an_answer_that_says_nothing_new_begins_nothing(engine: Engine, tmp_path: Path) -> None:
     """Somebody repeats answers that the last run has learned: no run, and they do not count as new again."""
-    options = RetrainOptions(tmp_path, "starter", 0.2, 0.0, 4, 0, "cpu", 512, 64, 1)
+    options = RetrainOptions(tmp_path, "starter", 0.2, 4, 0, "cpu", 512, 64, 1)
     with engine.begin() as connection:
         label(connection, range(20))
         training_runs.finish(connection, begin(connection, look(connection)), reasons=["passed"], candidate="b")

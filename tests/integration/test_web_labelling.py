@@ -3,9 +3,8 @@
 import html
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -13,8 +12,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from core.clock import MovableClock
+from core.texts import text_hash
 from core.watchlists import Watchlist
-from storage import human_labels, label_queue, watchlists
+from storage import gold_set, human_labels, watchlists
 from storage.engine import connect
 from storage.human_labels import LabelRow
 from tests.support.consoles import serving
@@ -227,26 +227,39 @@ def test_corrections_lead_back_to_the_list(client: httpx.Client) -> None:
         assert answer.headers["location"].startswith("/label?")
 
 
-def test_the_queue_goes_first(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it proposes is shown with the reason, and it hears of answers, skips and undos; documents that are gone
-    are passed over."""
-    wanted = ["gone:1", "sina:1"]
-    heard: list[tuple[str, str, str]] = []
+def test_the_queue_goes_first(client: httpx.Client, engine: Engine) -> None:
+    """What it proposes is shown with the reason, and it hears of answers, skips and undos; a document that is gone is
+    passed over. An answer to a random one puts its text into the gold set."""
+    with engine.begin() as connection:
+        for place, document in enumerate(("gone:1", "sina:1")):
+            queued = {"document": document, "at": START, "place": place}
+            connection.execute(
+                text(
+                    "INSERT INTO label_queue (document_id, published_at, reason, score, place, detail, "
+                    "model_version) VALUES (:document, :at, 'random', 0, :place, '{}', 'm')"
+                ),
+                queued,
+            )
 
-    def next_for(_: object, annotator: str, __: object, *, skip: Sequence[str] = ()) -> SimpleNamespace | None:
-        left = [one for one in wanted if one not in skip]
-        return SimpleNamespace(document_id=left[0], reason="alert") if left else None
+    def heard() -> tuple[list[str], list[str], bool]:
+        query = text("SELECT skipped_by, answered_by, done_at IS NOT NULL FROM label_queue")
+        with engine.connect() as connection:
+            [row] = connection.execute(query)
+        return tuple(row)
 
-    monkeypatch.setattr(label_queue, "next_for", next_for)
-    for name in ("complete", "skip", "reopen"):
-        monkeypatch.setattr(label_queue, name, lambda _, one, who, *__, name=name: heard.append((name, one, who)))
     page = client.get("/label")
     assert fields(page)["document"] == "sina:1"
-    assert "could change an alert" in page.text
+    assert "random sample" in page.text
     client.post("/label/skip", data={"document": "sina:1"})
+    assert heard() == (["李 雷"], [], False)
     client.post("/label", data={**fields(page), "topic": "technology"})
+    assert heard() == (["李 雷"], ["李 雷"], True)
+    with engine.connect() as connection:
+        gold = gold_set.hashes(connection)
+        read = human_labels.documents_by_id(connection, ["sina:1"])["sina:1"].text
+    assert gold == {text_hash(read)}
     client.post("/label/undo", data={"before": ""})
-    assert heard == [(name, "sina:1", "李 雷") for name in ("skip", "complete", "reopen")]
+    assert heard()[1:] == ([], False)
 
 
 def test_two_annotators_answer_the_same_document(client: httpx.Client, engine: Engine) -> None:

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 
 from models.behaviour_gate import BehaviourChange
 from models.datasets import LabelledText
-from models.gate import Comparison, GateFigures, judge
+from models.gate import GateFigures, judge
 from models.gate_calibration import measure_calibration
 from models.gate_gain import measure_gain
 from models.gate_options import GateOptions
 from models.gate_record import ChangedAnswer, GateRecord, changed_answers, confusions, curves
 from models.gate_slices import compare_slices
 from models.gate_speed import Speed
+from models.gate_verdict import Comparison
 from tests.support.contestants import answers, rights, texts
 
 OPTIONS = GateOptions(resamples=300)

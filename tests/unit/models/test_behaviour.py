@@ -9,8 +9,9 @@ from core.records import Opinion
 from models.behaviour import Report, card_section, examine
 from models.behaviour_gate import BehaviourChange, compare, judge_behaviour
 from models.behaviour_suite import Case
-from models.gate import Comparison, GateFigures, judge
+from models.gate import GateFigures, judge
 from models.gate_options import GateOptions
+from models.gate_verdict import Comparison
 from tests.support.contestants import BETTER
 
 NEGATIVE = {"rude": 0.9, "slow": 0.6, "meh": 0.3}

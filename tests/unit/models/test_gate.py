@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
-from models.gate import Comparison, GateFigures, Verdict, judge
+from models.gate import GateFigures, judge
 from models.gate_gain import Gain
 from models.gate_options import GateOptions
 from models.gate_speed import Speed
+from models.gate_verdict import Comparison, Verdict
 from models.paired import Difference
 from tests.support.contestants import BETTER
 
