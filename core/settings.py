@@ -198,7 +198,7 @@ class RetrainSettings(_Section):
     learning_rate: float = Field(
         0,
         ge=0,
-        description="0 goes by the model's size: 5e-4 below 15 million weights, 1e-4 below 60, else 2e-5; five times "
+        description="0 goes by the model's size: 5e-4 below 15 million weights, 5e-5 below 60, else 2e-5; five times "
         "that with lora, ten times with heads.",
     )
     method: Literal["full", "lora", "heads"] = Field(

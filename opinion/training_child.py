@@ -27,9 +27,10 @@ if TYPE_CHECKING:  # torch is for the child only; the parent reads this module f
     from models.replay import Replay
 
 Kept = TypeVar("Kept")
-RATES: Final = ((15_000_000, 5e-4), (60_000_000, 1e-4))
+RATES: Final = ((15_000_000, 5e-4), (60_000_000, 5e-5))
 """Learning rates below so many weights. The smaller a model, the more it needs: of one of 9 million, 1e-4 learned too
-little of a thousand labels, and 1e-3 forgot more."""
+little of a thousand labels, and 1e-3 forgot more. One of 22 million learned no more of two hundred labels by 1e-4
+than by 5e-5, and changed a third more of its answers to old texts; see docs/why/learning.md."""
 BIG_MODEL_RATE: Final = 2e-5
 FASTER: Final = {"full": 1, "lora": 5, "heads": 10}  # fewer weights have further to go
 NICENESS: Final = 10  # workers and the scheduler come first
