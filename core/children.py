@@ -107,6 +107,30 @@ def stop(process: subprocess.Popen[bytes], *, grace_seconds: float, first: signa
     return True
 
 
+def work_off(
+    process: subprocess.Popen[bytes],
+    should_stop: Callable[[], bool],
+    *,
+    look_seconds: float = 0.5,
+    grace_seconds: float = 5.0,
+) -> int | None:
+    """Wait for a child that does one piece of work: its exit code, or None where `should_stop` ended it first."""
+    try:
+        while True:
+            try:
+                return process.wait(look_seconds)
+            except subprocess.TimeoutExpired:
+                if should_stop():
+                    return None
+    finally:
+        stop(process, grace_seconds=grace_seconds)
+
+
+def ending(code: int) -> str:
+    """How a child with this exit code ended, to follow its name in a sentence."""
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
 def end(processes: Sequence[psutil.Process], *, grace_seconds: float, first: signal.Signals = signal.SIGTERM) -> None:
     """Ask processes that are not our children to end, then kill those that do not."""
     for signal_to_send in (first, signal.SIGKILL):

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,8 +28,6 @@ REFERENCE_TIMES: Final = 2  # as many documents before as now: a threshold is on
 DOUBTFUL_READ: Final = 6  # times as many are read to find doubtful ones
 MOST_DOUBTFUL: Final = 1500  # of each span: clustering takes the square of them
 MOST_LABELLED: Final = 2000
-LOOK_SECONDS: Final = 0.5
-STOP_SECONDS: Final = 5.0
 STALE_SECONDS: Final = 24 * 3600.0
 
 ShouldStop = Callable[[], bool]
@@ -99,24 +95,14 @@ def computed(job: DriftJob, options: DriftOptions, should_stop: ShouldStop) -> D
             child = children.spawn(
                 [sys.executable, "-m", "opinion.drift_child", str(folder)], stdout=child_log, env=environment
             )
-        try:
-            code = _waited(child, should_stop)
-        finally:
-            children.stop(child, grace_seconds=STOP_SECONDS)
+        code = children.work_off(child, should_stop)
+        if code is None:
+            raise DriftFailedError("the check for drift was stopped", remedy="the next one starts anew")
         if code != 0:
-            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
             raise DriftFailedError(
-                f"the check for drift {how}", remedy=f"{log_file} says why:\n{children.tail(log_file, 6)}"
+                f"the check for drift {children.ending(code)}",
+                remedy=f"{log_file} says why:\n{children.tail(log_file, 6)}",
             )
         return msgspec.json.decode((folder / OUTCOME_FILE).read_bytes(), type=DriftOutcome)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _waited(child: "subprocess.Popen[bytes]", should_stop: ShouldStop) -> int:
-    while True:
-        try:
-            return child.wait(LOOK_SECONDS)
-        except subprocess.TimeoutExpired:
-            if should_stop():
-                raise DriftFailedError("the check for drift was stopped", remedy="the next one starts anew") from None

@@ -1,7 +1,6 @@
 """The scheduler's job that keeps the queue of documents to label filled, by a child process of low priority."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from datetime import datetime
@@ -18,8 +17,6 @@ from storage import incidents, label_candidates, label_queue_filling
 
 NICENESS: Final = 10  # workers and the scheduler come first
 FULL_ENOUGH: Final = 0.8  # of the length; a fill costs seconds, whether it adds one document or a hundred
-LOOK_SECONDS: Final = 0.5
-STOP_SECONDS: Final = 5.0
 
 ShouldStop = Callable[[], bool]
 log = get_logger(__name__)
@@ -45,16 +42,9 @@ class LabelQueueJob:
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         with children.open_log(self._settings.home.resolve() / "logs" / "label_queue.log") as child_log:
             child = children.spawn(argv, stdout=child_log, env={**os.environ, **threads})
-        try:
-            while True:
-                try:
-                    code = child.wait(LOOK_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    if should_stop():
-                        return
-        finally:
-            children.stop(child, grace_seconds=STOP_SECONDS)
+        code = children.work_off(child, should_stop)
+        if code is None:
+            return
         self._filled_at = state
         log.info("label_queue_filled", exit_code=code)
 

@@ -1,7 +1,6 @@
 """A sample of stored documents that the old model judged, judged by the new one: what translates the baselines."""
 
 import os
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,8 +20,6 @@ from storage.model_switches import OverlapRow
 SAMPLE: Final = 1000
 FEWEST_DOCUMENTS: Final = 200  # by the old model; fewer hold too few negatives to say anything
 MOST_VALUES: Final = 30  # of a label, the most frequent
-LOOK_SECONDS: Final = 0.5
-STOP_SECONDS: Final = 5.0
 
 Judge = Callable[[Sequence[str]], Sequence[str]]
 ShouldStop = Callable[[], bool]
@@ -97,16 +94,9 @@ class OverlapJob:
         environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
         with children.open_log(self._log_file) as child_log:
             child = children.spawn(argv, stdout=child_log, env=environment)
-        try:
-            while True:
-                try:
-                    code = child.wait(LOOK_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    if should_stop():
-                        return
-        finally:
-            children.stop(child, grace_seconds=STOP_SECONDS)
+        code = children.work_off(child, should_stop)
+        if code is None:
+            return
         self._tried = pair  # the estimate from the counts has to do if it failed
         log.info("models_compared", old=pair[0], new=pair[1], exit_code=code)
 

@@ -1,7 +1,6 @@
 """The scheduler's shadow job: looks after the open run, and starts the process that reads for it."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -23,8 +22,6 @@ SHADOW_EVERY: Final = timedelta(seconds=30)
 WORTH_A_START: Final = 200  # documents that wait; loading a model costs more than judging fewer
 AT_LEAST_EVERY: Final = timedelta(minutes=5)
 MOST_ATTEMPTS: Final = 3  # processes in a row that ended without coming further
-LOOK_SECONDS: Final = 0.5
-STOP_SECONDS: Final = 5.0
 
 ShouldStop = Callable[[], bool]
 Start = Callable[[int], "subprocess.Popen[bytes]"]
@@ -49,19 +46,8 @@ class ShadowJob:
         if run is None or should_stop():
             return
         child = self._start(run.id)
-        try:
-            while True:
-                try:
-                    code = child.wait(LOOK_SECONDS)
-                    break
-                except subprocess.TimeoutExpired:
-                    if should_stop():
-                        with self._engine.begin() as connection:
-                            shadow_runs.end_attempt(connection, run.id)
-                        return
-        finally:
-            children.stop(child, grace_seconds=STOP_SECONDS)
-        self._note(run.id, code)
+        code = children.work_off(child, should_stop)
+        self._note(run.id, 0 if code is None else code)
 
     def _wanted(self) -> ShadowRun | None:
         """The run that a process is to be started for now."""
@@ -92,12 +78,13 @@ class ShadowJob:
             )
 
     def _note(self, run_id: int, code: int) -> None:
+        """What the exit code says of the candidate; being stopped says as little as success."""
         with self._engine.begin() as connection:
             if code == 0:
                 shadow_runs.end_attempt(connection, run_id)
                 return
             run = shadow_runs.current(connection)
-            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            how = children.ending(code)
             log.warning("shadow_process_failed", run=run_id, how=how)
             if run is None or run.id != run_id or run.attempts < MOST_ATTEMPTS:
                 return

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -129,9 +128,9 @@ class Work:
             return outcome
         if code >= 0:
             self.remove()
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         raise TrainingFailedError(
-            f"the training {how}", remedy=f"{self.log_file} says why:\n{children.tail(self.log_file, 6)}"
+            f"the training {children.ending(code)}",
+            remedy=f"{self.log_file} says why:\n{children.tail(self.log_file, 6)}",
         )
 
     def _run_child(self, threads: int, watch: Watch) -> int:

@@ -1,6 +1,8 @@
 """Waiting for a slow child, and the small files that tell of it."""
 
 import errno
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import chain, repeat
 from pathlib import Path
@@ -77,3 +79,18 @@ def test_a_truncated_state_file_reads_as_none(tmp_path: Path) -> None:
     children.write_state(path, Note("whole"))
     path.write_bytes(path.read_bytes()[:-3])
     assert children.read_state(path, Note) is None
+
+
+def test_a_piece_of_work_is_waited_for_and_can_be_stopped() -> None:
+    """The exit code of a child that ends; None, and no child left, where somebody wants it to stop."""
+    said = [sys.executable, "-c", "raise SystemExit(3)"]
+    assert children.work_off(subprocess.Popen(said), lambda: False, look_seconds=0.01) == 3
+    sleeper = subprocess.Popen(["sleep", "60"])
+    assert children.work_off(sleeper, lambda: True, look_seconds=0.01) is None
+    assert sleeper.poll() is not None
+
+
+@pytest.mark.parametrize(("code", "words"), [(-9, "was killed by SIGKILL"), (1, "ended with exit code 1")])
+def test_how_a_child_ended_is_told(code: int, words: str) -> None:
+    """A negative code is a signal."""
+    assert children.ending(code) == words
