@@ -144,9 +144,10 @@ def with_incidents(
     start = floor_to(run.window_from - timedelta(microseconds=1), usual.bucket) + usual.bucket
     end = floor_to(run.complete_until, usual.bucket)
     if end - start < SHORTEST_SPAN:
+        minutes = max(end - start, timedelta(0)) // timedelta(minutes=1)
         return _noted(
             comparison,
-            f"incidents were not compared: only {max(end - start, timedelta(0))} were read completely; "
+            f"incidents were not compared: {minutes} minutes were read whole, an hour is needed; "
             "OPINION_SHADOW__WINDOW_DOCUMENTS and OPINION_SHADOW__PER_MINUTE allow more",
         )
     within = [pair for pair in pairs if start <= pair.published_at < end]
