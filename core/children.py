@@ -30,7 +30,7 @@ CLAIM_SECONDS = 10.0  # a process that was told to end may need a moment
 # its server is down would otherwise, one day, be given the server's own port and connect to itself.
 PORTS = range(20_000, 32_000)
 
-State = TypeVar("State", bound=msgspec.Struct)
+State = TypeVar("State")
 
 
 class Identity(msgspec.Struct, frozen=True):

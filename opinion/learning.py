@@ -69,7 +69,7 @@ class Backlog:
         if not self._most:
             return False
         try:
-            waiting = sum(standing.lag_records for standing in self._reader.standings().values())
+            waiting = self._reader.lag_records()
         except KafkaError:
             return False  # a broker that is away is no reason to wait
         before, self._before = self._before, waiting

@@ -9,7 +9,7 @@ import sys
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import psutil
@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # torch is for the child only; the parent reads this module f
     from models.inference import Classifier
     from models.replay import Replay
 
-Kept = TypeVar("Kept")
 RATES: Final = ((15_000_000, 5e-4), (60_000_000, 5e-5))
 """Learning rates below so many weights. The smaller a model, the more it needs: of one of 9 million, 1e-4 learned too
 little of a thousand labels, and 1e-3 forgot more. One of 22 million learned no more of two hundred labels by 1e-4
@@ -144,7 +143,7 @@ def train(folder: Path) -> TrainingOutcome:
     report("reading with the champion")
     parent = resolve(job.champion)
     champion = _load(parent, job)
-    replay = _kept(folder / REPLAY_ROWS_FILE, Replay)
+    replay = children.read_state(folder / REPLAY_ROWS_FILE, Replay)
     if replay is None:
         replay = build(
             parent, champion.classify, labels=[*rows.train, *rows.dev], held_out=rows.held_out, pool=rows.pool
@@ -282,14 +281,6 @@ def _load(folder: Path, job: TrainingJob) -> "Classifier":
         cache_entries=0,
         threads=job.threads,
     )
-
-
-def _kept(path: Path, shape: type[Kept]) -> Kept | None:
-    """What an earlier process wrote; None when there is nothing of that shape."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=shape)
-    except (OSError, msgspec.MsgspecError):
-        return None
 
 
 def _write(path: Path, value: Any) -> None:

@@ -1,15 +1,15 @@
 """Filling the queue of `storage.label_queue`, and keeping what nobody should be asked any more out of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine, func, select, text
-from sqlalchemy.exc import DBAPIError
 
+from storage.advisory_locks import hold
 from storage.human_labels import READ_TEXT
 from storage.label_queue import DOCUMENT, Reason
 from storage.tables import label_queue
@@ -56,20 +56,9 @@ class Listed(NamedTuple):
     text: str
 
 
-@contextmanager
-def only_fill(engine: Engine) -> Iterator[bool]:
-    """Hold the right to fill for as long as the context lasts; yields False when somebody else has it.
-
-    The lock belongs to a connection of its own, so it ends with this process however that ends.
-    """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        is_ours = bool(connection.scalar(select(func.pg_try_advisory_lock(FILL_LOCK))))
-        try:
-            yield is_ours
-        finally:
-            if is_ours:
-                with suppress(DBAPIError):  # the connection is gone, and the lock with it
-                    connection.execute(select(func.pg_advisory_unlock(FILL_LOCK)))
+def only_fill(engine: Engine) -> AbstractContextManager[bool]:
+    """The right to fill, as long as the context lasts; it gives False when somebody else has it."""
+    return hold(engine, FILL_LOCK)
 
 
 def waiting(connection: Connection) -> dict[Reason, int]:

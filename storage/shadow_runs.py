@@ -1,13 +1,13 @@
 """Candidates in shadow: at most one is open, how far it has come, and what became of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
 
+from storage.advisory_locks import hold
 from storage.tables import opinion_minute, shadow_run, shadow_verdict
 
 State = Literal["scoring", "waiting", "promoted", "rejected", "expired"]
@@ -69,17 +69,9 @@ class ShadowRun(NamedTuple):
 _COLUMNS = [shadow_run.c[name] for name in ShadowRun._fields]
 
 
-@contextmanager
-def only_scorer(engine: Engine) -> Iterator[bool]:
-    """Yields whether nobody else reads for a candidate now; keeps it so until this process ends, however it does."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        is_ours = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": SCORING_LOCK}))
-        try:
-            yield is_ours
-        finally:
-            if is_ours:
-                with suppress(DBAPIError):  # the connection is gone, and the lock with it
-                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": SCORING_LOCK})
+def only_scorer(engine: Engine) -> AbstractContextManager[bool]:
+    """The right to read for a candidate, as long as the context lasts; it gives False when somebody else has it."""
+    return hold(engine, SCORING_LOCK)
 
 
 def lock(connection: Connection) -> None:

@@ -1,13 +1,13 @@
 """Runs of the retrain job: one at a time, each with what it learned from and why its model was taken or not."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, text, update
-from sqlalchemy.exc import DBAPIError
 
+from storage.advisory_locks import hold
 from storage.human_labels import READ_TEXT, StoredText
 from storage.tables import opinion_minute, training_run
 
@@ -40,20 +40,9 @@ class TrainingRun(NamedTuple):
     progress_at: datetime | None
 
 
-@contextmanager
-def only_run(engine: Engine) -> Iterator[bool]:
-    """Hold the right to train for as long as the context lasts; yields False when somebody else has it.
-
-    The lock belongs to a connection of its own, so it ends with this process however that ends.
-    """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        is_ours = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": RETRAIN_LOCK}))
-        try:
-            yield is_ours
-        finally:
-            if is_ours:
-                with suppress(DBAPIError):  # the connection is gone, and the lock with it
-                    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": RETRAIN_LOCK})
+def only_run(engine: Engine) -> AbstractContextManager[bool]:
+    """The right to train, as long as the context lasts; it gives False when somebody else has it."""
+    return hold(engine, RETRAIN_LOCK)
 
 
 def start(

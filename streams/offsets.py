@@ -51,6 +51,10 @@ class OffsetReader:
         """By partition of the topic."""
         return self._ask(self._standings)
 
+    def lag_records(self) -> int:
+        """Records that the group has not taken yet, in all partitions."""
+        return sum(standing.lag_records for standing in self.standings().values())
+
     def taken(self) -> frozenset[int]:
         """The topic's partitions that some member of the group has; none while the group is being put together."""
         return self._ask(self._taken)

@@ -203,7 +203,7 @@ class _Lag:
     def _now(self) -> int:
         if self._reader is not None and time.monotonic() - self._asked_at >= LOOK_SECONDS:
             try:
-                self._known = sum(one.lag_records for one in self._reader.standings().values())
+                self._known = self._reader.lag_records()
             except KafkaError:
                 self._known = 0  # no broker, no stream to be in the way of
             self._asked_at = time.monotonic()
