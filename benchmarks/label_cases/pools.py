@@ -18,7 +18,7 @@ from core.texts import part_of, text_hash
 from models.bases import load_base
 from models.checkpoints import load_checkpoint, resolve
 from models.datasets import read_labelled
-from models.state_vectors import pooled_states
+from models.encoder_vectors import pooled_states
 
 BASE: Final = "e5-small"
 TEST_SHARE: Final = 0.3
