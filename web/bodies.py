@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 
-from web.errors import Problem, ProblemError
+from web.problems import Problem, ProblemError
 from web.pushing import Held, PushLimits
 
 JSON: Final = "application/json"

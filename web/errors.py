@@ -1,7 +1,7 @@
 """Every error in one shape: `{"error": {status, code, message, remedy}}` for scripts, a page for people."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import structlog
@@ -16,35 +16,13 @@ from starlette.responses import JSONResponse, Response
 from core.errors import NotFoundError
 from storage.search import SearchTooLongError
 from web.i18n import language_of, translate
+from web.problems import Problem, ProblemError
 from web.rendering import page
 
 log = structlog.get_logger(__name__)
 
 CODES = {404: "not_found", 405: "method_not_allowed"}
 DATABASE_SECONDS = 5  # so soon a request that met no database may be made again
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """`code` names the message and remedy in `web.i18n`; `detail` adds what only this request knows.
-
-    Attributes:
-        retry_after_seconds: when a program may ask again; 0: no use.
-    """
-
-    status: int
-    code: str
-    detail: str = ""
-    retry_after_seconds: int = 0
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-class ProblemError(Exception):
-    """A request that is answered with a problem."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.code)
-        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)

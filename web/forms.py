@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from fastapi import Depends
 from starlette.requests import ClientDisconnect, Request
 
-from web.errors import Problem, ProblemError
+from web.problems import Problem, ProblemError
 
 MOST_BYTES = 64 * 1024  # no form of ours holds a text of its own
 MOST_FIELDS = 50

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from core.errors import RecordRejected
 from core.metrics import PUSH_IN_FLIGHT
-from web.errors import Problem, ProblemError
+from web.problems import Problem, ProblemError
 
 BUSY_SECONDS = 1  # a request that was turned away may be sent again so soon
 

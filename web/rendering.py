@@ -15,6 +15,8 @@ from starlette.responses import HTMLResponse
 from core.clock import Clock
 from core.taxonomy import SENTIMENTS
 from web.i18n import LANGUAGES, MESSAGES, Language, language_of, name_of, translate
+from web.navigation import ENTRIES
+from web.roles import person_of
 from web.view import GROUPS, PRESETS, View
 
 HERE = Path(__file__).parent
@@ -61,7 +63,13 @@ def environment() -> Environment:
         "safe_url": safe_url,
         "moment": datetime.fromisoformat,
     }
-    made.globals |= {"languages": LANGUAGES, "presets": PRESETS, "groupings": GROUPS, "sentiments": SENTIMENTS}
+    made.globals |= {
+        "languages": LANGUAGES,
+        "presets": PRESETS,
+        "groupings": GROUPS,
+        "sentiments": SENTIMENTS,
+        "pages": ENTRIES,
+    }
     return made
 
 
@@ -87,6 +95,7 @@ def page(request: Request, template: str, *, status_code: int = 200, **context: 
         "age": age,
         "zone": str(console.zone),
         "path": request.url.path,
+        "person": person_of(request),
         "clock_now": now,
         "label_url": lambda document_id: label_url(request, document_id),
         "language_query": lambda one: urlencode([*without_lang, ("lang", one)]),

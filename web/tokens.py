@@ -8,7 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from storage import api_tokens
 from storage.api_tokens import ApiToken, Scope
-from web.errors import Problem, ProblemError
+from web.problems import Problem, ProblemError
 from web.rendering import console_of
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="opinion"'}

@@ -1,5 +1,10 @@
-"""Chinese and English: one dict each, the browser's `Accept-Language` decides, `?lang=` overrides and is kept."""
+"""Chinese and English: the browser's `Accept-Language` decides, `?lang=` overrides and is kept.
 
+The words are in `web.i18n.words`, a file for each page.
+"""
+
+import pkgutil
+from importlib import import_module
 from typing import Literal, get_args
 from urllib.parse import parse_qsl, urlencode
 
@@ -7,19 +12,31 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core.taxonomy import TOPIC_NAMES_ZH
-from web.i18n.en import MESSAGES as EN
-from web.i18n.zh import MESSAGES as ZH
+from web.i18n import words
 
 Language = Literal["zh", "en"]
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-MESSAGES: dict[Language, dict[str, str]] = {
-    "zh": ZH | {f"topic.{key}": name for key, name in TOPIC_NAMES_ZH.items()},
-    "en": EN,
-}
 COOKIE = "opinion_lang"
 A_YEAR_SECONDS = 31_536_000
+
+
+def _gathered() -> dict[str, tuple[str, str]]:
+    """All words, `key: (English, Chinese)`; a key that two pages define is an error, since one would be lost."""
+    every: dict[str, tuple[str, str]] = {}
+    for module in pkgutil.iter_modules(words.__path__):
+        found = import_module(f"{words.__name__}.{module.name}").WORDS
+        if twice := every.keys() & found.keys():
+            raise ValueError(f"web/i18n/words/{module.name}.py defines {sorted(twice)} again")
+        every |= found
+    return every
+
+
+_EVERY = _gathered()
+MESSAGES: dict[Language, dict[str, str]] = {
+    "zh": {key: chinese for key, (_, chinese) in _EVERY.items()},
+    "en": {key: english for key, (english, _) in _EVERY.items()},
+}
 
 
 def translate(language: Language, key: str, **values: object) -> str:

@@ -19,7 +19,8 @@ from storage import incident_care, incidents, queries
 from storage.incidents import IncidentRow
 from storage.queries import Incident
 from web.database import Reading
-from web.errors import ErrorAnswer, Problem, respond
+from web.errors import ErrorAnswer, respond
+from web.problems import Problem
 from web.rendering import console_of
 from web.routes.api import LARGEST_ID
 from web.routes.incidents import ACTOR

@@ -16,7 +16,8 @@ from core.errors import DependencyNotReadyError, RecordRejected
 from core.metrics import PUSHED
 from core.records import schemas
 from web.bodies import JSON, NDJSON, Numbered, read_documents
-from web.errors import ErrorAnswer, Problem, ProblemError
+from web.errors import ErrorAnswer
+from web.problems import Problem, ProblemError
 from web.pushing import Pushing
 from web.tokens import needs
 

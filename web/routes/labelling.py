@@ -16,11 +16,11 @@ from storage import labelling_texts, people_verdicts
 from storage.labelling_progress import answered
 from storage.labelling_texts import Cursor, LabellingText
 from web import labelling
-from web.errors import Problem, ProblemError
 from web.forms import Form
 from web.highlighting import mentioned, title_and_text
 from web.i18n import A_YEAR_SECONDS
 from web.labelling import MAX_SECONDS, Offered, Sitting
+from web.problems import Problem, ProblemError
 from web.rendering import console_of, page
 from web.view import Name
 

@@ -16,7 +16,8 @@ from storage import feedback, rules
 from storage.feedback import FeedbackRow, Precision, Verdict
 from storage.rules import RuleChange
 from web.database import Reading
-from web.errors import ErrorAnswer, Problem, ProblemError, respond
+from web.errors import ErrorAnswer, respond
+from web.problems import Problem, ProblemError
 from web.rendering import console_of
 from web.routes.api import LARGEST_ID
 from web.routes.incidents import ACTOR

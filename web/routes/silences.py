@@ -14,7 +14,8 @@ from core.errors import UsageError
 from core.watchlist_entries import speakable
 from storage import incidents, silences
 from web.database import Reading
-from web.errors import ErrorAnswer, Problem, respond
+from web.errors import ErrorAnswer, respond
+from web.problems import Problem
 from web.rendering import console_of
 from web.routes.api import LARGEST_ID
 from web.routes.incident_care import Name

@@ -13,7 +13,8 @@ from core.watchlist_entries import speakable
 from storage import subscriptions
 from storage.subscriptions import StoredSubscription
 from web.database import Reading
-from web.errors import ErrorAnswer, Problem, respond
+from web.errors import ErrorAnswer, respond
+from web.problems import Problem
 from web.rendering import console_of
 from web.routes.incidents import ACTOR
 

@@ -15,7 +15,8 @@ from storage import watchlists
 from storage.stored_documents import newest
 from storage.watchlists import StoredWatchlist
 from web.database import Reading
-from web.errors import ErrorAnswer, Problem, respond
+from web.errors import ErrorAnswer, respond
+from web.problems import Problem
 from web.rendering import console_of
 from web.routes.incidents import ACTOR
 

@@ -1,0 +1,1 @@
+"""The console's words, a file for each page: `key: (English, Chinese)`."""
