@@ -11,7 +11,7 @@ import storage.local
 import streams.local
 from core.errors import DependencyNotReadyError
 from core.settings import Settings
-from storage import migrate
+from storage import migrate, reporting_zone
 from storage.engine import connect
 from storage.local import EmbeddedPostgres
 from streams import topics
@@ -124,5 +124,14 @@ def _postgres(settings: Settings, stack: ExitStack) -> str:
         return require_postgres(address)
     say(f"Starting the embedded PostgreSQL for this command (its data stay in {settings.home}).")
     address = stack.enter_context(embedded_postgres(settings)).start()
-    migrate.upgrade(address)
+    upgrade_schema(settings, address)
     return address
+
+
+def upgrade_schema(settings: Settings, database_url: str) -> None:
+    """The newest schema, with local days in the configured zone."""
+    migrate.upgrade(database_url)
+    engine = connect(database_url)
+    with engine.begin() as connection:
+        reporting_zone.keep(connection, settings.timezone)
+    engine.dispose()

@@ -18,9 +18,16 @@ from core import children
 from core.settings import Settings
 from core.watchlist_file import read_watchlists
 from core.watchlists import Watchlist
-from opinion.servers import Addresses, embedded_kafka, embedded_postgres, require_kafka, require_postgres, say
+from opinion.servers import (
+    Addresses,
+    embedded_kafka,
+    embedded_postgres,
+    require_kafka,
+    require_postgres,
+    say,
+    upgrade_schema,
+)
 from opinion.supervisor import TICK_SECONDS, Program, Service, Supervisor
-from storage import migrate
 from storage.engine import connect
 from streams import topics
 from streams.watching import sync_file
@@ -94,7 +101,7 @@ class Stack:
         run.mkdir(parents=True, exist_ok=True)
         self._lock = children.claim(run, "`opinion up`")
         servers = self._start_servers()
-        migrate.upgrade(self.addresses.database_url)
+        upgrade_schema(self._settings, self.addresses.database_url)
         self._sync_watchlists(entries)
         topics.apply(self.addresses.kafka_bootstrap, self._settings.kafka)
         leftovers = children.find(Path(sys.executable).name, self._marker)

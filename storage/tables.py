@@ -962,3 +962,12 @@ topic_proposal = Table(
     comment="Clusters of documents whose topic the model doubts, as of each check; examples by id and published_at, "
     "so that what is erased is gone here, too.",
 )
+
+reporting_zone = Table(
+    "reporting_zone",
+    metadata,
+    Column("is_only", Boolean, primary_key=True, server_default=text("true")),
+    Column("zone", Text, nullable=False),
+    CheckConstraint("is_only", name="one_row"),
+    comment="One row: the zone of local days in schema bi, the setting timezone.",
+)

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from core.settings import load_settings
-from opinion.servers import servers
+from opinion.servers import servers, upgrade_schema
 from storage import migrate
 
 app = typer.Typer(help="The schema of the database.", no_args_is_help=True)
@@ -31,7 +31,7 @@ def upgrade(as_json: AsJson = False) -> None:
     """
     settings = load_settings()
     with servers(settings, need_kafka=False) as addresses:
-        migrate.upgrade(addresses.database_url)
+        upgrade_schema(settings, addresses.database_url)
         _show(addresses.database_url, as_json)
 
 
