@@ -19,6 +19,8 @@ def html_of(text: str, pictures_at: str, pictures: Collection[str]) -> Markup:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(6, int(token.tag[1]) + 1)}"  # the page has its own h1
+        if token.type == "table_open":
+            token.attrSet("tabindex", "0")  # a wide one scrolls, by keyboard too
         kept = []
         for child in token.children or ():
             if child.type == "image":

@@ -27,7 +27,7 @@ from web.forms import Form
 from web.i18n import language_of
 from web.markdown import html_of
 from web.model_care import ModelCare
-from web.problems import Problem, ProblemError
+from web.problems import Problem, ProblemError, problem_of
 from web.rendering import page
 from web.roles import Admin
 
@@ -177,5 +177,5 @@ def _done(request: Request, note: Note, act: Callable[[ModelCare], object]) -> R
     try:
         act(care)
     except OpinionError as error:
-        raise ProblemError(Problem(409, "refused", f"{error.message} ({error.remedy})")) from error
+        raise ProblemError(problem_of(error)) from error
     return RedirectResponse(f"/models?note={note}", status_code=303)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import Connection
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from core.errors import DependencyNotReadyError, GateRefusedError, OpinionError
+from core.errors import OpinionError
 from core.metrics import REJECT_REASONS
 from core.windows import MINUTE, floor_to
 from storage import (
@@ -32,7 +32,7 @@ from storage.dead_letter_counts import Fates
 from web.database import Reading
 from web.forms import Form
 from web.operating import LetterTopic, Operations
-from web.problems import Problem, ProblemError
+from web.problems import Problem, ProblemError, problem_of
 from web.rendering import console_of, page
 from web.roles import Admin, Analyst
 from web.view import Name
@@ -130,10 +130,8 @@ def redrive(request: Request, person: Admin, topic: LetterTopic, form: Form) -> 
         raise ProblemError(Problem(503, "no_broker"))
     try:
         result = broker.redrive(topic, only=only, reason=reason, most=MOST_AT_ONCE)
-    except DependencyNotReadyError as error:
-        raise ProblemError(Problem(503, "no_broker", error.message)) from error
-    except GateRefusedError as error:
-        raise ProblemError(Problem(409, "refused", error.message)) from error
+    except OpinionError as error:
+        raise ProblemError(problem_of(error)) from error
     return RedirectResponse(
         str(
             request.url_for("letters").include_query_params(

@@ -64,6 +64,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "operations.paused": ("left alone until {at}", "暂停至 {at}"),
     "operations.receivers.empty": ("Nothing has been sent to anybody yet.", "还没有发送过消息。"),
     "operations.audit": ("Audit", "核对"),
+    "operations.audit.none": ("Nothing has been checked yet", "尚未核对"),
     "operations.audit.clean": ("Counts and rows agree", "计数与数据一致"),
     "operations.audit.wrong": ("{n} differences", "{n} 处不一致"),
     "operations.audit.round": ("every row checked by {at} ({n})", "{at} 前的数据已全部核对（{n} 条）"),
