@@ -971,3 +971,19 @@ reporting_zone = Table(
     CheckConstraint("is_only", name="one_row"),
     comment="One row: the zone of local days in schema bi, the setting timezone.",
 )
+
+job_run = Table(
+    "job_run",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("every_seconds", Double, nullable=False),
+    _time("started_at"),
+    _time("finished_at", nullable=True),
+    Column("outcome", Text),
+    Column("seconds", Double),
+    Column("runs", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("error", Text),
+    _time("failed_at", nullable=True),
+    comment="The latest run of each job of the active scheduler, as it said some seconds ago.",
+)

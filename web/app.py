@@ -15,6 +15,8 @@ from storage.notifications import Channel
 from web import errors
 from web.i18n import LanguageSwitch
 from web.metrics import RequestTimer
+from web.model_care import ModelCare
+from web.operating import Operations
 from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
 from web.routes import (
@@ -32,6 +34,9 @@ from web.routes import (
     subscriptions,
     watchlists,
 )
+from web.routes import (
+    operations as operations_page,
+)
 from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
 
 DEFAULT_PUSH_LIMITS = PushLimits(max_body_bytes=10_000_000, max_documents=10_000, in_flight_bytes=64_000_000)
@@ -48,6 +53,8 @@ def create_app(
     detector: DetectorOptions | None = None,
     receivers: Sequence[tuple[Channel, str]] = (),
     guideline: str = "",
+    model_care: ModelCare | None = None,
+    operations: Operations | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -61,6 +68,8 @@ def create_app(
         detector: how the scheduler judges, for trials of rules.
         receivers: channels and names of people's receivers, to say who would hear of an incident.
         guideline: version of the guideline that annotators go by.
+        model_care: the registry, to promote models and to read their cards; None: the pages say what SQL knows.
+        operations: the broker, for lag and dead letters; None: the pages say what SQL knows.
     """
 
     @asynccontextmanager
@@ -81,6 +90,8 @@ def create_app(
     app.state.detector = detector or DetectorOptions()
     app.state.receivers = tuple(receivers)
     app.state.guideline = guideline
+    app.state.model_care = model_care
+    app.state.operations = operations
     for routes in (
         overview,
         incidents,
@@ -94,6 +105,7 @@ def create_app(
         subscriptions,
         labelling,
         models,
+        operations_page,
     ):
         app.include_router(routes.router)
     if sink is not None:

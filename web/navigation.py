@@ -29,4 +29,5 @@ ENTRIES = (
     Entry("/documents", "documents"),
     Entry("/label", "label", "annotator"),
     Entry("/models", "models"),
+    Entry("/operations", "operations"),
 )

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from rich import filesize
 from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -62,6 +63,7 @@ def environment() -> Environment:
         "figure": figure,
         "safe_url": safe_url,
         "moment": datetime.fromisoformat,
+        "bytes": filesize.decimal,
     }
     made.globals |= {
         "languages": LANGUAGES,
@@ -97,6 +99,7 @@ def page(request: Request, template: str, *, status_code: int = 200, **context: 
         "path": request.url.path,
         "person": person_of(request),
         "clock_now": now,
+        "model_url": model_url,
         "label_url": lambda document_id: label_url(request, document_id),
         "language_query": lambda one: urlencode([*without_lang, ("lang", one)]),
         "chart_words": lambda: chart_words(language),
@@ -112,6 +115,11 @@ def label_url(request: Request, document_id: str) -> str:
     if request.url.path == "/documents":
         asked["back"] = f"/documents?{request.url.query}" if request.url.query else "/documents"
     return f"/label?{urlencode(asked)}"
+
+
+def model_url(version: str) -> str:
+    """The page of a model version."""
+    return f"/models/versions/{quote(version)}"
 
 
 def chart_words(language: Language) -> dict[str, str]:

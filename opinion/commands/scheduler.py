@@ -31,7 +31,7 @@ log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
 OVERLAP_EVERY = timedelta(seconds=30)
-POOL_SIZE = 26  # the lease, one per job (two for retrain and models), and one for a query of the probes
+POOL_SIZE = 27  # the lease, one per job (two for retrain and models), one to show them, one for the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:

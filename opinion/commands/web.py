@@ -16,6 +16,8 @@ from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from opinion.commands.who import people_of
 from opinion.detection import detector_options
+from opinion.model_care import RegistryCare
+from opinion.operating import BrokerOperations
 from opinion.servers import kafka_address, say, servers
 from opinion.supervisor import interrupt_on
 from storage.engine import connect
@@ -60,6 +62,7 @@ def web(
     ):
         engine = connect(addresses.database_url, pool_size=POOL_SIZE)
         allowed = ("*",) if is_open else (*LOOPBACK_HOSTS, listen)
+        operations = BrokerOperations(settings, engine)
         app = create_app(
             engine,
             timezone=settings.timezone,
@@ -69,12 +72,15 @@ def web(
             detector=detector_options(settings.detect),
             receivers=people_of(settings),
             guideline=settings.labelling.guideline,
+            model_care=RegistryCare(settings, engine),
+            operations=operations,
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
         try:
             uvicorn.Server(config).run(sockets=[listener])
         finally:
+            operations.close()
             engine.dispose()
 
 
