@@ -1,4 +1,8 @@
-"""How much was said, and how much of it was negative, over event time. Reads the minute counts, never `document`."""
+"""How much was said, and how much of it was negative, over event time. Reads the minute counts, never `document`.
+
+Where a watchlist is named, or the groups are watchlists, what is counted is documents that mention one, by the
+sentiment toward it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +11,17 @@ from heapq import nlargest
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, ColumnElement, Connection, Interval, and_, cast, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Interval, Table, and_, cast, func, literal, select, tuple_
 
-from storage.tables import opinion_minute
+from storage.tables import opinion_minute, watchlist_minute
 
-Group = Literal["topic", "source", "language"]
+Group = Literal["topic", "source", "language", "watchlist"]
 
-COLUMNS: dict[Group, Column[Any]] = {
-    "topic": opinion_minute.c.topic_label,
-    "source": opinion_minute.c.source,
-    "language": opinion_minute.c.lang,
+COLUMNS: dict[Group, str] = {
+    "topic": "topic_label",
+    "source": "source",
+    "language": "lang",
+    "watchlist": "watchlist",
 }
 STEPS = (
     timedelta(minutes=1),
@@ -52,6 +57,7 @@ class Filters:
     topic: str | None = None
     source: str | None = None
     language: str | None = None
+    watchlist: str | None = None
 
     def given(self) -> list[tuple[Group, str]]:
         """The dimensions that are not open."""
@@ -131,9 +137,15 @@ def buckets_of(span: Span, step: timedelta, zone: ZoneInfo) -> Buckets:
     return Buckets(step, [first + step * nth for nth in range(count)])
 
 
+def counted_in(filters: Filters, by: Group | None = None) -> Table:
+    """Where documents are counted by all that is asked for."""
+    return watchlist_minute if by == "watchlist" or filters.watchlist is not None else opinion_minute
+
+
 def total(connection: Connection, span: Span, filters: Filters = EVERYTHING) -> Counts:
     """Documents published in the span."""
-    row = connection.execute(select(*_sums()).where(_within(span, filters))).one()
+    counted = counted_in(filters)
+    row = connection.execute(select(*_sums(counted)).where(_within(counted, span, filters))).one()
     return Counts(*map(int, row))
 
 
@@ -147,17 +159,18 @@ def lines(
     keys: Sequence[str] = (),
 ) -> list[Line]:
     """Counts per bucket: one line for everything, or, with `by`, one for each of `keys`, in their order."""
-    start = func.date_bin(
-        cast(literal(buckets.step), Interval), opinion_minute.c.bucket_at, literal(_origin(zone))
-    ).label("start")
-    key: ColumnElement[Any] = COLUMNS[by] if by else literal(None)
-    wanted = _within(buckets.span, filters)
+    counted = counted_in(filters, by)
+    start = func.date_bin(cast(literal(buckets.step), Interval), counted.c.bucket_at, literal(_origin(zone))).label(
+        "start"
+    )
+    key: ColumnElement[Any] = counted.c[COLUMNS[by]] if by else literal(None)
+    wanted = _within(counted, buckets.span, filters)
     if by:
-        wanted = and_(wanted, COLUMNS[by].in_(keys))
+        wanted = and_(wanted, key.in_(keys))
     position = {at: nth for nth, at in enumerate(buckets.starts)}
     made = {name: Line(name, *([0] * len(position) for _ in range(4))) for name in (keys if by else [None])}
     grouped = (start, key) if by else (start,)
-    for at, name, *counts in connection.execute(select(start, key, *_sums()).where(wanted).group_by(*grouped)):
+    for at, name, *counts in connection.execute(select(start, key, *_sums(counted)).where(wanted).group_by(*grouped)):
         line = made[name]
         nth = position[at]
         line.total[nth], line.negative[nth], line.neutral[nth], line.positive[nth] = counts
@@ -168,15 +181,17 @@ def breakdown(
     connection: Connection, span: Span, by: Group, filters: Filters = EVERYTHING, *, limit: int = 20
 ) -> list[GroupCounts]:
     """The largest groups of a span, largest first."""
+    counted = counted_in(filters, by)
+    key = counted.c[COLUMNS[by]]
     before = Span(span.start - span.length, span.start)
-    is_now = opinion_minute.c.bucket_at >= span.start
-    now, then = _sums(is_now), _sums(~is_now)
+    is_now = counted.c.bucket_at >= span.start
+    now, then = _sums(counted, is_now), _sums(counted, ~is_now)
     rows = connection.execute(
-        select(COLUMNS[by], *now, *then)
-        .where(_within(Span(before.start, span.end), filters))
-        .group_by(COLUMNS[by])
+        select(key, *now, *then)
+        .where(_within(counted, Span(before.start, span.end), filters))
+        .group_by(key)
         .having(now[0] > 0)
-        .order_by(now[0].desc(), COLUMNS[by])
+        .order_by(now[0].desc(), key)
         .limit(limit)
     )
     return [GroupCounts(key, Counts(*counts[:4]), Counts(*counts[4:])) for key, *counts in rows]
@@ -184,13 +199,22 @@ def breakdown(
 
 def choices(connection: Connection, span: Span, *, limit: int = 200) -> dict[Group, list[str]]:
     """The values that each filter can take in the span: the `limit` largest, by name. One scan for all of them."""
-    columns = list(COLUMNS.values())
+    found: dict[Group, list[str]] = {}
+    for counted, groups in ((opinion_minute, ("topic", "source", "language")), (watchlist_minute, ("watchlist",))):
+        found |= _choices(connection, counted, groups, span, limit)
+    return found
+
+
+def _choices(
+    connection: Connection, counted: Table, groups: Sequence[Group], span: Span, limit: int
+) -> dict[Group, list[str]]:
+    columns = [counted.c[COLUMNS[group]] for group in groups]
     sets = func.grouping_sets(*(tuple_(column) for column in columns))
-    documents = func.sum(opinion_minute.c.total)
-    found: dict[Group, list[tuple[int, str]]] = {group: [] for group in COLUMNS}
-    wanted = select(documents, *columns).where(_within(span, EVERYTHING)).group_by(sets).having(documents > 0)
-    for count, *values in connection.execute(wanted):
-        group, value = next((g, v) for g, v in zip(COLUMNS, values, strict=True) if v is not None)
+    documents = func.sum(counted.c.total)
+    found: dict[Group, list[tuple[int, str]]] = {group: [] for group in groups}
+    wanted = select(documents, *columns).where(_within(counted, span, EVERYTHING)).group_by(sets)
+    for count, *values in connection.execute(wanted.having(documents > 0)):
+        group, value = next((g, v) for g, v in zip(groups, values, strict=True) if v is not None)
         found[group].append((count, value))
     return {group: sorted(value for _, value in nlargest(limit, pairs)) for group, pairs in found.items()}
 
@@ -199,13 +223,14 @@ def _origin(zone: ZoneInfo) -> datetime:
     return datetime(2001, 1, 1, tzinfo=zone)
 
 
-def _within(span: Span, filters: Filters) -> ColumnElement[bool]:
-    at = opinion_minute.c.bucket_at
-    return and_(at >= span.start, at < span.end, *(COLUMNS[group] == value for group, value in filters.given()))
+def _within(counted: Table, span: Span, filters: Filters) -> ColumnElement[bool]:
+    at = counted.c.bucket_at
+    wanted = (counted.c[COLUMNS[group]] == value for group, value in filters.given())
+    return and_(at >= span.start, at < span.end, *wanted)
 
 
-def _sums(where: ColumnElement[bool] | None = None) -> list[ColumnElement[int]]:
+def _sums(counted: Table, where: ColumnElement[bool] | None = None) -> list[ColumnElement[int]]:
     """total, negative, neutral, positive, in the order of `Counts`."""
-    counts = opinion_minute.c
+    counts = counted.c
     sums = [func.sum(column) for column in (counts.total, counts.negative, counts.neutral, counts.positive)]
     return [func.coalesce(one if where is None else one.filter(where), 0) for one in sums]
