@@ -5,7 +5,7 @@ days and nights; one document in eight a copy of a recent one; one in seven ment
 fifty comes up to two days late; a newer model takes over after two thirds of the time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -88,7 +88,7 @@ class Stream:
             else:
                 said = (" " if lang == "en" else "").join(_WORDS[lang][word] for word in words[n])
             texts.append((said, lang))
-            scores = dict(zip(SENTIMENTS, map(float, moods[n]), strict=True))
+            scores: dict[Any, float] = dict(zip(SENTIMENTS, map(float, moods[n]), strict=True))
             at = START + timedelta(seconds=float(published[n]))
             model = MODELS[first + n >= SWITCHED * self.documents]
             yield DocumentRow(
@@ -136,10 +136,12 @@ def _with_nights(days: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _drawn(shares: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.intp]:
     """One draw from each row of cumulated shares."""
-    return np.minimum((rng.random(len(shares))[:, None] > shares).sum(axis=1), shares.shape[1] - 1)
+    drawn: NDArray[np.intp] = (rng.random(len(shares))[:, None] > shares).sum(axis=1)
+    capped: NDArray[np.intp] = np.minimum(drawn, shares.shape[1] - 1)
+    return capped
 
 
-def _mentions(chance: float, brands: NDArray[np.int64], scores: dict[str, float]) -> list[dict[str, Any]] | None:
+def _mentions(chance: float, brands: NDArray[np.int64], scores: Mapping[str, float]) -> list[dict[str, Any]] | None:
     if chance >= MENTIONED:
         return None
     names = {WATCHLISTS[brand] for brand in brands[: 2 if chance < TWICE else 1]}

@@ -1,7 +1,7 @@
 """Counts per hour and local day, rolled up from the minute counts.
 
 A trigger marks the hour of every minute that changes, in the transaction that changes it, whoever changes it
-(`stale_hour`; migration 0034). The views `*_per_hour` and `*_per_day` take an hour or a day from its roll-up as long as
+(`stale_hour`; migration 0034). The views `*_per_hour` and `*_per_day` take an hour or a day from its roll-up while
 nothing marks it, and else sum the minutes: so they equal the minute counts at every moment, however far the folding
 below has come. docs/why/queries.md has the reasons.
 """

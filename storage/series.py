@@ -1,4 +1,4 @@
-"""How much was said, and how much of it was negative, over event time. Reads the minute counts, never `document`.
+"""How much was said, and how much of it was negative, over event time. Reads the counts, never `document`.
 
 Where a watchlist is named, or the groups are watchlists, what is counted is documents that mention one, by the
 sentiment toward it.
@@ -7,13 +7,12 @@ sentiment toward it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from heapq import nlargest
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, Interval, Table, and_, cast, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Interval, Subquery, Table, cast, func, literal, select
 
-from storage.tables import opinion_minute, watchlist_minute
+from storage.count_sources import COUNTS, HOUR, counted, minutes_of
 
 Group = Literal["topic", "source", "language", "watchlist"]
 
@@ -137,15 +136,15 @@ def buckets_of(span: Span, step: timedelta, zone: ZoneInfo) -> Buckets:
     return Buckets(step, [first + step * nth for nth in range(count)])
 
 
-def counted_in(filters: Filters, by: Group | None = None) -> Table:
-    """Where documents are counted by all that is asked for."""
-    return watchlist_minute if by == "watchlist" or filters.watchlist is not None else opinion_minute
+def counted_in(filters: Filters) -> Table:
+    """The minute counts that know all that the filters ask for."""
+    return minutes_of(list(_where(filters)))
 
 
 def total(connection: Connection, span: Span, filters: Filters = EVERYTHING) -> Counts:
     """Documents published in the span."""
-    counted = counted_in(filters)
-    row = connection.execute(select(*_sums(counted)).where(_within(counted, span, filters))).one()
+    source = counted([(span.start, span.end)], _where(filters))
+    row = connection.execute(select(*_sums(source))).one()
     return Counts(*map(int, row))
 
 
@@ -159,18 +158,20 @@ def lines(
     keys: Sequence[str] = (),
 ) -> list[Line]:
     """Counts per bucket: one line for everything, or, with `by`, one for each of `keys`, in their order."""
-    counted = counted_in(filters, by)
-    start = func.date_bin(cast(literal(buckets.step), Interval), counted.c.bucket_at, literal(_origin(zone))).label(
+    span = buckets.span
+    is_hourly = not buckets.step % HOUR and not span.start.timestamp() % HOUR.total_seconds()
+    grouped_by = [COLUMNS[by]] if by else []
+    source = counted([(span.start, span.end)], _where(filters), grouped_by, is_hourly=is_hourly)
+    start = func.date_bin(cast(literal(buckets.step), Interval), source.c.bucket_at, literal(_origin(zone))).label(
         "start"
     )
-    key: ColumnElement[Any] = counted.c[COLUMNS[by]] if by else literal(None)
-    wanted = _within(counted, buckets.span, filters)
+    key: ColumnElement[Any] = source.c[COLUMNS[by]] if by else literal(None)
+    wanted = select(start, key, *_sums(source)).group_by(*((start, key) if by else (start,)))
     if by:
-        wanted = and_(wanted, key.in_(keys))
+        wanted = wanted.where(key.in_(keys))
     position = {at: nth for nth, at in enumerate(buckets.starts)}
     made = {name: Line(name, *([0] * len(position) for _ in range(4))) for name in (keys if by else [None])}
-    grouped = (start, key) if by else (start,)
-    for at, name, *counts in connection.execute(select(start, key, *_sums(counted)).where(wanted).group_by(*grouped)):
+    for at, name, *counts in connection.execute(wanted):
         line = made[name]
         nth = position[at]
         line.total[nth], line.negative[nth], line.neutral[nth], line.positive[nth] = counts
@@ -181,56 +182,38 @@ def breakdown(
     connection: Connection, span: Span, by: Group, filters: Filters = EVERYTHING, *, limit: int = 20
 ) -> list[GroupCounts]:
     """The largest groups of a span, largest first."""
-    counted = counted_in(filters, by)
-    key = counted.c[COLUMNS[by]]
-    before = Span(span.start - span.length, span.start)
-    is_now = counted.c.bucket_at >= span.start
-    now, then = _sums(counted, is_now), _sums(counted, ~is_now)
+    spans = [(span.start - span.length, span.start), (span.start, span.end)]
+    source = counted(spans, _where(filters), [COLUMNS[by]])
+    key = source.c[COLUMNS[by]]
+    is_now = source.c.bucket_at >= span.start
+    now, then = _sums(source, is_now), _sums(source, ~is_now)
     rows = connection.execute(
-        select(key, *now, *then)
-        .where(_within(counted, Span(before.start, span.end), filters))
-        .group_by(key)
-        .having(now[0] > 0)
-        .order_by(now[0].desc(), key)
-        .limit(limit)
+        select(key, *now, *then).group_by(key).having(now[0] > 0).order_by(now[0].desc(), key).limit(limit)
     )
     return [GroupCounts(key, Counts(*counts[:4]), Counts(*counts[4:])) for key, *counts in rows]
 
 
 def choices(connection: Connection, span: Span, *, limit: int = 200) -> dict[Group, list[str]]:
-    """The values that each filter can take in the span: the `limit` largest, by name. One scan for all of them."""
-    found: dict[Group, list[str]] = {}
-    for counted, groups in ((opinion_minute, ("topic", "source", "language")), (watchlist_minute, ("watchlist",))):
-        found |= _choices(connection, counted, groups, span, limit)
-    return found
+    """The values that each filter can take in the span: the `limit` largest, by name."""
+    return {group: sorted(_largest(connection, span, group, limit)) for group in COLUMNS}
 
 
-def _choices(
-    connection: Connection, counted: Table, groups: Sequence[Group], span: Span, limit: int
-) -> dict[Group, list[str]]:
-    columns = [counted.c[COLUMNS[group]] for group in groups]
-    sets = func.grouping_sets(*(tuple_(column) for column in columns))
-    documents = func.sum(counted.c.total)
-    found: dict[Group, list[tuple[int, str]]] = {group: [] for group in groups}
-    wanted = select(documents, *columns).where(_within(counted, span, EVERYTHING)).group_by(sets)
-    for count, *values in connection.execute(wanted.having(documents > 0)):
-        group, value = next((g, v) for g, v in zip(groups, values, strict=True) if v is not None)
-        found[group].append((count, value))
-    return {group: sorted(value for _, value in nlargest(limit, pairs)) for group, pairs in found.items()}
+def _largest(connection: Connection, span: Span, group: Group, limit: int) -> list[str]:
+    source = counted([(span.start, span.end)], {}, [COLUMNS[group]])
+    key, documents = source.c[COLUMNS[group]], func.sum(source.c.total)
+    query = select(key).group_by(key).having(documents > 0).order_by(documents.desc(), key).limit(limit)
+    return list(connection.scalars(query))
 
 
 def _origin(zone: ZoneInfo) -> datetime:
     return datetime(2001, 1, 1, tzinfo=zone)
 
 
-def _within(counted: Table, span: Span, filters: Filters) -> ColumnElement[bool]:
-    at = counted.c.bucket_at
-    wanted = (counted.c[COLUMNS[group]] == value for group, value in filters.given())
-    return and_(at >= span.start, at < span.end, *wanted)
+def _where(filters: Filters) -> dict[str, str]:
+    return {COLUMNS[group]: value for group, value in filters.given()}
 
 
-def _sums(counted: Table, where: ColumnElement[bool] | None = None) -> list[ColumnElement[int]]:
+def _sums(counts: Subquery, where: ColumnElement[bool] | None = None) -> list[ColumnElement[int]]:
     """total, negative, neutral, positive, in the order of `Counts`."""
-    counts = counted.c
-    sums = [func.sum(column) for column in (counts.total, counts.negative, counts.neutral, counts.positive)]
+    sums = [func.sum(counts.c[name]) for name in COUNTS]
     return [func.coalesce(one if where is None else one.filter(where), 0) for one in sums]

@@ -1,20 +1,23 @@
 """Counts per hour and day against the minute counts, whatever happens to the past."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
 from opinion.rolling_up import RollUpJob
-from storage import erasure, reporting_zone, rollups, watchlist_counts
+from storage import erasure, reporting_zone, rollups, series, watchlist_counts
 from storage.documents import DocumentRow, store
 from storage.engine import connect
 from storage.partitions import Partitions
+from storage.series import Filters, Span
 from storage.stored_documents import lock, move_counts
 from tests.support.copies import mixed_rows
-from tests.support.records import START, row
+from tests.support.records import START, row, says
 from tests.support.rows import store_rows
 
 COUNTS = "total, negative, neutral, positive, copies, negative_copies, neutral_copies, positive_copies"
@@ -146,6 +149,65 @@ def test_what_rests_is_read_from_its_roll_up_and_is_audited(engine: Engine) -> N
         )
         (found,) = rollups.differences(connection, begin, end)
     assert (found.roll_up, found.counted, found.rolled_up) == ("opinion_hour", 2, 3)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Shanghai", "Asia/Kolkata"])
+def test_series_add_up_whichever_counts_they_are_read_from(engine: Engine, zone: str) -> None:
+    """Spans that begin and end between hours, hours rolled up and stale, every filter: each figure is the
+    number of documents that are asked for."""
+    rng = random.Random(5)
+    rows = [
+        row(
+            f"d{nth}",
+            nth,
+            text=f"text {nth}",
+            published_at=START + timedelta(minutes=rng.randrange(4 * 1440)),
+            topic_label=rng.choice(("finance", "health", "travel")),
+            source=rng.choice(("forum", "news")),
+            lang=rng.choice(("zh", "en")),
+            sentiment=rng.choice(("negative", "positive")),
+            mentions=[says("tea", "negative")] if rng.random() < 0.4 else None,
+        )
+        for nth in range(600)
+    ]
+    store_rows(engine, rows[:400])
+    RollUpJob(engine, quiet=FOLD_NOW)(lambda: False)
+    store_rows(engine, rows[400:])
+    columns = {"topic": "topic_label", "source": "source", "language": "lang"}
+    with engine.connect() as connection:
+        for _ in range(40):
+            start = START + timedelta(minutes=rng.randrange(2 * 1440))
+            span = Span(start, start + timedelta(minutes=rng.randrange(1, 2 * 1440)))
+            given = {name: rng.choice(values) for name, values in CHOICES.items() if rng.random() < 0.3}
+            filters = Filters(**given)
+            wanted = [
+                one
+                for one in rows
+                if ("watchlist" not in given or one.mentions)
+                and all(getattr(one, column) == given[name] for name, column in columns.items() if name in given)
+            ]
+            inside = [one for one in wanted if span.start <= one.published_at < span.end]
+            assert series.total(connection, span, filters).total == len(inside)
+            by: series.Group = rng.choice(tuple(columns))  # type: ignore[arg-type]
+            groups = series.breakdown(connection, span, by, filters)
+            assert {one.key: one.counts.total for one in groups} == Counter(
+                getattr(one, columns[by]) for one in inside
+            )
+            before = [one for one in wanted if span.start - span.length <= one.published_at < span.start]
+            keys = {one.key for one in groups}
+            assert sum(one.before.total for one in groups) == sum(getattr(one, columns[by]) in keys for one in before)
+            buckets = series.buckets_of(span, timedelta(hours=rng.choice((1, 6, 24))), ZoneInfo(zone))
+            (line,) = series.lines(connection, buckets, ZoneInfo(zone), filters=filters)
+            expected = [sum(at <= one.published_at < at + buckets.step for one in wanted) for at in buckets.starts]
+            assert line.total == expected
+
+
+CHOICES = {
+    "topic": ("finance", "health"),
+    "source": ("forum", "news"),
+    "language": ("zh", "en"),
+    "watchlist": ("tea",),
+}
 
 
 def test_an_hour_keeps_one_mark_however_many_batches_come(engine: Engine) -> None:
