@@ -28,7 +28,8 @@ VIEWS: Final = {
     f"WHERE {_SPAN} AND source = 'source-003' GROUP BY 1",
     "sentiment_hour, a topic": f"SELECT bucket_at, {_SUMS} FROM bi.sentiment_hour "
     f"WHERE {_SPAN} AND topic_label = 'health' GROUP BY 1",
-    "sentiment_day, by topic": f"SELECT local_day, topic_label, {_SUMS} FROM bi.sentiment_day WHERE {_SPAN} GROUP BY 1, 2",
+    "sentiment_day, by topic": f"SELECT local_day, topic_label, {_SUMS} FROM bi.sentiment_day WHERE {_SPAN} "
+    "GROUP BY 1, 2",
     "sentiment_day, by source": f"SELECT source, {_SUMS} FROM bi.sentiment_day WHERE {_SPAN} GROUP BY 1",
     "watchlist_minute, one": f"SELECT bucket_at, {_SUMS} FROM bi.watchlist_minute "
     f"WHERE {_SPAN} AND watchlist = 'brand-07' GROUP BY 1",

@@ -88,8 +88,8 @@ def load(engine: Engine, stream: Stream, until: int) -> None:
 
 
 def fill(engine: Engine, stream: Stream) -> int:
-    """Put the counts of the loaded days, again and again, before them, until there are as many days as the stream has:
-    for where there is no time to load them all. Returns of how many documents there are counts then."""
+    """Put the counts of the loaded days before them, again and again, until there are as many days as the stream has;
+    returns of how many documents there are counts then."""
     with engine.begin() as connection:
         oldest, newest = connection.execute(text("SELECT min(bucket_at), max(bucket_at) FROM opinion_minute")).one()
         period = timedelta(days=max(1, (min(newest, stream.end()) - START).days))
