@@ -131,7 +131,7 @@ _THIN: Final = text("""
     WHERE s.counts = kept.counts AND s.bucket_at = kept.bucket_at AND s.id < kept.newest
 """)
 
-DIFFERENCES: Final = {
+_DIFFERENCES: Final = {
     name: text(f"""
         WITH counted AS (
             SELECT {bucket} AS bucket_at, sum(total)::bigint AS total, sum(negative)::bigint AS negative,
@@ -168,10 +168,17 @@ class RolledUpDifference:
 
 
 def differences(connection: Connection, begin: datetime, end: datetime) -> list[RolledUpDifference]:
-    """Hold the roll-ups of [begin, end), whole local days, against the minutes, bucket by bucket."""
-    span = {"begin": begin, "end": end}
+    """Hold the roll-ups of [begin, end), widened to whole local days, against the minutes, bucket by bucket."""
+    span = connection.execute(_WHOLE_DAYS, {"begin": begin, "end": end}).one()._asdict()
     return [
         RolledUpDifference(**row._mapping)
-        for query in DIFFERENCES.values()
+        for query in _DIFFERENCES.values()
         for row in connection.execute(query, span)
     ]
+
+
+_WHOLE_DAYS: Final = text("""
+    SELECT date_trunc('day', CAST(:begin AS timestamptz), zone) AS begin,
+           date_trunc('day', CAST(:end AS timestamptz) + interval '1 day', zone) AS end
+    FROM reporting_zone
+""")
