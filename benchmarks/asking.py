@@ -50,7 +50,7 @@ WHOLE: Final = {
     "model": "SELECT * FROM bi.model",
 }
 LIMIT: Final = "SELECT total FROM opinion_minute WHERE bucket_at = :at AND source = 'source-003' LIMIT 1"
-PAGES: Final = ("/", "/documents", "/incidents", "/sources")
+PAGES: Final = ("/", "/documents", "/incidents")
 CHARTS: Final = [
     ("/api/v1/overview", {}),
     *(("/api/v1/series", {"by": by}) for by in ("topic", "source", "language", "watchlist")),

@@ -12,7 +12,16 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-from storage.tables import opinion_day, opinion_hour, source_hour, topic_hour, watchlist_day, watchlist_hour
+from storage.tables import (
+    opinion_day,
+    opinion_hour,
+    source_day,
+    source_hour,
+    topic_hour,
+    watchlist_day,
+    watchlist_hour,
+    watchlist_total_hour,
+)
 
 QUIET: Final = timedelta(seconds=20)
 """An hour that changed so recently is left alone: it is likely to change again, and was summed for nothing then."""
@@ -26,18 +35,19 @@ class RollUp:
 
     minutes: str
     hours: tuple[str, ...]
-    day: str
+    days: tuple[str, ...]
 
 
+HOURS: Final = (opinion_hour, topic_hour, source_hour, watchlist_hour, watchlist_total_hour)
+DAYS: Final = (opinion_day, source_day, watchlist_day)
 ROLL_UPS: Final = (
-    RollUp("opinion_minute", (opinion_hour.name, topic_hour.name, source_hour.name), opinion_day.name),
-    RollUp("watchlist_minute", (watchlist_hour.name,), watchlist_day.name),
+    RollUp(
+        "opinion_minute", (opinion_hour.name, topic_hour.name, source_hour.name), (opinion_day.name, source_day.name)
+    ),
+    RollUp("watchlist_minute", (watchlist_hour.name, watchlist_total_hour.name), (watchlist_day.name,)),
 )
 _COUNTS: Final = "total, negative, neutral, positive, copies, negative_copies, neutral_copies, positive_copies"
-_COLUMNS: Final = {
-    table.name: ", ".join(column.name for column in table.columns)
-    for table in (opinion_hour, topic_hour, source_hour, watchlist_hour, opinion_day, watchlist_day)
-}
+_COLUMNS: Final = {table.name: ", ".join(column.name for column in table.columns) for table in (*HOURS, *DAYS)}
 
 
 def view_of(table: str) -> str:
@@ -70,7 +80,8 @@ def fold_days(connection: Connection, roll_up: RollUp, most: int = DAYS_AT_ONCE)
     days = list(connection.scalars(_QUIET_DAYS, {"counts": roll_up.minutes, "most": most}))
     if not days:
         return 0
-    _replace(connection, roll_up.day, "local_day", days)
+    for table in roll_up.days:
+        _replace(connection, table, "local_day", days)
     values = {"counts": roll_up.minutes, "days": days}
     connection.execute(text("DELETE FROM stale_day WHERE counts = :counts AND local_day = ANY(:days)"), values)
     return len(days)
@@ -152,7 +163,7 @@ _DIFFERENCES: Final = {
     for minutes in (one.minutes,)
     for name, bucket in (
         *((hour, "date_trunc('hour', bucket_at, 'UTC')") for hour in one.hours),
-        (one.day, "date_trunc('day', bucket_at, z.zone)"),
+        *((day, "date_trunc('day', bucket_at, z.zone)") for day in one.days),
     )
 }
 

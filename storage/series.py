@@ -161,7 +161,7 @@ def lines(
     span = buckets.span
     is_hourly = not buckets.step % HOUR and not span.start.timestamp() % HOUR.total_seconds()
     grouped_by = [COLUMNS[by]] if by else []
-    source = counted([(span.start, span.end)], _where(filters), grouped_by, is_hourly=is_hourly)
+    source = counted([(span.start, span.end)], _where(filters), grouped_by, unit="hour" if is_hourly else "minute")
     start = func.date_bin(cast(literal(buckets.step), Interval), source.c.bucket_at, literal(_origin(zone))).label(
         "start"
     )

@@ -991,12 +991,17 @@ def _rolled_up(name: str, times: list[Column[object]], key: tuple[str, ...], *in
 _OF_DOCUMENTS = ("source", "kind", "lang", "topic_label", "model_version")
 _OF_MENTIONS = ("watchlist", *_OF_DOCUMENTS)
 
+
+def _including_counts(*columns: str) -> Index:
+    return Index(None, *columns, postgresql_include=["total", "negative", "neutral", "positive"])
+
+
 opinion_hour = _rolled_up(
     "opinion_hour",
     [_time("bucket_at")],
     _OF_DOCUMENTS,
-    Index(None, "source", "bucket_at"),
-    Index(None, "topic_label", "bucket_at"),
+    _including_counts("source", "bucket_at"),
+    _including_counts("topic_label", "bucket_at"),
     comment="Documents per hour (UTC), for hours that stale_hour does not name.",
 )
 
@@ -1011,7 +1016,7 @@ source_hour = _rolled_up(
     "source_hour",
     [_time("bucket_at")],
     ("source", "lang"),
-    Index(None, "source", "bucket_at"),
+    _including_counts("source", "bucket_at"),
     comment="The same by source and language alone.",
 )
 
@@ -1019,17 +1024,32 @@ watchlist_hour = _rolled_up(
     "watchlist_hour",
     [_time("bucket_at")],
     _OF_MENTIONS,
-    Index(None, "watchlist", "bucket_at"),
+    _including_counts("watchlist", "bucket_at"),
     comment="Documents that mention a watchlist per hour (UTC), for hours that stale_hour does not name.",
+)
+
+watchlist_total_hour = _rolled_up(
+    "watchlist_total_hour",
+    [_time("bucket_at")],
+    ("watchlist", "lang"),
+    comment="The same by watchlist and language alone.",
+)
+
+source_day = _rolled_up(
+    "source_day",
+    [Column("local_day", Date, nullable=False), _time("bucket_at")],
+    ("source", "lang"),
+    _including_counts("bucket_at"),
+    comment="Documents per local day by source and language alone.",
 )
 
 opinion_day = _rolled_up(
     "opinion_day",
     [Column("local_day", Date, nullable=False), _time("bucket_at")],
     _OF_DOCUMENTS,
-    Index(None, "bucket_at"),
-    Index(None, "source", "bucket_at"),
-    Index(None, "topic_label", "bucket_at"),
+    _including_counts("bucket_at"),
+    _including_counts("source", "bucket_at"),
+    _including_counts("topic_label", "bucket_at"),
     comment="Documents per local day (reporting_zone), for days that stale_day and stale_hour do not name.",
 )
 
@@ -1037,8 +1057,8 @@ watchlist_day = _rolled_up(
     "watchlist_day",
     [Column("local_day", Date, nullable=False), _time("bucket_at")],
     _OF_MENTIONS,
-    Index(None, "bucket_at"),
-    Index(None, "watchlist", "bucket_at"),
+    _including_counts("bucket_at"),
+    _including_counts("watchlist", "bucket_at"),
     comment="Documents that mention a watchlist per local day (reporting_zone), likewise.",
 )
 

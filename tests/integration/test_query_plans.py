@@ -16,7 +16,7 @@ from tests.support.records import START, row, says
 from tests.support.rows import add_incident, store_rows
 
 UTC = ZoneInfo("UTC")
-SPAN = Span(START + timedelta(minutes=7), START + timedelta(hours=30))
+SPAN = Span(START + timedelta(minutes=7), START + timedelta(hours=120))
 FILTERS = [
     Filters(),
     Filters(topic="finance"),
@@ -46,7 +46,7 @@ def engine(database_url: str) -> Iterator[Engine]:
             f"d{nth}",
             nth,
             text=f"text {nth}",
-            published_at=START + timedelta(minutes=2 * nth),
+            published_at=START + timedelta(minutes=4 * nth),
             source=("forum", "paper", "news")[nth % 3],
             topic_label=("finance", "health")[nth % 2],
             mentions=[says("tea")] if nth % 5 == 0 else None,

@@ -26,6 +26,8 @@ KEYS = {
     "topic_hour": ("opinion_minute", "topic_label, lang"),
     "source_hour": ("opinion_minute", "source, lang"),
     "watchlist_hour": ("watchlist_minute", "watchlist, source, kind, lang, topic_label, model_version"),
+    "watchlist_total_hour": ("watchlist_minute", "watchlist, lang"),
+    "source_day": ("opinion_minute", "source, lang"),
     "opinion_day": ("opinion_minute", "source, kind, lang, topic_label, model_version"),
     "watchlist_day": ("watchlist_minute", "watchlist, source, kind, lang, topic_label, model_version"),
 }
@@ -161,7 +163,7 @@ def test_series_add_up_whichever_counts_they_are_read_from(engine: Engine, zone:
             f"d{nth}",
             nth,
             text=f"text {nth}",
-            published_at=START + timedelta(minutes=rng.randrange(4 * 1440)),
+            published_at=START + timedelta(minutes=rng.randrange(14 * 1440)),
             topic_label=rng.choice(("finance", "health", "travel")),
             source=rng.choice(("forum", "news")),
             lang=rng.choice(("zh", "en")),
@@ -171,13 +173,15 @@ def test_series_add_up_whichever_counts_they_are_read_from(engine: Engine, zone:
         for nth in range(600)
     ]
     store_rows(engine, rows[:400])
+    with engine.begin() as connection:
+        reporting_zone.keep(connection, zone)
     RollUpJob(engine, quiet=FOLD_NOW)(lambda: False)
     store_rows(engine, rows[400:])
     columns = {"topic": "topic_label", "source": "source", "language": "lang"}
     with engine.connect() as connection:
         for _ in range(40):
-            start = START + timedelta(minutes=rng.randrange(2 * 1440))
-            span = Span(start, start + timedelta(minutes=rng.randrange(1, 2 * 1440)))
+            start = START + timedelta(minutes=rng.randrange(7 * 1440))
+            span = Span(start, start + timedelta(minutes=rng.randrange(1, rng.choice((2, 8)) * 1440)))
             given = {name: rng.choice(values) for name, values in CHOICES.items() if rng.random() < 0.3}
             filters = Filters(**given)
             wanted = [

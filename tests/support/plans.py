@@ -14,6 +14,8 @@ BOUNDED = {  # by table, a column that a condition on an index has to name
     "topic_hour": ("bucket_at",),
     "source_hour": ("bucket_at",),
     "watchlist_hour": ("bucket_at",),
+    "watchlist_total_hour": ("bucket_at",),
+    "source_day": ("bucket_at", "local_day"),
     "opinion_day": ("bucket_at", "local_day"),
     "watchlist_day": ("bucket_at", "local_day"),
     "document": ("published_at", "id", "copy_text", "parent_id"),

@@ -16,19 +16,23 @@ depends_on = None
 COUNTS = (
     "total", "negative", "neutral", "positive", "copies", "negative_copies", "neutral_copies", "positive_copies",
 )  # fmt: skip
+INCLUDED = ["total", "negative", "neutral", "positive"]
 SUMS = ", ".join(f"sum({name})::integer AS {name}" for name in COUNTS)
 OF_DOCUMENTS = ("source", "kind", "lang", "topic_label", "model_version")
 OF_MENTIONS = ("watchlist", *OF_DOCUMENTS)
 
-# By roll-up per hour: the minutes it is made of, what it tells apart, and its indexes beside the key.
+# By roll-up per hour: the minutes it is made of, what it tells apart, and its indexes beside the key. They hold the
+# counts, too: an hour's rows lie together by the time they were made, so a topic's or source's lie on a page each.
 HOURS = {
     "opinion_hour": ("opinion_minute", OF_DOCUMENTS, [["source", "bucket_at"], ["topic_label", "bucket_at"]]),
     "topic_hour": ("opinion_minute", ("topic_label", "lang"), []),
     "source_hour": ("opinion_minute", ("source", "lang"), [["source", "bucket_at"]]),
     "watchlist_hour": ("watchlist_minute", OF_MENTIONS, [["watchlist", "bucket_at"]]),
+    "watchlist_total_hour": ("watchlist_minute", ("watchlist", "lang"), []),
 }
 DAYS = {
     "opinion_day": ("opinion_hour", [["bucket_at"], ["source", "bucket_at"], ["topic_label", "bucket_at"]]),
+    "source_day": ("source_hour", [["bucket_at"]]),
     "watchlist_day": ("watchlist_hour", [["bucket_at"], ["watchlist", "bucket_at"]]),
 }
 ABOUT = {
@@ -36,6 +40,8 @@ ABOUT = {
     "topic_hour": "The same by topic and language alone.",
     "source_hour": "The same by source and language alone.",
     "watchlist_hour": "Documents that mention a watchlist per hour (UTC), for hours that stale_hour does not name.",
+    "watchlist_total_hour": "The same by watchlist and language alone.",
+    "source_day": "Documents per local day by source and language alone.",
     "opinion_day": "Documents per local day (reporting_zone), for days that stale_day and stale_hour do not name.",
     "watchlist_day": "Documents that mention a watchlist per local day (reporting_zone), likewise.",
 }
@@ -70,7 +76,7 @@ def per_day(table: str) -> str:
     return f"""
         CREATE VIEW {view_of(table)} AS
         SELECT local_day, bucket_at, {counted} FROM {table} AS d
-        WHERE NOT EXISTS (SELECT FROM unclean_day AS u WHERE u.counts = '{minutes}' AND u.local_day = d.local_day)
+        WHERE local_day <> ALL (ARRAY(SELECT u.local_day FROM unclean_day AS u WHERE u.counts = '{minutes}'))
         UNION ALL
         SELECT u.local_day, u.start_at, c.* FROM (SELECT * FROM unclean_day WHERE counts = '{minutes}') AS u
         CROSS JOIN LATERAL (
@@ -117,6 +123,36 @@ UNCLEAN_DAY = f"""
     ) AS d
 """
 
+# All that is known of sources and topics, from few rows: which there are, how many documents, and the first and the last
+# minute of each.
+SOURCE_COUNTED = """
+    CREATE VIEW source_counted AS
+    SELECT known.source, oldest.bucket_at AS first_at, newest.bucket_at AS last_at, known.total
+    FROM (SELECT source, sum(total)::bigint AS total FROM source_per_day GROUP BY source) AS known
+    CROSS JOIN LATERAL (
+        SELECT bucket_at FROM opinion_minute WHERE source = known.source AND total > 0 ORDER BY bucket_at LIMIT 1
+    ) AS oldest
+    CROSS JOIN LATERAL (
+        SELECT bucket_at FROM opinion_minute WHERE source = known.source AND total > 0 ORDER BY bucket_at DESC LIMIT 1
+    ) AS newest
+"""
+TOPIC_COUNTED = """
+    CREATE VIEW topic_counted AS
+    SELECT known.topic_label, oldest.at AS first_at, newest.at AS last_at, known.total
+    FROM (
+        SELECT topic_label, min(bucket_at) AS first_hour, max(bucket_at) AS last_hour, sum(total)::bigint AS total
+        FROM topic_per_hour WHERE total > 0 GROUP BY topic_label
+    ) AS known
+    CROSS JOIN LATERAL (
+        SELECT min(bucket_at) AS at FROM opinion_minute WHERE topic_label = known.topic_label AND total > 0
+          AND bucket_at >= known.first_hour AND bucket_at < known.first_hour + interval '1 hour'
+    ) AS oldest
+    CROSS JOIN LATERAL (
+        SELECT max(bucket_at) AS at FROM opinion_minute WHERE topic_label = known.topic_label AND total > 0
+          AND bucket_at >= known.last_hour AND bucket_at < known.last_hour + interval '1 hour'
+    ) AS newest
+"""
+
 # Statement by statement, with the changed rows as a table: a batch marks an hour once, not once for each minute.
 # Marks are only ever added by writers, and so they never wait for one another.
 MARK = """
@@ -143,6 +179,7 @@ MARK_DAYS = """
     CREATE FUNCTION mark_all_days() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         DELETE FROM opinion_day;
+        DELETE FROM source_day;
         DELETE FROM watchlist_day;
         INSERT INTO stale_day (counts, local_day)
         SELECT c.counts, day::date FROM (
@@ -273,6 +310,8 @@ def upgrade() -> None:
         op.execute(per_hour(table))
     for table in DAYS:
         op.execute(per_day(table))
+    for view in (SOURCE_COUNTED, TOPIC_COUNTED):
+        op.execute(view)
     for function in (MARK, MARK_ALL, MARK_DAYS):
         op.execute(function)
     for minutes in ("opinion_minute", "watchlist_minute"):
@@ -311,14 +350,14 @@ def create_counts(table: str, times: list[str], key: tuple[str, ...], indexes: l
         comment=ABOUT[table],
     )
     for columns in indexes:
-        op.create_index(op.f(f"{table}_{'_'.join(columns)}_idx"), table, columns)
+        op.create_index(op.f(f"{table}_{'_'.join(columns)}_idx"), table, columns, postgresql_include=INCLUDED)
 
 
 def downgrade() -> None:
     for name in BI:
         op.execute(f"DROP VIEW bi.{name}")  # a view can gain columns in place, but not lose them
-    for table in (*DAYS, *HOURS):
-        op.execute(f"DROP VIEW {view_of(table)}")
+    for view in ("source_counted", "topic_counted", *map(view_of, (*DAYS, *HOURS))):
+        op.execute(f"DROP VIEW {view}")
     op.execute("DROP VIEW unclean_day")
     op.execute("DROP TRIGGER reporting_zone_stale_days ON reporting_zone")
     for minutes in ("opinion_minute", "watchlist_minute"):
