@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from click.testing import Result
 from pyarrow import parquet
 from sqlalchemy import Engine, text
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from core.errors import NotFoundError, UsageError
 from opinion.cli import app
