@@ -203,6 +203,10 @@ AUDIT_SECONDS = Histogram(
     "opinion_audit_seconds", "One run of the audit job.", buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 )
 
+ROLL_UP_WAITING = Gauge(
+    "opinion_roll_up_waiting_hours", "Hours whose counts are summed from minutes at each query, not rolled up yet."
+)
+
 SEARCH_WAITING = Gauge("opinion_search_waiting_documents", "Settled documents that no search index has yet.")
 SEARCH_INDEXES = Gauge("opinion_search_indexes", "Search indexes, each over a stretch of one month.")
 SEARCH_LAST_BUILD = Gauge("opinion_search_last_build_timestamp_seconds", "When a search index was last built.")

@@ -27,6 +27,7 @@ from opinion.commands import (
     doctor,
     drift,
     explain,
+    export,
     feedback,
     feeds,
     follow,
@@ -102,6 +103,7 @@ app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)
 app.command("copies")(copies.copies)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
 models.app.command("card")(model_card.card)
 models.app.command("list")(registry.list_models)
 models.app.command("promote")(registry.promote_model)
