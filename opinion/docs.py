@@ -180,8 +180,8 @@ def sql_page(connection: Connection) -> str:
     return _page(
         "SQL",
         "Dashboards rely on the views of schema `bi`; the role `opinion_bi` may read these and nothing else "
-        "([how to](../how-to/query-by-sql.md)). `bi.version` says which version of the contract a database has: views "
-        "and columns are added within `bi`, and what would break a query comes in a schema `bi_v2` beside it. "
+        "([how to](../how-to/query-by-sql.md)). `bi.version` says which version of the contract a database has: "
+        "views and columns are added within `bi`, and what would break a query comes in a schema `bi_v2` beside it. "
         "Times are `timestamptz`; `local_day` is the day in the zone of `bi.reporting_zone`. "
         "The same texts are in the database, as COMMENTs (`\\d+ bi.sentiment_hour`).",
         *sections,

@@ -66,8 +66,8 @@ JOINS: Final = (
 """Which views join how; the pictures and tables of docs/reference/sql.md, and a test that each key finds its row."""
 
 STAR: Final = frozenset(
-    "mention document comment sentiment_day incident incident_driver incident_document label source topic watchlist "
-    "model".split()
+    {"mention", "document", "comment", "sentiment_day", "incident", "incident_driver", "incident_document", "label"}
+    | {"source", "topic", "watchlist", "model"}
 )
 """The views that are drawn; the others are these at another width, or tell more of them."""
 

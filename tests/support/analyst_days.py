@@ -1,13 +1,13 @@
 """Two weeks in Shanghai, small enough to count by hand, through the real write path: what the examples in SQL find.
 
-Every day from 2 to 15 March 2026 the forum has ten posts at 01:00 (yesterday evening in UTC) about Acme's food, two of
-them negative in the first week and six in the second; the paper has ten articles at 20:00 about finance, three of them
-negative, and four of the ten mention Bolt. Model m2 follows m1 at noon of the 11th: that day each judges every other
-document. Around that: an article with three comments, two stories that are copied, labels, and four incidents.
+Every day from 2 to 15 March 2026 the forum has ten posts at 01:00 (yesterday evening in UTC) about Acme's food, two
+of them negative in the first week and six in the second; the paper has ten articles at 20:00 about finance, three of
+them negative, and four of the ten mention Bolt. Model m2 follows m1 at noon of the 11th: that day each judges every
+other document. Around that: an article with three comments, two stories that are copied, labels, and four incidents.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
