@@ -1,7 +1,7 @@
 """Logins that may read schema `bi` and nothing else, each within limits: who looks at a dashboard harms nobody.
 
-A login is a member of the role `opinion_bi`, and has the limits itself: PostgreSQL does not hand on those of a role to
-its members.
+A login is a member of the role `opinion_bi`, and has the limits itself: PostgreSQL does not hand on those of a role
+to its members.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""`opinion db reader` and `readers`: logins for dashboards and analysts, which may read schema `bi` and nothing else."""
+"""`opinion db reader` and `readers`: logins for dashboards and analysts, who may read `bi` and nothing else."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def reader(
     password_file: Annotated[
         Path | None,
         typer.Option(
-            help="For a program: the password is what this file says, or else is made and written there. May be repeated."
+            help="For a program: the password that this file has; made and written there if it is not there."
         ),
     ] = None,
     as_json: AsJson = False,

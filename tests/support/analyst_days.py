@@ -3,7 +3,8 @@
 Every day from 2 to 15 March 2026 the forum has ten posts at 01:00 (yesterday evening in UTC) about Acme's food, two
 of them negative in the first week and six in the second; the paper has ten articles at 20:00 about finance, three of
 them negative, and four of the ten mention Bolt. Model m2 follows m1 at noon of the 11th: that day each judges every
-other document. Around that: an article with three comments, two stories that are copied, labels, and four incidents.
+other document. Around that: an article with three comments, two stories that are copied, labels, four incidents, and
+one document of February.
 """
 
 from collections.abc import Iterator, Sequence
@@ -57,7 +58,8 @@ def fill(engine: Engine) -> None:
         reporting_zone.keep(connection, ZONE)
         watchlists.put(connection, [Watchlist("Acme", any=("Acme",)), Watchlist("Bolt", any=("Bolt",))], by="analyst")
         _models(connection)
-    rows = [*_usual(), *_article(), *_stories()]
+    earlier = _document("daily:0", datetime(2026, 2, 20, tzinfo=UTC), source="daily", text="旧闻", topic_label="tech")
+    rows = [earlier, *_usual(), *_article(), *_stories()]
     store_rows(engine, [one._replace(record_offset=n) for n, one in enumerate(rows)])
     with engine.begin() as connection:
         human_labels.add(connection, list(_labels()))
