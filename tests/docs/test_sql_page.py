@@ -163,7 +163,7 @@ def is_partition(relation: str) -> bool:
 
 def is_looked_up(node: dict[str, Any]) -> bool:
     """Whether one document is asked for by its id: an article may be of any month."""
-    return any("(id = " in part.get("Index Cond", "") for part in nodes(node))
+    return any(re.search(r"\b(document_)?id = ", part.get("Index Cond", "")) for part in nodes(node))
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
