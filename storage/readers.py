@@ -48,6 +48,7 @@ def create(connection: Connection, name: str, password: str | None = None) -> st
         raise UsageError(f"there is a login {name} already", remedy="choose another name, or give --renew")
     chosen = password or secrets.token_urlsafe(18)
     with _permitted():
+        _let_the_role_read(connection)
         connection.execute(text(f"CREATE ROLE {name} LOGIN CONNECTION LIMIT {MOST_CONNECTIONS} IN ROLE {ROLE}"))
         _set_up(connection, name, chosen)
     return chosen
@@ -91,6 +92,14 @@ def names(connection: Connection) -> list[str]:
             {"role": ROLE},
         )
     )
+
+
+def _let_the_role_read(connection: Connection) -> None:
+    """The migrations did so, unless they were not permitted to make the role, or it came with a restored database."""
+    if not _exists(connection, ROLE):
+        connection.execute(text(f"CREATE ROLE {ROLE} NOLOGIN"))
+    connection.execute(text(f"GRANT USAGE ON SCHEMA bi TO {ROLE}"))
+    connection.execute(text(f"GRANT SELECT ON ALL TABLES IN SCHEMA bi TO {ROLE}"))
 
 
 def _exists(connection: Connection, name: str) -> bool:

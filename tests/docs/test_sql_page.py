@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 
 from storage import readers
 from storage.engine import connect
+from storage.postgres_binaries import wheel_folder
 from tests.support.analyst_days import local
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "query-by-sql.md").read_text(encoding="utf-8")
@@ -181,10 +182,11 @@ def plain(value: Any) -> Any:
 
 def test_psql_prints_what_the_page_asks_for(url: str) -> None:
     """The page's psql line runs as it stands."""
-    if shutil.which("psql") is None:
-        pytest.skip("psql is not installed")
+    path = os.pathsep.join([os.environ["PATH"], str(wheel_folder() or "")])
+    if shutil.which("psql", path=path) is None:
+        pytest.skip("psql is neither on PATH nor in the wheel of PostgreSQL")
     [line] = re.findall(r"^psql .*$", PAGE, re.MULTILINE)
-    around = {"URL": url, "PATH": os.environ["PATH"]}
+    around = {"URL": url, "PATH": path}
     done = subprocess.run(["sh", "-ec", line], env=around, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "source,total\nforum,140\npaper,140\nportal,5\n"
