@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, insert, text
 
 from core.watchlists import Watchlist
 from storage import human_labels, model_versions, reporting_zone, watchlists
@@ -64,6 +64,8 @@ def fill(engine: Engine) -> None:
     with engine.begin() as connection:
         human_labels.add(connection, list(_labels()))
         _incidents(connection)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))  # plans are those of these rows, whenever autovacuum comes
 
 
 def _usual() -> Iterator[DocumentRow]:
@@ -96,11 +98,11 @@ def _article() -> Iterator[DocumentRow]:
     common = {"topic_label": "sports"}
     about = {"mentions": [says("Acme", "positive")], "sentiment": "positive", "title": "新店开业"}
     yield _document("portal:1", local(10, 10), kind="news", source="portal", text="开业", **about, **common)
-    for n, (sentiment, likes, text) in enumerate(
+    for n, (sentiment, likes, said) in enumerate(
         [("negative", 50, "排队太久"), ("positive", 7, "好喝"), ("negative", 3, "太远")], 2
     ):
-        said = {"text": text, "sentiment": sentiment, "likes": likes, "parent_id": "portal:1"}
-        yield _document(f"portal:{n}", local(10, 10 + n), kind="comment", source="portal", **said, **common)
+        below = {"text": said, "sentiment": sentiment, "likes": likes, "parent_id": "portal:1"}
+        yield _document(f"portal:{n}", local(10, 10 + n), kind="comment", source="portal", **below, **common)
 
 
 def _stories() -> Iterator[DocumentRow]:
@@ -113,10 +115,10 @@ def _stories() -> Iterator[DocumentRow]:
         ("blog:2", local(13, 9), OTHER),
         ("wire:2", local(13, 9, 40), OTHER),
     ]
-    for document_id, at, text in carried:
+    for document_id, at, story in carried:
         source = document_id.partition(":")[0]
         yield _document(
-            document_id, at, kind="news", source=source, text=text, topic_label="tech", model_version="m2"
+            document_id, at, kind="news", source=source, text=story, topic_label="tech", model_version="m2"
         )
 
 
