@@ -21,6 +21,7 @@ from opinion.commands import (
     classify,
     copies,
     db,
+    db_readers,
     demo,
     detect,
     dlq,
@@ -98,6 +99,8 @@ rules.app.command("test")(rules_test.try_stored)
 app.add_typer(rules.app, name="rules")
 app.add_typer(sources.app, name="sources")
 app.add_typer(tokens.app, name="tokens")
+db.app.command("reader")(db_readers.reader)
+db.app.command("readers")(db_readers.list_readers)
 app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)

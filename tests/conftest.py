@@ -9,6 +9,7 @@ from core.logs import configure_logs
 from tests.support.disks import tiny_disk
 from tests.support.kafka_clients import kafka_clients_closed, refused_sockets_closed
 from tests.support.servers import (
+    analyst_database_url,
     database_url,
     empty_database_url,
     kafka_bootstrap,
@@ -20,6 +21,7 @@ from tests.support.servers import (
 )
 
 __all__ = [
+    "analyst_database_url",
     "database_url",
     "empty_database_url",
     "kafka_bootstrap",
