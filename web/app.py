@@ -29,10 +29,12 @@ from web.routes import (
     probes,
     rules,
     silences,
+    stream,
     subscriptions,
     watchlists,
 )
 from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
+from web.streaming import Streams
 
 DEFAULT_PUSH_LIMITS = PushLimits(max_body_bytes=10_000_000, max_documents=10_000, in_flight_bytes=64_000_000)
 
@@ -48,6 +50,7 @@ def create_app(
     detector: DetectorOptions | None = None,
     receivers: Sequence[tuple[Channel, str]] = (),
     guideline: str = "",
+    streams: Streams | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -61,6 +64,7 @@ def create_app(
         detector: how the scheduler judges, for trials of rules.
         receivers: channels and names of people's receivers, to say who would hear of an incident.
         guideline: version of the guideline that annotators go by.
+        streams: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
     """
 
     @asynccontextmanager
@@ -68,6 +72,8 @@ def create_app(
         yield
         if sink is not None:
             await sink.close()
+        if streams is not None:
+            await streams.close()
 
     app = FastAPI(
         title="opinion",
@@ -81,6 +87,7 @@ def create_app(
     app.state.detector = detector or DetectorOptions()
     app.state.receivers = tuple(receivers)
     app.state.guideline = guideline
+    app.state.streams = streams
     for routes in (
         overview,
         incidents,
@@ -94,6 +101,7 @@ def create_app(
         subscriptions,
         labelling,
         models,
+        stream,
     ):
         app.include_router(routes.router)
     if sink is not None:

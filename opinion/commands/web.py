@@ -16,6 +16,7 @@ from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from opinion.commands.who import people_of
 from opinion.detection import detector_options
+from opinion.live_streams import live_streams
 from opinion.servers import kafka_address, say, servers
 from opinion.supervisor import interrupt_on
 from storage.engine import connect
@@ -69,6 +70,7 @@ def web(
             detector=detector_options(settings.detect),
             receivers=people_of(settings),
             guideline=settings.labelling.guideline,
+            streams=live_streams(settings, engine),
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
