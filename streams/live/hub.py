@@ -76,7 +76,8 @@ class Hub(Generic[T]):
         self._bootstrap = bootstrap
         self._task: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
-        self._placed = asyncio.Event()
+        self._told = asyncio.Event()  # where the consumer stands, or by `_failure` that it stands nowhere
+        self._failure = ""
         self._is_closed = False
 
     async def open(
@@ -122,7 +123,7 @@ class Hub(Generic[T]):
     def keep_running(self) -> None:
         """Somebody reads: the consumer is started if it is not at work."""
         if not self._is_closed and (self._task is None or self._task.done()):
-            self._placed.clear()
+            self._told.clear()
             self._task = asyncio.create_task(self._run(), name=f"live {self.feed.topic}")
 
     async def _ready(self) -> None:
@@ -130,9 +131,11 @@ class Hub(Generic[T]):
         self.keep_running()
         try:
             async with asyncio.timeout(consuming.ANSWER_SECONDS):
-                await self._placed.wait()
+                await self._told.wait()
         except TimeoutError as error:
             raise self._away("no answer in time") from error
+        if self._failure:
+            raise self._away(self._failure)
 
     async def _asked(self, question: Any) -> Any:
         try:
@@ -160,13 +163,14 @@ class Hub(Generic[T]):
                 continue  # records went out of the log before they were read; `_place` says so
             except (KafkaError, OSError) as error:
                 failures += 1
+                self._failure = str(error) or type(error).__name__
+                self._told.set()
                 if failures == 1:
-                    log.warning("stream_waits", topic=self.feed.topic, error=str(error) or type(error).__name__)
+                    log.warning("stream_waits", topic=self.feed.topic, error=self._failure)
                 pause = min(BACK_OFF_SECONDS, 0.25 * 2 ** min(failures, 10))
                 await asyncio.sleep(pause * SystemRandom().uniform(0.5, 1))
             finally:
                 self.is_up = False
-                self._placed.clear()
 
     async def _place(self, consumer: Any, known: list[int]) -> list[Any]:
         """Where reading goes on: after what this run has read, or at the topic's end."""
@@ -183,8 +187,8 @@ class Hub(Generic[T]):
             self._wake()
         for partition, position in zip(partitions, fitted.offsets, strict=True):
             consumer.seek(partition, position)
-        self.is_up = True
-        self._placed.set()
+        self.is_up, self._failure = True, ""
+        self._told.set()
         return partitions
 
     async def _follow(self, consumer: Any, partitions: list[Any]) -> None:
