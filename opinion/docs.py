@@ -24,6 +24,7 @@ from core import metrics
 from core.channels import ChannelSettings
 from core.records import RECORDS, schemas
 from core.settings import KafkaSettings, Settings
+from opinion import async_api
 from opinion.cli import app
 from storage import migrate
 from storage.engine import connect
@@ -273,6 +274,9 @@ def main() -> None:
     REFERENCE.mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page(), encoding="utf-8")
+    (REFERENCE / async_api.SCHEMAS).mkdir(exist_ok=True)
+    for name, content in async_api.pages().items():
+        (REFERENCE / name).write_text(content, encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="opinion-docs-") as home:
         Path(home).chmod(0o755)  # PostgreSQL may run as another account
         with EmbeddedPostgres(Path(home), is_durable=False) as postgres:
