@@ -15,6 +15,7 @@ from core import cursors
 from core.clock import Clock
 from core.errors import DependencyNotReadyError
 from core.logs import get_logger
+from core.metrics import STREAM_GAPS
 from streams.live import consuming, feed
 from streams.live.feed import Feed
 from streams.live.reader import Reader, Wanted
@@ -28,8 +29,8 @@ POLL_MILLISECONDS: Final = 500
 POLL_RECORDS: Final = 500  # decoded without a pause, some 10 ms
 PROBE_SECONDS: Final = 5.0  # so long without a record, and the broker is asked whether it is there
 BACK_OFF_SECONDS: Final = 15.0
-LINGER_SECONDS: Final = 0.2  # with many readers records wait for others, at most so long
-LINGER_SECONDS_A_READER: Final = 0.0004
+LINGER_SECONDS: Final = 0.1  # with many readers records wait for others, at most so long
+LINGER_SECONDS_A_READER: Final = 0.0002  # a reader is woken, and its bytes sent, in some 50 µs
 
 log = get_logger(__name__)
 
@@ -179,12 +180,16 @@ class Hub(Generic[T]):
             raise consuming.NoBrokerError(f"the broker has no topic {self.feed.topic}")
         starts, ends = await consuming.bounds(consumer, partitions)
         fitted = consuming.Fitted.of(known or ends, starts, ends)
-        ring = self.ring if known else self._new_ring()
-        ring.place(fitted.offsets)
-        self.ring = ring
-        if fitted.reason:
-            self.ring.add(-1, 0, None, feed.event("gap", fitted.told()), time.monotonic())
-            self._wake()
+        if len(known) == len(partitions) and fitted.reason != "unknown":
+            self.ring.place(fitted.offsets)
+            if fitted.reason:
+                self.ring.add(-1, 0, None, feed.event("gap", fitted.told()), time.monotonic())
+                STREAM_GAPS.labels(self.feed.event).inc()
+        else:  # whoever stands in another ring goes on at its cursor, by way of Kafka
+            ring = self._new_ring()
+            ring.place(fitted.offsets)
+            self.ring = ring
+        self._wake()
         for partition, position in zip(partitions, fitted.offsets, strict=True):
             consumer.seek(partition, position)
         self.is_up, self._failure = True, ""

@@ -61,13 +61,12 @@ class Ring:
         return cursors.sealed(self._topic, self._numbers)
 
     def place(self, positions: Sequence[int]) -> None:
-        """Begin, or go on, at these offsets. What is held stays: the caller says by a gap what was left out."""
+        """Begin, or go on, at these offsets of the same partitions. What is held stays: the caller says by a gap what
+        was left out."""
         self.positions = list(positions)
         self._numbers = [cursors.number(position) for position in positions]
         if self.end == self.first:
             self.start = list(positions)
-        else:
-            self.start += self.positions[len(self.start) :]  # partitions that are new
 
     def passed(self, partition: int, offset: int) -> None:
         """This record was read."""
