@@ -33,6 +33,7 @@ async def connected(bootstrap: str | None, *topics: str) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="none",  # where to read is decided here, and said to readers
         request_timeout_ms=int(ANSWER_SECONDS * 1000),
+        retry_backoff_ms=500,  # it writes a line for each attempt
         fetch_max_bytes=FETCH_BYTES,
         max_partition_fetch_bytes=FETCH_BYTES // 4,
     )

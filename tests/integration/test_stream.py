@@ -33,11 +33,12 @@ from tests.support.records import START, row
 from tests.support.rows import store_rows
 from tests.support.waiting import wait_for
 from web.app import create_app
+from web.routes import stream
 from web.streaming import Streams
 
 PATH = "/api/v1/stream"
 SMALL = Bounds(records=300, bytes=400_000, seconds=20, ping_seconds=0.5, side_readers=2)
-PATIENCE = 30
+PATIENCE = 60
 
 
 class Console:
@@ -103,7 +104,7 @@ async def test_fifty_readers_miss_nothing_and_hear_nothing_twice(console: Consol
     rng = random.Random(7)
     documents = [
         document(n, source=("forum", "news", "blog")[n % 3], text="奶" * (2000 if n % 3 == 2 else 20))
-        for n in range(1800)
+        for n in range(1200)
     ]
     wanted = {source: [one.id for one in documents if one.source == source] for source in ("forum", "news", "blog")}
     stretches = STREAM_STRETCHES.labels("document")
@@ -169,6 +170,9 @@ class SlowReader:
         self._socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         assert self._socket.recv(12) == b"HTTP/1.1 200"
 
+    def close(self) -> None:
+        self._socket.close()
+
     def read(self, count: int) -> list[str]:
         lines = self._socket.makefile("rb")
         found: list[str] = []
@@ -177,7 +181,7 @@ class SlowReader:
                 found.append(json.loads(line[6:])["id"])
             if len(found) == count:
                 break
-        self._socket.close()
+        self.close()
         return found
 
 
@@ -284,6 +288,18 @@ async def test_readers_stay_while_the_broker_is_away(console: Console, kafka_boo
         async with asyncio.timeout(PATIENCE):
             while not (await anext(stream)).data.get("broker"):
                 pass
+
+
+async def test_a_reader_that_takes_nothing_is_given_up(console: Console) -> None:
+    """Dead connections do not add up: their place is free again, and the others never notice."""
+    with patch.object(stream, "STUCK_SECONDS", 0.3), patch.object(stream, "LAST_WORD_SECONDS", 0.1):
+        stuck = SlowReader(console.url, PATH)
+        documents: Any = console.streams.documents
+        await asyncio.to_thread(wait_for, lambda: documents.readers == 1, 10, "the reader is there")
+        big = [document(n, text="奶" * 20_000) for n in range(150)]
+        await asyncio.to_thread(console.publisher.publish, big)
+        await asyncio.to_thread(wait_for, lambda: documents.readers == 0, 10, "the reader was given up")
+        stuck.close()
 
 
 async def test_too_many_readers_are_turned_away(console: Console) -> None:

@@ -8,10 +8,11 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
+from anyio import move_on_after
 from fastapi import APIRouter, Query, Request
 from sse_starlette.sse import EventSourceResponse, SendTimeoutError
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from core.cursors import CursorError
 from core.errors import DependencyNotReadyError
@@ -21,6 +22,7 @@ from web.streaming import DocumentStream, IncidentStream, LiveStream, Position, 
 
 AWAY_SECONDS = 5  # so soon a reader that met no broker may ask again
 FULL_SECONDS = 30
+LAST_WORD_SECONDS = 1.0
 STUCK_SECONDS = 60.0  # a connection that takes no byte for so long is given up: its reader goes on at its cursor
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -43,8 +45,18 @@ class Events(EventSourceResponse):
         super().__init__(content, ping=0, send_timeout=STUCK_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_ended = False
+
+        async def noting(message: Message) -> None:
+            nonlocal is_ended
+            is_ended = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
         with suppress(SendTimeoutError):
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, noting)
+        if not is_ended:  # the console stops, or the reader is stuck or gone: end the answer, if that can be told
+            with move_on_after(LAST_WORD_SECONDS):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 @router.get("/stream", response_class=EventSourceResponse)
