@@ -226,6 +226,14 @@ PUSHED = Counter(
 )
 PUSH_IN_FLIGHT = Gauge("opinion_web_push_in_flight_bytes", "Bodies of pushed documents that are being worked on.")
 
+STREAM_READERS = Gauge("opinion_web_stream_readers", "Connections to the live streams now.", ["stream"])
+STREAM_STRETCHES = Counter(
+    "opinion_web_stream_stretches_total",
+    "Stretches of older records that were read again from Kafka, for readers that were away or are slow.",
+    ["stream"],
+)
+STREAM_GAPS = Counter("opinion_web_stream_gaps_total", "Gaps that readers were told of.", ["stream"])
+
 STEPS = ("offsets", "decode", "classify", "store", "publish", "dead_letter")
 for _fate in FATES:
     RECORDS.labels(_fate)
@@ -251,6 +259,10 @@ for _answered_by in ("model", "cache", "in_flight"):
     TEXTS.labels(_answered_by)
 for _outcome in ("accepted", "refused"):
     PUSHED.labels(_outcome)
+for _stream in ("document", "incident"):
+    STREAM_READERS.labels(_stream)
+    STREAM_STRETCHES.labels(_stream)
+    STREAM_GAPS.labels(_stream)
 for _state in SOURCE_STATES:
     SOURCES.labels(_state)
 for _outcome in TRAINING_OUTCOMES:

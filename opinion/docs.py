@@ -25,6 +25,7 @@ from core.channels import ChannelSettings
 from core.errors import GateRefusedError
 from core.records import RECORDS, schemas
 from core.settings import KafkaSettings, Settings
+from opinion import async_api
 from opinion.cli import app
 from storage import bi_contract, migrate
 from storage.engine import connect
@@ -311,6 +312,9 @@ def main() -> None:
     REFERENCE.mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page(), encoding="utf-8")
+    (REFERENCE / async_api.SCHEMAS).mkdir(exist_ok=True)
+    for name, content in async_api.pages().items():
+        (REFERENCE / name).write_text(content, encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="opinion-docs-") as home:
         Path(home).chmod(0o755)  # PostgreSQL may run as another account
         with EmbeddedPostgres(Path(home), is_durable=False) as postgres:

@@ -31,6 +31,7 @@ from web.routes import (
     probes,
     rules,
     silences,
+    stream,
     subscriptions,
     watchlists,
 )
@@ -38,6 +39,7 @@ from web.routes import (
     operations as operations_page,
 )
 from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
+from web.streaming import Streams
 
 DEFAULT_PUSH_LIMITS = PushLimits(max_body_bytes=10_000_000, max_documents=10_000, in_flight_bytes=64_000_000)
 
@@ -55,6 +57,7 @@ def create_app(
     guideline: str = "",
     model_care: ModelCare | None = None,
     operations: Operations | None = None,
+    streams: Streams | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -70,6 +73,7 @@ def create_app(
         guideline: version of the guideline that annotators go by.
         model_care: the registry, to promote models and to read their cards; None: the pages say what SQL knows.
         operations: the broker, for lag and dead letters; None: the pages say what SQL knows.
+        streams: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
     """
 
     @asynccontextmanager
@@ -77,6 +81,8 @@ def create_app(
         yield
         if sink is not None:
             await sink.close()
+        if streams is not None:
+            await streams.close()
 
     app = FastAPI(
         title="opinion",
@@ -92,6 +98,7 @@ def create_app(
     app.state.guideline = guideline
     app.state.model_care = model_care
     app.state.operations = operations
+    app.state.streams = streams
     for routes in (
         overview,
         incidents,
@@ -106,6 +113,7 @@ def create_app(
         labelling,
         models,
         operations_page,
+        stream,
     ):
         app.include_router(routes.router)
     if sink is not None:

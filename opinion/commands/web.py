@@ -16,6 +16,7 @@ from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from opinion.commands.who import people_of
 from opinion.detection import detector_options
+from opinion.live_streams import live_streams
 from opinion.model_care import RegistryCare
 from opinion.operating import BrokerOperations
 from opinion.servers import kafka_address, say, servers
@@ -74,6 +75,7 @@ def web(
             guideline=settings.labelling.guideline,
             model_care=RegistryCare(settings, engine),
             operations=operations,
+            streams=live_streams(settings, engine),
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
