@@ -7,17 +7,19 @@ from heapq import nlargest
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, ColumnElement, Connection, Interval, and_, cast, func, literal, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Interval, Table, and_, cast, func, literal, select, tuple_
 
-from storage.tables import opinion_minute
+from storage.tables import opinion_minute, watchlist_minute
 
-Group = Literal["topic", "source", "language"]
+Group = Literal["topic", "source", "language", "watchlist"]
 
 COLUMNS: dict[Group, Column[Any]] = {
     "topic": opinion_minute.c.topic_label,
     "source": opinion_minute.c.source,
     "language": opinion_minute.c.lang,
 }
+"""Of the dimensions that every document has; a watchlist is mentioned by some."""
+
 STEPS = (
     timedelta(minutes=1),
     timedelta(minutes=5),
@@ -47,14 +49,15 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What to count; None leaves a dimension open."""
+    """What to count; None leaves a dimension open. With a watchlist: its mentions, by the sentiment toward it."""
 
     topic: str | None = None
     source: str | None = None
     language: str | None = None
+    watchlist: str | None = None
 
     def given(self) -> list[tuple[Group, str]]:
-        """The dimensions that are not open."""
+        """The dimensions of documents that are not open; the watchlist is none of them."""
         return [(group, value) for group in COLUMNS if (value := getattr(self, group)) is not None]
 
 
@@ -78,7 +81,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class GroupCounts:
-    """One topic, source or language in a span, and in the span of equal length before it."""
+    """One topic, source, language or watchlist in a span, and in the span of equal length before it."""
 
     key: str
     counts: Counts
@@ -133,7 +136,8 @@ def buckets_of(span: Span, step: timedelta, zone: ZoneInfo) -> Buckets:
 
 def total(connection: Connection, span: Span, filters: Filters = EVERYTHING) -> Counts:
     """Documents published in the span."""
-    row = connection.execute(select(*_sums()).where(_within(span, filters))).one()
+    counted = _table(filters)
+    row = connection.execute(select(*_sums(counted)).where(_within(counted, span, filters))).one()
     return Counts(*map(int, row))
 
 
@@ -147,17 +151,20 @@ def lines(
     keys: Sequence[str] = (),
 ) -> list[Line]:
     """Counts per bucket: one line for everything, or, with `by`, one for each of `keys`, in their order."""
-    start = func.date_bin(
-        cast(literal(buckets.step), Interval), opinion_minute.c.bucket_at, literal(_origin(zone))
-    ).label("start")
-    key: ColumnElement[Any] = COLUMNS[by] if by else literal(None)
-    wanted = _within(buckets.span, filters)
+    counted = _table(filters, by)
+    start = func.date_bin(cast(literal(buckets.step), Interval), counted.c.bucket_at, literal(_origin(zone))).label(
+        "start"
+    )
+    key: ColumnElement[Any] = _column(counted, by) if by else literal(None)
+    wanted = _within(counted, buckets.span, filters)
     if by:
-        wanted = and_(wanted, COLUMNS[by].in_(keys))
+        wanted = and_(wanted, key.in_(keys))
     position = {at: nth for nth, at in enumerate(buckets.starts)}
     made = {name: Line(name, *([0] * len(position) for _ in range(4))) for name in (keys if by else [None])}
     grouped = (start, key) if by else (start,)
-    for at, name, *counts in connection.execute(select(start, key, *_sums()).where(wanted).group_by(*grouped)):
+    for at, name, *counts in connection.execute(
+        select(start, key, *_sums(counted)).where(wanted).group_by(*grouped)
+    ):
         line = made[name]
         nth = position[at]
         line.total[nth], line.negative[nth], line.neutral[nth], line.positive[nth] = counts
@@ -169,14 +176,16 @@ def breakdown(
 ) -> list[GroupCounts]:
     """The largest groups of a span, largest first."""
     before = Span(span.start - span.length, span.start)
-    is_now = opinion_minute.c.bucket_at >= span.start
-    now, then = _sums(is_now), _sums(~is_now)
+    counted = _table(filters, by)
+    key = _column(counted, by)
+    is_now = counted.c.bucket_at >= span.start
+    now, then = _sums(counted, is_now), _sums(counted, ~is_now)
     rows = connection.execute(
-        select(COLUMNS[by], *now, *then)
-        .where(_within(Span(before.start, span.end), filters))
-        .group_by(COLUMNS[by])
+        select(key, *now, *then)
+        .where(_within(counted, Span(before.start, span.end), filters))
+        .group_by(key)
         .having(now[0] > 0)
-        .order_by(now[0].desc(), COLUMNS[by])
+        .order_by(now[0].desc(), key)
         .limit(limit)
     )
     return [GroupCounts(key, Counts(*counts[:4]), Counts(*counts[4:])) for key, *counts in rows]
@@ -188,7 +197,7 @@ def choices(connection: Connection, span: Span, *, limit: int = 200) -> dict[Gro
     sets = func.grouping_sets(*(tuple_(column) for column in columns))
     documents = func.sum(opinion_minute.c.total)
     found: dict[Group, list[tuple[int, str]]] = {group: [] for group in COLUMNS}
-    wanted = select(documents, *columns).where(_within(span, EVERYTHING)).group_by(sets).having(documents > 0)
+    wanted = select(documents, *columns).where(_within(opinion_minute, span, EVERYTHING)).group_by(sets).having(documents > 0)
     for count, *values in connection.execute(wanted):
         group, value = next((g, v) for g, v in zip(COLUMNS, values, strict=True) if v is not None)
         found[group].append((count, value))
@@ -199,13 +208,24 @@ def _origin(zone: ZoneInfo) -> datetime:
     return datetime(2001, 1, 1, tzinfo=zone)
 
 
-def _within(span: Span, filters: Filters) -> ColumnElement[bool]:
-    at = opinion_minute.c.bucket_at
-    return and_(at >= span.start, at < span.end, *(COLUMNS[group] == value for group, value in filters.given()))
+def _table(filters: Filters, by: Group | None = None) -> Table:
+    return watchlist_minute if by == "watchlist" or filters.watchlist is not None else opinion_minute
 
 
-def _sums(where: ColumnElement[bool] | None = None) -> list[ColumnElement[int]]:
+def _column(counted: Table, group: Group) -> Column[Any]:
+    return counted.c["watchlist" if group == "watchlist" else COLUMNS[group].name]
+
+
+def _within(counted: Table, span: Span, filters: Filters) -> ColumnElement[bool]:
+    at = counted.c.bucket_at
+    wanted = [_column(counted, group) == value for group, value in filters.given()]
+    if filters.watchlist is not None:
+        wanted.append(_column(counted, "watchlist") == filters.watchlist)
+    return and_(at >= span.start, at < span.end, *wanted)
+
+
+def _sums(counted: Table, where: ColumnElement[bool] | None = None) -> list[ColumnElement[int]]:
     """total, negative, neutral, positive, in the order of `Counts`."""
-    counts = opinion_minute.c
+    counts = counted.c
     sums = [func.sum(column) for column in (counts.total, counts.negative, counts.neutral, counts.positive)]
     return [func.coalesce(one if where is None else one.filter(where), 0) for one in sums]
