@@ -7,18 +7,19 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from alerts.detection.detectors import DetectorOptions
+from alerts.detection.expecting import warm_up
 from alerts.detection.rules import Dimension
-from alerts.reasons.expectation import Expectation, Unknown, expect
+from alerts.reasons.expectation import Expectation, Known, Unknown, expect, find_known
 from alerts.rulebook.merging import rulebook
 from storage import model_periods
-from storage.judged_series import independent_negatives
 from storage.model_switches import switches
 from storage.queries import Incident, freshness, incidents
 from storage.series import Buckets, Filters, Line, Span, breakdown, buckets_of, choose_step, lines, total
+from storage.voices import voices
 from web.view import WEEK, View, Window, window_of
 
 LINES = 5  # more lines in one chart cannot be told apart
-VOICES_WITHIN = timedelta(days=8)  # of longer spans the bars alone are shown, with every copy in them
+VOICES_BELOW = timedelta(hours=1)  # longer buckets are taken from what the chart shows, with every copy in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class Chart:
 
     Attributes:
         expected: what the detector expects of everything together; None: `unexpected` says why.
-        voices: negative documents by bucket that are nobody's copy, which is what `expected` is about; None: of a
-            longer span, or nothing is expected.
+        voices: negative documents by bucket that are nobody's copy, which is what `expected` is about; None: it is
+            about every copy, since the buckets are long, or there is nothing expected.
         compared: everything together a week before, bucket for bucket; None: it was not asked for, or a bucket is
             longer than a week.
         models: changes of the model, oldest first.
@@ -74,10 +75,17 @@ def read_chart(
     buckets = buckets_of(window.span, choose_step(window.span.length, documents), zone)
     keys = [group.key for group in breakdown(connection, window.span, view.by, view.filters, limit=LINES)]
     (everything,) = lines(connection, buckets, zone, filters=view.filters)
-    scope = scope_of(view.filters)
-    rules = rulebook(connection).rules.values()
-    expected = expect(connection, rules, scope, buckets, everything.total, detector)
-    is_expected = isinstance(expected, Expectation)
+    known = find_known(
+        connection,
+        rulebook(connection).rules.values(),
+        scope_of(view.filters),
+        buckets.step,
+        window.span.end,
+        detector,
+    )
+    expected, of_voices = None, None
+    if isinstance(known, Known):
+        expected, of_voices = _expected(connection, known, detector, buckets, zone, view, everything)
     return Chart(
         window=window,
         step_seconds=int(buckets.step.total_seconds()),
@@ -85,14 +93,39 @@ def read_chart(
         everything=everything,
         groups=lines(connection, buckets, zone, filters=view.filters, by=view.by, keys=keys),
         incidents=incidents(connection, span=window.span),
-        expected=expected if is_expected else None,
-        unexpected=None if is_expected else expected,
-        voices=independent_negatives(connection, buckets, scope)
-        if is_expected and window.span.length <= VOICES_WITHIN
-        else None,
+        expected=expected,
+        unexpected=None if isinstance(known, Known) else known,
+        voices=of_voices,
         compared=_week_before(connection, buckets, zone, view),
         models=read_marks(connection, window.span, view.source),
     )
+
+
+def _expected(
+    connection: Connection,
+    known: Known,
+    detector: DetectorOptions,
+    buckets: Buckets,
+    zone: ZoneInfo,
+    view: View,
+    everything: Line,
+) -> tuple[Expectation, list[int] | None]:
+    """What is expected of the buckets, and their voices if it is about those."""
+    step = buckets.step
+    warming = warm_up(detector, step) // step
+    before = Buckets(step, [buckets.starts[0] - nth * step for nth in range(warming, 0, -1)])
+    whole = Buckets(step, [*before.starts, *buckets.starts])
+    shown = len(buckets.starts)
+    if step < VOICES_BELOW:
+        counts = voices(connection, whole, scope_of(view.filters))
+        found = expect(known, detector, whole.starts, step, counts, shown)
+        return found, [negative for negative, _ in counts[-shown:]]
+    (earlier,) = lines(connection, before, zone, filters=view.filters)
+    counts = [
+        *zip(earlier.negative, earlier.total, strict=True),
+        *zip(everything.negative, everything.total, strict=True),
+    ]
+    return expect(known, detector, whole.starts, step, counts, shown), None
 
 
 def scope_of(filters: Filters) -> dict[Dimension, str]:

@@ -1,24 +1,28 @@
-"""What the detector expects of the buckets of a chart, which may be shorter or longer than its own. Pure.
+"""What the detector expects of the buckets of a chart, whose length is the chart's own. Pure.
 
-A count is expected by level times hour of day (`CountBaseline`); longer buckets are the sum of their hours, and scatter
-as the nearest window that the detector judges. A share is expected to be the usual one, and scatters with the number
-of documents (`ShareBaseline`). The bounds are the central 95 % of the distributions that the detector judges with.
+The baselines of a series as they stand now are led over the counts from some time before the chart on, bucket by
+bucket, as the detector leads them: each bucket is expected first and learned then. So the bounds follow the level of
+their own time, while hours of the day and scatter are those known today. A surge raises them a little while it lasts,
+as it does in the detector, which clips what it learns. Bounds are the central 95 % of what the detector judges with.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from math import exp, lgamma, sqrt
 from typing import Any, Final
 
+from alerts.detection.baselines import LEVEL_WINDOWS, Pace
+from alerts.detection.detectors import DetectorOptions
 from alerts.detection.intervals import COVERAGE, predictive_interval
 from alerts.detection.learned import Learned
+from alerts.detection.timeline import longest_silence
 
 HOUR: Final = timedelta(hours=1)
 NORMAL_FROM: Final = 20_000.0  # a mean from which on a normal distribution is as good, and no sum is needed
 NORMAL_BELOW: Final = 0.02  # a correlation: below, shares of many documents are normal
-MOST_SUMMED: Final = 1_000  # documents; more narrow the bounds of a share no further where correlation is high
+MOST_SUMMED: Final = 1_000  # documents; where correlation is high, more of them narrow the bounds no further
 DEVIATIONS: Final = 1.96  # of a normal distribution, to COVERAGE
 
 
@@ -31,47 +35,80 @@ class Bound:
     upper: float
 
 
-class Expecting:
-    """What one state of a detector says of buckets of one length."""
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Of one bucket: its negatives, and the share of them over some buckets up to it; None: there is nothing to say,
+    since nobody was listening, or there are no documents to share."""
 
-    def __init__(self, state: Mapping[str, Any], bucket: timedelta, step: timedelta, share_steps: int) -> None:
-        """Args:
+    count: Bound | None
+    share: Bound | None
+
+
+def warm_up(options: DetectorOptions, step: timedelta) -> timedelta:
+    """How long before a chart to begin, so that the level is that of the time: two of its half-lives."""
+    return 2 * LEVEL_WINDOWS * _window(options, step)
+
+
+def follow(
+    state: Mapping[str, Any],
+    options: DetectorOptions,
+    starts: Sequence[datetime],
+    step: timedelta,
+    counts: Sequence[tuple[int, int]],
+    share_steps: int,
+) -> Iterator[Expected]:
+    """What is expected of each bucket.
+
+    Args:
         state: what `Learned.to_dict` gave.
-        bucket: the detector's.
-        step: the chart's.
-        share_steps: a point of the share is over so many of the chart's buckets.
-        """
-        self._bucket = bucket
-        self._piece = max(min(step, HOUR), bucket)
-        self._pieces = max(1, round(step / self._piece))
-        self._part = min(1.0, step / bucket)
-        self._of_piece = Learned.restored(state, [round(self._piece / bucket)]).counts[0]
-        self._dispersion = Learned.restored(state, [max(1, round(step / bucket))]).counts[0].dispersion
-        self._share = Learned.restored(state, [max(1, round(step * share_steps / bucket))]).share
-
-    def count(self, at: datetime) -> Bound:
-        """Negatives of the bucket that starts then."""
-        last = self._piece - self._bucket  # the detector goes by the hour in which a window's last bucket starts
-        mean = self._part * sum(
-            self._of_piece.expected((at + nth * self._piece + last).hour) for nth in range(self._pieces)
+        starts, counts: of the chart's buckets and those of the warm-up, in order: when they start, and how many
+            negatives and documents they hold.
+        step: their length, at most the longest window of the detector.
+        share_steps: a share is over so many buckets.
+    """
+    window = _window(options, step)
+    steps = round(window / step)
+    learned = Learned.restored(state, [max(1, round(window / options.bucket))])
+    baseline, share = learned.counts[0], learned.share
+    pace = Pace.of(step, steps)
+    last = max(step - options.bucket, timedelta(0))  # it goes by the hour, in UTC, in which its last bucket starts
+    most_empty, empty = longest_silence(options.bucket) / step, 0
+    for nth, (at, (negatives, documents)) in enumerate(zip(starts, counts, strict=True)):
+        empty = 0 if documents else empty + 1
+        if empty >= most_empty:
+            yield Expected(None, None)
+            continue
+        hour = (at + last).astimezone(UTC).hour
+        mean = baseline.expected(hour) / steps
+        shared = sum(n for _, n in counts[max(0, nth + 1 - share_steps) : nth + 1])
+        yield Expected(
+            _count(mean, baseline.dispersion),
+            _share(shared, share.usual(0), share.correlation(0)) if shared else None,
         )
-        if mean >= NORMAL_FROM:
-            deviation = DEVIATIONS * sqrt(self._dispersion * mean)
-            return Bound(mean, max(0.0, mean - deviation), mean + deviation)
-        return Bound(mean, *predictive_interval(mean, self._dispersion))
-
-    def share(self, documents: int) -> Bound | None:
-        """Of so many documents; None of none."""
-        if not documents:
-            return None
-        usual = self._share.usual(0)
-        return Bound(usual, *share_interval(rounded(documents), usual, self._share.correlation(0)))
+        if nth + 1 >= steps:
+            of_window = counts[nth + 1 - steps : nth + 1]
+            x, n = sum(one for one, _ in of_window), sum(one for _, one in of_window)
+            baseline.learn(x, hour, pace)
+            share.learn_window(x, n, 0, pace)
+        share.learn_bucket(negatives, documents, pace)
 
 
-def rounded(documents: int) -> int:
-    """To two digits, so that neighbouring buckets share their bounds."""
+def _window(options: DetectorOptions, step: timedelta) -> timedelta:
+    """What the detector judges that is nearest to a bucket of the chart."""
+    return max(options.windows[0] * options.bucket, step)
+
+
+def _count(mean: float, dispersion: float) -> Bound:
+    if mean >= NORMAL_FROM:
+        deviation = DEVIATIONS * sqrt(dispersion * mean)
+        return Bound(mean, max(0.0, mean - deviation), mean + deviation)
+    digits = 3 if mean < 100 else 1  # so that neighbouring buckets share what is summed up
+    return Bound(mean, *predictive_interval(round(mean, digits), round(dispersion, 2)))
+
+
+def _share(documents: int, usual: float, correlation: float) -> Bound:
     unit = 10 ** max(0, len(str(documents)) - 2)
-    return max(1, round(documents / unit) * unit)
+    return Bound(usual, *share_interval(round(documents / unit) * unit, round(usual, 4), round(correlation, 4)))
 
 
 @lru_cache(maxsize=4096)
@@ -95,12 +132,3 @@ def share_interval(documents: int, usual: float, correlation: float) -> tuple[fl
         probability *= (n - k) / (k + 1.0) * (k + alpha) / (n - k - 1.0 + beta)
         below += probability
     return (n if lower is None else lower) / n, 1.0
-
-
-def sums(values: Sequence[int], steps: int) -> list[int]:
-    """Of each value and the `steps` - 1 before it."""
-    total, found = 0, []
-    for nth, value in enumerate(values):
-        total += value - (values[nth - steps] if nth >= steps else 0)
-        found.append(total)
-    return found

@@ -351,7 +351,8 @@
     const reason = data.expected
       ? fill(words["chart.band"], { rule: data.expected.rule, at: clock(data.expected.learned_to) })
       : words[`chart.band.${data.unexpected}`] ?? "";
-    note.textContent = `${reason} ${words["chart.click"]}`;
+    const once = data.voices ? words["chart.band.voices"] : "";
+    note.textContent = [reason, once, words["chart.click"]].filter(Boolean).join(" ");
   }
 
   // A click on a bucket opens its documents; on a bar, those of the sentiment that it stands for.

@@ -50,9 +50,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "chart.expected": ("usually {lower} to {upper}", "通常 {lower} 至 {upper}"),
     "chart.points": ("{points} points", "{points} 个百分点"),
     "chart.band": (
-        "The bands are what the detector expects by rule {rule}, as it stood at {at}; copies of one text count once.",
-        "阴影带是检测器按规则 {rule} 给出的预期（学习到 {at}）；同一内容的转载只计一次。",
+        "The bands are what the detector expects by rule {rule}; it has learned up to {at}.",
+        "阴影带是检测器按规则 {rule} 给出的预期，已学习到 {at}。",
     ),
+    "chart.band.voices": ("Copies of one text count once in them.", "其中同一内容的转载只计一次。"),
     "chart.band.no_rule": (
         "No expected band: no rule watches exactly these filters. Choose one topic, source or watchlist, or none.",
         "没有预期带：没有规则恰好监测这组筛选条件。可只选一个话题、来源或监测对象，或都不选。",
@@ -66,8 +67,8 @@ WORDS: dict[str, tuple[str, str]] = {
         "暂无预期带：检测器仍在学习这里的通常水平。",
     ),
     "chart.band.too_coarse": (
-        "No expected band: bars are longer than a day. Choose a shorter range.",
-        "没有预期带：每根柱超过一天。请选择更短的时间范围。",
+        "No expected band: the detector judges hours, and bars are longer here. Choose 7 days or less.",
+        "没有预期带：检测器按小时评判，而这里每根柱更长。请选择 7 天以内的范围。",
     ),
     "chart.band.too_old": (
         "No expected band: the range is older than what the detector has learned from.",
