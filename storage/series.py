@@ -162,9 +162,7 @@ def lines(
     position = {at: nth for nth, at in enumerate(buckets.starts)}
     made = {name: Line(name, *([0] * len(position) for _ in range(4))) for name in (keys if by else [None])}
     grouped = (start, key) if by else (start,)
-    for at, name, *counts in connection.execute(
-        select(start, key, *_sums(counted)).where(wanted).group_by(*grouped)
-    ):
+    for at, name, *counts in connection.execute(select(start, key, *_sums(counted)).where(wanted).group_by(*grouped)):
         line = made[name]
         nth = position[at]
         line.total[nth], line.negative[nth], line.neutral[nth], line.positive[nth] = counts
@@ -197,7 +195,12 @@ def choices(connection: Connection, span: Span, *, limit: int = 200) -> dict[Gro
     sets = func.grouping_sets(*(tuple_(column) for column in columns))
     documents = func.sum(opinion_minute.c.total)
     found: dict[Group, list[tuple[int, str]]] = {group: [] for group in COLUMNS}
-    wanted = select(documents, *columns).where(_within(opinion_minute, span, EVERYTHING)).group_by(sets).having(documents > 0)
+    wanted = (
+        select(documents, *columns)
+        .where(_within(opinion_minute, span, EVERYTHING))
+        .group_by(sets)
+        .having(documents > 0)
+    )
     for count, *values in connection.execute(wanted):
         group, value = next((g, v) for g, v in zip(COLUMNS, values, strict=True) if v is not None)
         found[group].append((count, value))

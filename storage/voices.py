@@ -10,7 +10,11 @@ def voices(connection: Connection, buckets: Buckets, where: Where) -> list[tuple
     """(negative, all) of each bucket. Reads the minute counts."""
     counted, wanted = voices_where(buckets.span.start, buckets.span.end, where)
     c = counted.c
-    start = func.date_bin(cast(literal(buckets.step), Interval), c.bucket_at, literal(buckets.starts[0])).label("start")
+    start = func.date_bin(cast(literal(buckets.step), Interval), c.bucket_at, literal(buckets.starts[0])).label(
+        "start"
+    )
     sums = (func.sum(c.negative - c.negative_copies), func.sum(c.total - c.copies))
-    found = {at: (int(x), int(n)) for at, x, n in connection.execute(select(start, *sums).where(*wanted).group_by(start))}
+    found = {
+        at: (int(x), int(n)) for at, x, n in connection.execute(select(start, *sums).where(*wanted).group_by(start))
+    }
     return [found.get(at, (0, 0)) for at in buckets.starts]

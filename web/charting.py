@@ -62,9 +62,7 @@ class Chart:
     models: list[ModelMark]
 
 
-def read_chart(
-    connection: Connection, view: View, now: datetime, zone: ZoneInfo, detector: DetectorOptions
-) -> Chart:
+def read_chart(connection: Connection, view: View, now: datetime, zone: ZoneInfo, detector: DetectorOptions) -> Chart:
     """The lines of the overview's and an incident's charts.
 
     Args:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from web.i18n import COOKIE as LANGUAGE_COOKIE
+from web import i18n
 from web.i18n import A_YEAR_SECONDS, LANGUAGES
 
 Theme = Literal["auto", "light", "dark"]
@@ -19,7 +19,7 @@ Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[Theme, ...] = get_args(Theme)
 THEME_COOKIE: Final = "opinion_theme"
 CHOICES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "lang": (LANGUAGE_COOKIE, LANGUAGES),
+    "lang": (i18n.COOKIE, LANGUAGES),
     "theme": (THEME_COOKIE, THEMES),
 }
 """By parameter: the cookie, and what it may say."""
@@ -39,9 +39,7 @@ class PreferenceSwitch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-        chosen = {
-            name: value for name, value in query if name in CHOICES and value in CHOICES[name][1]
-        }
+        chosen = {name: value for name, value in query if name in CHOICES and value in CHOICES[name][1]}
         if scope["type"] != "http" or scope["method"] != "GET" or not chosen:
             await self._app(scope, receive, send)
             return

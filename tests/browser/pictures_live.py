@@ -56,7 +56,9 @@ def fill(engine: Engine) -> None:
     store_rows(engine, documents())
     options = EvaluateOptions(DEFAULT_RULES, ClockOptions(DetectorOptions()), [], "https://opinion.example")
     with engine.begin() as connection:
-        while evaluate(connection, bucket_counts.newest_minutes(connection, not_after=NOW), options, now=NOW).is_behind:
+        while evaluate(
+            connection, bucket_counts.newest_minutes(connection, not_after=NOW), options, now=NOW
+        ).is_behind:
             pass
 
 

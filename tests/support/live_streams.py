@@ -28,6 +28,7 @@ class HandFed:
 
     def serve(self, app: FastAPI) -> None:
         """Answer `/api/v1/stream` before any other route does."""
+        app.state.stream = self
         app.router.add_route("/api/v1/stream", self._answer, methods=["GET"])
         app.router.routes.insert(0, app.router.routes.pop())
 

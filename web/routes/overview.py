@@ -31,5 +31,6 @@ def overview(request: Request, connection: Reading, view: Annotated[View, Query(
         view=view,
         overview=reading,
         documents=read_documents(connection, newest, now, console.zone).documents,
+        has_stream=getattr(request.app.state, "stream", None) is not None,
         choices=NO_CHOICES if is_refresh else read_choices(connection, view, now, console.zone),
     )
