@@ -2,14 +2,14 @@
 
     python -m benchmarks.first_view [--documents 1000000] [--visits 10] [--seed 7]
 
-Thirty days of documents of twenty sources and seventeen topics, with their minute counts, judged by the detector, so
-that the expected band is drawn too. A headless Chromium with an empty cache opens the page and is watched from inside:
-when something is painted first, and when both charts are drawn, which is the first useful view. Beside it, in turns,
-the same browser opens a page of the same console that reads nothing from the database, "there is no such page": what
-this machine takes to start, fetch the same styles and scripts, and paint anything at all.
+Thirty days of documents of twenty sources and seventeen topics, with their minute counts, judged by the detector,
+so that the expected band is drawn too. A headless Chromium with an empty cache opens the page and is watched from
+inside: when something is painted first, and when both charts are drawn, which is the first useful view. Beside it, in
+turns, the same browser opens a page of the same console that reads nothing from the database, "there is no such
+page": what this machine takes to start, fetch the same styles and scripts, and paint anything at all.
 
-Prints p50, p95 and max, and how much later than that page the charts are there; writes var/bench/first_view.json. Needs some 1 GB of
-disk while it runs.
+Prints p50, p95 and max, and how many times as long as that page the charts take; writes var/bench/first_view.json.
+Needs some 1 GB of disk while it runs.
 """
 
 import argparse
@@ -138,7 +138,9 @@ def measure(browser: Browser, url: str, visits: int) -> dict[str, Any]:
     nothing = [one["painted"] for one in found[NOTHING]]
     figures: dict[str, Any] = {"a page without data, painted": summary(nothing)}
     for path, name in PAGES.items():
-        figures[name] = {part: summary([one[part] for one in found[path]]) for part in ("answered", "painted", "drawn")}
+        figures[name] = {
+            part: summary([one[part] for one in found[path]]) for part in ("answered", "painted", "drawn")
+        }
         figures[name]["drawn_over_nothing"] = round(figures[name]["drawn"]["p50_ms"] / median(nothing), 2)
     with httpx.Client(base_url=url) as client:
         for path in ("/api/v1/series", "/api/v1/overview"):

@@ -1,7 +1,8 @@
-"""The console's pages as its bar shows them: the daily ones side by side, the others in a menu, by what they are for."""
+"""The console's pages as its bar shows them: the daily ones side by side, the others in a menu by what they are for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import Final
 
 from web.roles import Person, Role
@@ -81,12 +82,11 @@ class Bar:
 
 
 def letters_of(entries: Sequence[Entry]) -> dict[str, str]:
-    """By key of an entry, the first letter of it that no entry before has."""
+    """By key of an entry, the first letter of it that no entry before has, else any that is free."""
     letters: dict[str, str] = {}
     for one in entries:
-        free = [letter for letter in one.key if letter.isalpha() and letter not in letters.values()]
-        if free:
-            letters[one.key] = free[0]
+        free = [letter for letter in one.key + ascii_lowercase if letter not in letters.values()]
+        letters[one.key] = free[0]
     return letters
 
 

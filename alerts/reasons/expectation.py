@@ -23,8 +23,8 @@ Scope = Mapping[Dimension, str]
 
 Unknown = Literal["no_rule", "not_judged", "learning", "too_coarse", "too_old"]
 """Why nothing is expected: no rule watches exactly this; its series has no document yet, or the scheduler has not
-judged it; it is still being learned; the buckets are longer than what the detector judges; they are older than what it
-remembers."""
+judged it; it is still being learned; the buckets are longer than what the detector judges; they are older than what
+it remembers."""
 
 
 @dataclass(frozen=True, slots=True)

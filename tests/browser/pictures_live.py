@@ -1,4 +1,4 @@
-"""`python -m tests.browser.pictures_live FOLDER` draws the first page: both languages, light and dark, desk and phone."""
+"""`python -m tests.browser.pictures_live FOLDER` draws the first page, for several readers."""
 
 import sys
 from collections.abc import Sequence

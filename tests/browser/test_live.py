@@ -107,7 +107,7 @@ def test_charts_show_what_was_expected_and_lead_to_documents(chromium: Browser, 
     with engine.begin() as connection:
         switch = {"clock": "all", "old_version": "starter", "new_version": "m2", "factor": 1.25, "basis": "overlap"}
         connection.execute(insert(model_switch).values(at=SURGE_AT - timedelta(hours=3), **switch))
-    with serving(create_app(engine, clock=MovableClock(SURGE_AT + timedelta(minutes=15)))) as url:
+    with serving(create_app(engine, clock=MovableClock(SURGE_AT + timedelta(minutes=14)))) as url:
         visit = visiting(chromium, url)
         page = visit.go_and_draw("/")
         expect(page.locator(".band-note")).to_contain_text("the detector expects by rule overall")
@@ -124,7 +124,7 @@ def test_charts_show_what_was_expected_and_lead_to_documents(chromium: Browser, 
 
         canvas = page.locator("[data-chart=volume] canvas")
         width, height = canvas.evaluate("(one) => [one.offsetWidth, one.offsetHeight]")
-        canvas.click(position={"x": width - 20, "y": height - 28})  # the foot of the newest bar
+        canvas.click(position={"x": width - 40, "y": height - 28})  # the foot of the newest bar
         expect(page).to_have_url(re.compile(r"/documents\?from=\S+&to=\S+&sentiment=negative$"))
         expect(page.locator(".document").first).to_be_visible()
 
