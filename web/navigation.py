@@ -1,4 +1,4 @@
-"""The console's pages as its bar shows them: the daily ones side by side, the others in a menu by what they are for."""
+"""The console's pages as its bar shows them: the daily ones side by side, the others in a menu by purpose."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -140,7 +140,7 @@ def _is_current(stored: Mapping[str, StoredState], clock: str, name: str, bucket
 
 def _bounds(found: Sequence[Bound | None]) -> Bounds:
     return Bounds(
-        [one and round(one.expected, 4) for one in found],
-        [one and round(one.lower, 4) for one in found],
-        [one and round(one.upper, 4) for one in found],
+        [None if one is None else round(one.expected, 4) for one in found],
+        [None if one is None else round(one.lower, 4) for one in found],
+        [None if one is None else round(one.upper, 4) for one in found],
     )

@@ -1,5 +1,7 @@
 """Every page of the bar, over documents that want to break it, for every reader."""
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Browser
 from sqlalchemy import text
@@ -15,7 +17,7 @@ from web.navigation import ENTRIES
 
 pytestmark = pytest.mark.needs_browser
 
-READERS = {
+READERS: dict[str, dict[str, Any]] = {
     "zh, light, desk": {"locale": "zh-CN", "color_scheme": "light", "viewport": DESKTOP},
     "en, dark, desk": {"locale": "en-US", "color_scheme": "dark", "viewport": DESKTOP},
     "zh, dark, phone": {"locale": "zh-CN", "color_scheme": "dark", "viewport": PHONE},

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 from sqlalchemy import Engine, insert
 
 from core.clock import MovableClock
+from storage.documents import DocumentRow
 from storage.engine import connect
 from storage.tables import model_switch
 from tests.support.consoles import serving
@@ -31,17 +33,13 @@ def engine(database_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-def visiting(chromium: Browser, url: str, **options: object) -> Visit:
+def visiting(chromium: Browser, url: str, **options: Any) -> Visit:
     """A reader of English at a desk."""
-    visit = Visit(chromium.new_context(**({"locale": "en-US", "viewport": DESKTOP} | options)).new_page(), url)
+    reader: dict[str, Any] = {"locale": "en-US", "viewport": DESKTOP} | options
+    visit = Visit(chromium.new_context(**reader).new_page(), url)
     visit.page.set_default_timeout(10_000)
     visit.watch()
     return visit
-
-
-def state(page: Page) -> str:
-    """What the pane says of its connection."""
-    return str(page.locator(".stream-state").get_attribute("data-state"))
 
 
 def test_the_stream_is_shown_as_it_comes(chromium: Browser, engine: Engine) -> None:
@@ -52,7 +50,7 @@ def test_the_stream_is_shown_as_it_comes(chromium: Browser, engine: Engine) -> N
     app = create_app(engine, clock=MovableClock(START))
     feed.serve(app)
 
-    def document(key: str, **changes: object) -> object:
+    def document(key: str, **changes: Any) -> DocumentRow:
         return row(key, text=f"text of {key}", published_at=START + timedelta(seconds=30), **changes)
 
     with serving(app) as url:
@@ -63,11 +61,11 @@ def test_the_stream_is_shown_as_it_comes(chromium: Browser, engine: Engine) -> N
         assert feed.asked == [{"topic": "finance", "last": ""}]
 
         evil = "<img src=x onerror='window.hacked = 1'>"
-        feed.send(document("a", title=evil, source=evil, topic_label=evil))  # type: ignore[arg-type]
+        feed.send(document("a", title=evil, source=evil, topic_label=evil))
         expect(rows).to_have_count(2)
         expect(rows.first).to_contain_text("text of a")
         expect(rows.first.locator("h3")).to_have_text(evil)
-        feed.send(*[document(f"burst {nth}") for nth in range(30)])  # type: ignore[misc]
+        feed.send(*[document(f"burst {nth}") for nth in range(30)])
         link = page.locator(".stream-hidden")
         expect(link).to_have_text(re.compile(r"^2[3-7] hidden$"))  # four a second, whenever the second began
         assert (
@@ -77,7 +75,7 @@ def test_the_stream_is_shown_as_it_comes(chromium: Browser, engine: Engine) -> N
         page.keyboard.press("p")
         expect(chip).to_have_attribute("data-state", "paused")
         shown = rows.count()
-        feed.send(document("unseen"))  # type: ignore[arg-type]
+        feed.send(document("unseen"))
         expect(link).to_have_text(re.compile(r"^2[4-8] hidden$"))
         assert rows.count() == shown
         page.get_by_role("button", name="Resume").click()

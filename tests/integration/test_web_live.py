@@ -61,7 +61,7 @@ def test_the_chart_says_what_was_expected_and_what_happened(client: httpx.Client
     assert body["voices"][surge] > counts["upper"][surge]
     assert body["everything"]["negative"][surge] > body["voices"][surge]  # forty copies are one voice
     assert body["expected"]["shares"]["expected"][usual] == pytest.approx(0.2, abs=0.08)
-    assert [(one["version"], one["factor"]) for one in body["models"]][0] == ("m2", 1.25)
+    assert (body["models"][0]["version"], body["models"][0]["factor"]) == ("m2", 1.25)
     assert series("range=30d")["unexpected"] in ("too_coarse", None)
     assert series("topic=sports&source=news")["unexpected"] == "no_rule"
     assert series("language=zh")["unexpected"] == "no_rule"
