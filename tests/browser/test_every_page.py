@@ -21,7 +21,6 @@ READERS: dict[str, dict[str, Any]] = {
     "zh, light, desk": {"locale": "zh-CN", "color_scheme": "light", "viewport": DESKTOP},
     "en, dark, desk": {"locale": "en-US", "color_scheme": "dark", "viewport": DESKTOP},
     "zh, dark, phone": {"locale": "zh-CN", "color_scheme": "dark", "viewport": PHONE},
-    "en, light, phone": {"locale": "en-US", "color_scheme": "light", "viewport": PHONE},
 }
 WIDE = "desk"  # there axe looks at each page, once in each language and colour
 
@@ -45,8 +44,7 @@ def test_no_page_is_broken_or_obeys_what_was_crawled(chromium: Browser, database
                     page.wait_for_selector("[data-drawn]")
                 if path == "/nothing":
                     visit.complaints.clear()  # the browser calls a missing page an error
-                for summary in page.locator("main summary:visible").all()[:12]:
-                    summary.click()
+                page.evaluate("document.querySelectorAll('main details').forEach((one) => { one.open = true; })")
                 visit.assert_clean()
                 assert "49" not in page.locator("main").inner_text().split(), (reader, path)  # {{7*7}}
                 if WIDE in reader:

@@ -120,11 +120,14 @@ def test_charts_show_what_was_expected_and_lead_to_documents(chromium: Browser, 
         assert int(negatives.inner_text()) > usual[1]
         visit.assert_clean()
 
+        links = page.locator("[data-chart=volume] td:nth-child(3) a").evaluate_all(
+            "(all) => all.map((one) => one.href)"
+        )
         canvas = page.locator("[data-chart=volume] canvas")
         width, height = canvas.evaluate("(one) => [one.offsetWidth, one.offsetHeight]")
-        canvas.click(position={"x": width - 40, "y": height - 28})  # the foot of the newest bar
+        canvas.click(position={"x": width - 40, "y": height - 28})  # the foot of one of the newest bars
         expect(page).to_have_url(re.compile(r"/documents\?from=\S+&to=\S+&sentiment=negative$"))
-        expect(page.locator(".document").first).to_be_visible()
+        assert page.url in links[:8]
 
         visit.go_and_draw("/?topic=automobile&source=weibo")
         expect(page.locator(".band-note")).to_contain_text("no rule watches exactly these filters")
