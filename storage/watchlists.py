@@ -54,6 +54,12 @@ def active(connection: Connection) -> list[StoredWatchlist]:
     return [StoredWatchlist(*row) for row in connection.execute(query)]
 
 
+def names(connection: Connection, limit: int) -> list[str]:
+    """The first names of what is watched now."""
+    query = select(watchlist.c.name).where(watchlist.c.is_active).order_by(watchlist.c.name).limit(limit)
+    return list(connection.scalars(query))
+
+
 def some(connection: Connection, names: Sequence[str]) -> list[StoredWatchlist]:
     """Those of these names that are watched now, by name."""
     query = select(*_COLUMNS).where(watchlist.c.is_active, watchlist.c.name.in_(names))

@@ -13,10 +13,10 @@ from alerts.detection.detectors import DetectorOptions
 from core.clock import Clock, SystemClock
 from storage.notifications import Channel
 from web import errors
-from web.i18n import LanguageSwitch
 from web.metrics import RequestTimer
 from web.model_care import ModelCare
 from web.operating import Operations
+from web.preferences import PreferenceSwitch
 from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
 from web.routes import (
@@ -121,7 +121,7 @@ def create_app(
         app.include_router(intake.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     errors.install(app)
-    app.add_middleware(LanguageSwitch)
+    app.add_middleware(PreferenceSwitch)
     app.add_middleware(SameOrigin)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
     app.add_middleware(RequestTimer)
