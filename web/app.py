@@ -13,12 +13,14 @@ from alerts.detection.detectors import DetectorOptions
 from core.clock import Clock, SystemClock
 from storage.notifications import Channel
 from web import errors
+from web.explaining import Explain, Explanations
 from web.i18n import LanguageSwitch
 from web.metrics import RequestTimer
 from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
 from web.routes import (
     api,
+    document,
     documents,
     incident_care,
     incidents,
@@ -48,6 +50,7 @@ def create_app(
     detector: DetectorOptions | None = None,
     receivers: Sequence[tuple[Channel, str]] = (),
     guideline: str = "",
+    explain: Explain | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -61,6 +64,7 @@ def create_app(
         detector: how the scheduler judges, for trials of rules.
         receivers: channels and names of people's receivers, to say who would hear of an incident.
         guideline: version of the guideline that annotators go by.
+        explain: says which words are behind a verdict; None: this console does not.
     """
 
     @asynccontextmanager
@@ -81,6 +85,7 @@ def create_app(
     app.state.detector = detector or DetectorOptions()
     app.state.receivers = tuple(receivers)
     app.state.guideline = guideline
+    app.state.explanations = Explanations(explain) if explain else None
     for routes in (
         overview,
         incidents,
@@ -96,6 +101,8 @@ def create_app(
         models,
     ):
         app.include_router(routes.router)
+    for router in (document.pages, document.api):  # after all others: an id may hold slashes
+        app.include_router(router)
     if sink is not None:
         app.state.pushing = Pushing.to(sink, push_limits)
         app.include_router(intake.router)

@@ -16,6 +16,7 @@ from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from opinion.commands.who import people_of
 from opinion.detection import detector_options
+from opinion.explaining import ChildExplainer
 from opinion.servers import kafka_address, say, servers
 from opinion.supervisor import interrupt_on
 from storage.engine import connect
@@ -59,6 +60,7 @@ def web(
         servers(settings, need_kafka=False) as addresses,
     ):
         engine = connect(addresses.database_url, pool_size=POOL_SIZE)
+        explainer = ChildExplainer(settings, engine)
         allowed = ("*",) if is_open else (*LOOPBACK_HOSTS, listen)
         app = create_app(
             engine,
@@ -69,12 +71,14 @@ def web(
             detector=detector_options(settings.detect),
             receivers=people_of(settings),
             guideline=settings.labelling.guideline,
+            explain=explainer,
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
         try:
             uvicorn.Server(config).run(sockets=[listener])
         finally:
+            explainer.close()
             engine.dispose()
 
 
