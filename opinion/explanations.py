@@ -24,7 +24,6 @@ ExplainText = Callable[[str, Head, str | None, Method], "Explanation"]
 """`(text, head, class, method)`; the class is the model's own answer where none is given."""
 
 
-
 class Question(msgspec.Struct, frozen=True):
     """Which words of a text are behind a verdict of this checkpoint?"""
 

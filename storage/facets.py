@@ -197,6 +197,4 @@ _MENTIONED = text("""
 
 
 def _mentioned(connection: Connection, keys: Sequence[tuple[datetime, str]]) -> list[str]:
-    return list(
-        connection.scalars(_MENTIONED, {"times": [at for at, _ in keys], "ids": [one for _, one in keys]})
-    )
+    return list(connection.scalars(_MENTIONED, {"times": [at for at, _ in keys], "ids": [one for _, one in keys]}))

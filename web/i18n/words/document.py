@@ -38,7 +38,10 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "document.judged_by": ("Judged by model", "判断所用模型："),
     "document.rejudged": ("Judged again", "重新判断过"),
-    "document.rejudged.by": ("Reclassification {job}, begun by {by} on {at}:", "重新分类 {job}，由 {by} 于 {at} 发起："),
+    "document.rejudged.by": (
+        "Reclassification {job}, begun by {by} on {at}:",
+        "重新分类 {job}，由 {by} 于 {at} 发起：",
+    ),
     "document.rejudged.why": (
         "The verdict above is of the last of them that reached it; what was said before is not kept.",
         "上面是其中最后一次的结果，更早的判断不保留。",
@@ -68,7 +71,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "document.correct.leave": ("leave as it is", "不更改"),
     "document.correct.save": ("Save the answer", "保存标注"),
     "document.copies": ("Copies of the text", "相同内容的转载"),
-    "document.copies.count": ("{n} documents carry this text, the first on {at}.", "共有 {n} 篇文档刊载此内容，最早于 {at}。"),
+    "document.copies.count": (
+        "{n} documents carry this text, the first on {at}.",
+        "共有 {n} 篇文档刊载此内容，最早于 {at}。",
+    ),
     "document.copies.first": ("This one was first.", "本文最早发布。"),
     "document.copies.this": ("this document", "本文"),
     "document.copies.voice": ("own voice", "独立发声"),

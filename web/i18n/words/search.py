@@ -18,7 +18,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "The query has more than 1,000 characters. Leave some words out.",
         "查询超过 1000 个字符，请减少一些词。",
     ),
-    "search.problem.nul": ("A NUL character matches nothing. Remove it here:", "空字符（NUL）不会匹配任何内容，请删除："),
+    "search.problem.nul": (
+        "A NUL character matches nothing. Remove it here:",
+        "空字符（NUL）不会匹配任何内容，请删除：",
+    ),
     "search.problem.empty": ("The query is empty. Write at least one word.", "查询是空的，请至少输入一个词。"),
     "search.problem.stray": (
         "This does not belong here. Remove it, or put it in quotation marks:",
