@@ -4,6 +4,7 @@ A model with what it needs to be explained takes more than a gigabyte; the conso
 answered one at a time by one thread; few may wait, each for a limited time.
 """
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -183,10 +184,8 @@ class ChildExplainer:
         stop(child, grace_seconds=2)
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):  # what was left for it to read
                     pipe.close()
-                except BrokenPipeError:
-                    pass  # what was left for it to read
 
     def _checkpoint(self, model_version: str) -> str:
         """Where the model that judged lies on this machine, else the champion, else the configured one.
@@ -206,10 +205,8 @@ class ChildExplainer:
         paths = [str(configured)] if configured and version_of(configured) == model_version else []
         try:
             with self._engine.connect() as connection:
-                try:
+                with contextlib.suppress(NotFoundError):  # a checkpoint that was never registered
                     paths.insert(0, model_versions.find(connection, model_version).path)
-                except NotFoundError:
-                    pass  # judged by a checkpoint that was never registered
                 champion = model_versions.champion(connection)
         except SQLAlchemyError:
             champion = None

@@ -1,7 +1,7 @@
 """Explains texts with one checkpoint; and, as a program, answers a console's questions line by line.
 
-`python -m opinion.explanations` reads one `Question` as JSON from each line of stdin and writes one `Reply` to stdout.
-It keeps the checkpoint of the last question, and is ended by whoever started it (opinion/explaining.py).
+`python -m opinion.explanations` reads one `Question` as JSON from each line of stdin and writes one `Reply` to
+stdout. It keeps the checkpoint of the last question, and is ended by whoever started it (opinion/explaining.py).
 """
 
 import os

@@ -70,7 +70,7 @@ class Database:
 
 
 def _take_role(connection: Connection) -> None:
-    """See only what dashboards see. Without the right to it, or without the role, the transaction is read-only still."""
+    """See only what dashboards see. Without the role, or the right to it, the transaction is still read-only."""
     try:
         with connection.begin_nested():
             connection.execute(text(f"SET LOCAL ROLE {ROLE}"))

@@ -146,7 +146,7 @@ _VERSION: Final = ", ".join(
 _WHOLE_FIELDS: Final = tuple(name for name in WholeDocument.__dataclass_fields__ if name != "version")
 _BY_KEY: Final = "FROM document AS d JOIN document_key AS k ON k.published_at = d.published_at AND k.id = d.id"
 _WHOLE = text(
-    f"SELECT {', '.join(f'd.{name}' for name in _WHOLE_FIELDS)}, {_VERSION}, "  # noqa: S608  # our own names
+    f"SELECT {', '.join(f'd.{name}' for name in _WHOLE_FIELDS)}, {_VERSION}, "  # our own names
     f"CAST(NULL AS timestamptz) AS replaced_at {_BY_KEY} WHERE k.id = :id"
 )
 _EARLIER = text(
@@ -154,7 +154,7 @@ _EARLIER = text(
     "ORDER BY d.revision DESC LIMIT :most"
 )
 _VIEW = text(
-    f"SELECT {', '.join(f'd.{name}' for name in DOCUMENT_COLUMNS if name != 'text')}, "  # noqa: S608
+    f"SELECT {', '.join(f'd.{name}' for name in DOCUMENT_COLUMNS if name != 'text')}, "
     f"left(d.text, {EXCERPT_CHARS}) AS text {_BY_KEY} WHERE k.id = :id"
 )
 _MENTIONS = text(

@@ -1,7 +1,7 @@
 """How a result divides: by topic, source, language, sentiment, kind, watchlist and time, with documents of each.
 
-Without a text query the minute counts know it all. With one, or with a watchlist whose documents are filtered further,
-the newest matches are read and counted, at most `MOST_READ` of them, and the answer says so.
+Without a text query the minute counts know it all. With one, or with a watchlist, the newest matches are read and
+counted, at most `MOST_READ` of them, and the answer says so.
 """
 
 from collections import Counter

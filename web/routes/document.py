@@ -1,6 +1,7 @@
-"""`/documents/{id}`: one document with all that is known of it; `/documents/{id}/why`: the words behind its verdict."""
+"""`/documents/{id}`: one document with all that is known of it, and `/why`, the words behind its verdict."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
@@ -10,8 +11,10 @@ from starlette.responses import HTMLResponse
 
 from core.queries import QueryError, parse_query
 from core.taxonomy import CLASSES, UNCERTAIN_BELOW, Head
+from core.watchlists import Watchlist, Watchlists
 from storage import document_files, labelling_texts
 from storage.document_files import MOST_COMMENTS, WholeDocument
+from storage.facets import Facets
 from storage.search import SearchTooLongError
 from web import labelling
 from web.changes import changes
@@ -28,12 +31,13 @@ from web.explaining import (
     shaded,
     strongest,
 )
+from web.highlighting import Piece, mentioned, pieces
 from web.problems import Problem, ProblemError
-from web.readings import read_comments
-from web.rendering import document_url, page
+from web.readings import read_comments, read_facets
+from web.rendering import console_of, document_url, page
 from web.routes.labelling import annotator_of
 from web.searching import marked
-from web.view import Name, no_nul
+from web.view import DocumentsView, Name, no_nul
 
 COMMENTS: Final = 20
 BUSY_SECONDS: Final = 10  # so soon somebody may ask again why
@@ -102,12 +106,13 @@ def show(
     except SearchTooLongError:
         comments = None
     stored = labelling_texts.by_id(connection, [one.id]) if comments is not None else []
+    about = mentioned(connection, stored[0]) if stored else []
     return page(
         request,
         "document.html",
         file=file,
         one=one,
-        text=marked(query, one.version.text),
+        text=marked(query, one.version.text) if query else _with_mentions(one, about),
         title=marked(query, one.version.title or ""),
         revisions=_revisions(file),
         comments=comments,
@@ -121,6 +126,13 @@ def show(
         nonce=secrets.token_hex(8),
         back=document_url(one.id),
     )
+
+
+@api.get("/facets")
+def facets(request: Request, connection: Reading, view: Annotated[DocumentsView, Query()]) -> Facets:
+    """How what `/documents` finds divides, over all its pages; with a text query or a watchlist of the newest."""
+    console = console_of(request)
+    return read_facets(connection, view, console.clock.now(), console.zone)
 
 
 @api.get("/documents/{document_id:path}/why")
@@ -168,6 +180,12 @@ def _explained(request: Request, document: WholeDocument, head: Head) -> tuple[W
         return None, "failed"
     except NoCheckpointError:
         return None, "away"
+
+
+def _with_mentions(document: WholeDocument, about: Sequence[Watchlist]) -> list[Piece]:
+    """The text with the words of the watchlists that it mentions marked."""
+    text = document.version.text
+    return pieces(text, Watchlists(about).find(text, source=document.source, lang=document.lang), 0, len(text))
 
 
 def _revisions(file: DocumentFile) -> list[dict[str, object]]:

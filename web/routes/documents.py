@@ -1,5 +1,6 @@
 """`/documents`: what was said, newest first, searched and narrowed; `/facets`: how a result divides."""
 
+import contextlib
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -53,8 +54,6 @@ def facets(request: Request, connection: Reading, view: Annotated[ListView, Quer
     """How many documents of each topic, source and so on the same query string finds, each a way to narrow it."""
     console = console_of(request)
     divided = None
-    try:
+    with contextlib.suppress(SearchTooLongError):  # the page says so
         divided = read_facets(connection, view, console.clock.now(), console.zone)
-    except SearchTooLongError:
-        pass  # the page says so
     return page(request, "facets.html", view=view, facets=divided)

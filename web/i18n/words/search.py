@@ -58,7 +58,7 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "search.empty.everywhere": ("Search for the same words everywhere", "用同样的词在全部文档中搜索"),
     "search.empty.words": (
-        "No stored document has these words. Fewer words, OR between them, or the other script (简/繁) may find some.",
+        "No stored document has these words. Fewer words, OR between them or the other script (简/繁) may help.",
         "库里没有文档含有这些词。可以减少词数、用 OR 连接，或换用简体/繁体再试。",
     ),
     "search.below": (
