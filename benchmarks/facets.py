@@ -2,8 +2,8 @@
 
     python -m benchmarks.facets [--documents 1000000] [--rounds 20] [--seed 7] [--shared ../shared/data]
 
-The documents of `benchmarks.search`, behind a console on a port of its own; words are drawn by how many documents hold
-them, as there. Every address is asked `--rounds` times, with another word each time. Prints p50, p95 and max in
+The documents of `benchmarks.search`, behind a console on a port of its own; words are drawn by how many documents
+hold them, as there. Every address is asked `--rounds` times, with another word each time. Prints p50, p95 and max in
 milliseconds; writes var/bench/facets.json.
 """
 
@@ -16,12 +16,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
 import psutil
+from sqlalchemy import text
 
 from benchmarks.search import LENGTH, START, build_indexes, fill, make_documents, read_texts, words_of
 from core.clock import MovableClock
@@ -52,14 +54,20 @@ def addresses(words: dict[str, list[str]], documents: int, rng: random.Random) -
         "page": lambda: "/documents",
         "page, 7 days, one source": lambda: f"/documents?range=7d&source=source-{rng.randrange(5)}",
         "facets, everything": lambda: "/facets",
-        "facets, 30 days": lambda: "/facets?" + urlencode({"from": (START + LENGTH - timedelta(days=30)).isoformat()}),
+        "facets, 30 days": lambda: (
+            "/facets?" + urlencode({"from": (START + LENGTH - timedelta(days=30)).isoformat()})
+        ),
         "facets, watchlist": lambda: "/facets?watchlist=brand",
         "one document": lambda: f"/documents/bench:{rng.randrange(documents)}",
     }
     for kind, choices in words.items():
-        found[f"page, {kind} word"] = lambda choices=choices: "/documents?" + urlencode({"q": rng.choice(choices)})
-        found[f"facets, {kind} word"] = lambda choices=choices: "/facets?" + urlencode({"q": rng.choice(choices)})
+        for name, path in (("page", "/documents"), ("facets", "/facets")):
+            found[f"{name}, {kind} word"] = partial(_searching, path, choices, rng)
     return found
+
+
+def _searching(path: str, words: list[str], rng: random.Random) -> str:
+    return f"{path}?{urlencode({'q': rng.choice(words)})}"
 
 
 def timed(client: httpx.Client, make: Callable[[], str], rounds: int) -> dict[str, Any]:
@@ -74,7 +82,12 @@ def timed(client: httpx.Client, make: Callable[[], str], rounds: int) -> dict[st
             sys.exit(f"{answer.request.url}: {answer.status_code} {answer.text[:200]}")
     taken.sort()
     p95 = taken[min(len(taken) - 1, int(0.95 * len(taken)))]
-    return {"p50": round(taken[len(taken) // 2], 1), "p95": round(p95, 1), "max": round(taken[-1], 1), "gave_up": refused}
+    return {
+        "p50": round(taken[len(taken) // 2], 1),
+        "p95": round(p95, 1),
+        "max": round(taken[-1], 1),
+        "gave_up": refused,
+    }
 
 
 def main() -> None:
@@ -94,16 +107,22 @@ def main() -> None:
             engine = connect(postgres.url, pool_size=8)
             Partitions(engine).ensure(START + LENGTH * n / 10 for n in range(11))
             fill(engine, make_documents(texts, chosen.documents, chosen.seed), chosen.documents, chosen.seed)
+            with engine.begin() as connection:
+                connection.execute(
+                    text("INSERT INTO document_key (id, published_at) SELECT id, published_at FROM document")
+                )
             now = START + LENGTH
             build_indexes(engine, chosen.documents, now)
             figures: dict[str, Any] = {"documents": chosen.documents, "rounds": chosen.rounds}
-            with serving(create_app(engine, clock=MovableClock(now))) as url:
-                with httpx.Client(base_url=url, headers={"accept": "text/html"}, timeout=60) as client:
-                    makers = addresses(words_by_share(texts, rng), chosen.documents, rng)
-                    for name, make in makers.items():
-                        client.get(make())
-                        figures[name] = timed(client, make, chosen.rounds)
-                        print(f"{name:32} {figures[name]}", flush=True)
+            with (
+                serving(create_app(engine, clock=MovableClock(now))) as url,
+                httpx.Client(base_url=url, headers={"accept": "text/html"}, timeout=60) as client,
+            ):
+                makers = addresses(words_by_share(texts, rng), chosen.documents, rng)
+                for name, make in makers.items():
+                    client.get(make())
+                    figures[name] = timed(client, make, chosen.rounds)
+                    print(f"{name:32} {figures[name]}", flush=True)
             figures["console_bytes"] = psutil.Process().memory_info().rss
             engine.dispose()
     target = Path("var/bench/facets.json")

@@ -5,15 +5,15 @@ counted, at most `MOST_READ` of them, and the answer says so.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import nlargest
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Interval, Table, cast, func, literal, select, text, tuple_
+from sqlalchemy import Connection, Interval, Subquery, cast, func, literal, select, text, tuple_
 
 from core.records import Kind
 from core.taxonomy import SENTIMENTS, Sentiment
@@ -23,11 +23,12 @@ from storage.tables import opinion_minute, watchlist_minute
 
 Dimension = Literal["topic", "source", "language", "sentiment", "kind", "watchlist"]
 
-MOST_READ: Final = 1000
+MOST_READ: Final = 500
 MOST_CHOICES: Final = 200  # of one dimension
 MOST_BARS: Final = 40
 READ_SECONDS: Final = 3.0
-_COLUMNS: Final = {"topic": "topic_label", "source": "source", "language": "lang", "kind": "kind"}
+_COLUMNS: Final[dict[str, str]] = {"topic": "topic_label", "source": "source", "language": "lang", "kind": "kind"}
+_DIMENSIONS: Final[tuple[Dimension, ...]] = ("topic", "source", "language", "kind")  # of the columns, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,12 @@ class Facets:
 
     Attributes:
         documents: how many were counted; copies are among them.
-        copies: of these, documents of which an earlier one is a copy; None where they were not counted.
         is_complete: they are all there are; else the newest.
         choices: by dimension, the largest first.
         step_seconds: the length of each bar.
     """
 
     documents: int
-    copies: int | None
     is_complete: bool
     choices: dict[Dimension, list[Choice]] = field(default_factory=dict)
     step_seconds: int = 0
@@ -74,42 +73,45 @@ def counted(
     sentiment: Sentiment | None = None,
     kind: Kind | None = None,
 ) -> Facets:
-    """From the minute counts: all documents of the span, in one pass over its minutes."""
-    table, buckets = opinion_minute, _buckets(span, zone)
-    at = func.date_bin(cast(literal(buckets.step), Interval), table.c.bucket_at, literal(buckets.starts[0]))
-    start = at.label("start")
-    columns = [table.c[name] for name in _COLUMNS.values()]
-    matches = table.c[sentiment or "total"]
-    sums = [func.sum(one) for one in (matches, table.c[f"{sentiment}_copies" if sentiment else "copies"])]
-    split = [func.sum(table.c[one]) for one in SENTIMENTS]
-    sets = func.grouping_sets(*(tuple_(one) for one in (*columns, start)), tuple_())
-    found = connection.execute(
-        select(*columns, start, func.grouping(*columns, start), *sums, *split)
-        .where(*_within(table, span, filters, kind), matches > 0)
-        .group_by(sets)
+    """From the counts: all documents of the span, in one pass over them."""
+    buckets = _buckets(span, zone)
+    source = _counts(span, _where(filters, kind), tuple(_COLUMNS.values()))
+    at = func.date_bin(cast(literal(buckets.step), Interval), source.c.bucket_at, literal(buckets.starts[0]))
+    columns = [source.c[name] for name in _COLUMNS.values()]
+    matches = func.sum(source.c[sentiment or "total"])
+    # Grouped once by everything, which is few rows, and these then by one thing after the other.
+    grouped = (
+        select(
+            *columns,
+            at.label("start"),
+            matches.label("matches"),
+            *(func.sum(source.c[one]).label(one) for one in SENTIMENTS),
+        )
+        .group_by(*columns, at)
+        .having(matches > 0)
+        .subquery("grouped")
     )
+    parts = [*(grouped.c[name] for name in _COLUMNS.values()), grouped.c.start]
+    sums = [func.sum(grouped.c[one]) for one in ("matches", *SENTIMENTS)]
+    sets = func.grouping_sets(*(tuple_(one) for one in parts), tuple_())
     counts: dict[Dimension, list[tuple[str, int]]] = {}
     bars: dict[datetime, int] = {}
-    documents = copies = 0
-    for row in found:
-        values, (grouping, total, repeated, *by_sentiment) = row[: len(columns) + 1], row[len(columns) + 1 :]
-        if grouping == 2 ** len(values) - 1:
-            documents, copies = int(total or 0), int(repeated or 0)
-            counts["sentiment"] = [
-                (one, int(count or 0))
-                for one, count in zip(SENTIMENTS, by_sentiment, strict=True)
-                if sentiment in (None, one)
-            ]
-            continue
-        nth = next(nth for nth in range(len(values)) if not grouping & 1 << (len(values) - 1 - nth))
-        if nth == len(columns):
+    documents = 0
+    for row in connection.execute(select(func.grouping(*parts), *parts, *sums).group_by(sets)):
+        grouping, values, (total, *by_sentiment) = row[0], row[1 : len(parts) + 1], row[len(parts) + 1 :]
+        nth = next((nth for nth in range(len(parts)) if not grouping & 1 << (len(parts) - 1 - nth)), None)
+        if nth is None:
+            documents = int(total or 0)
+            judged = zip(SENTIMENTS, by_sentiment, strict=True)
+            counts["sentiment"] = [(one, int(count or 0)) for one, count in judged if sentiment in (None, one)]
+        elif nth == len(_COLUMNS):
             bars[values[nth]] = int(total)
         else:
-            counts.setdefault(_dimension(nth), []).append((values[nth], int(total)))
+            counts.setdefault(_DIMENSIONS[nth], []).append((values[nth], int(total)))
     choices = {name: _largest(pairs) for name, pairs in counts.items()}
     choices["watchlist"] = _watchlists(connection, span, filters, kind, is_counted=sentiment is None)
     step = int(buckets.step.total_seconds())
-    return Facets(documents, copies, True, choices, step, [Bar(one, bars.get(one, 0)) for one in buckets.starts])
+    return Facets(documents, True, choices, step, [Bar(one, bars.get(one, 0)) for one in buckets.starts])
 
 
 def read(connection: Connection, wanted: Wanted, zone: ZoneInfo, *, seconds: float = READ_SECONDS) -> Facets:
@@ -135,7 +137,7 @@ def read(connection: Connection, wanted: Wanted, zone: ZoneInfo, *, seconds: flo
     is_complete = len(found) <= MOST_READ
     found = found[:MOST_READ]
     if not found:
-        return Facets(0, None, True)
+        return Facets(0, True)
     counters: dict[Dimension, Iterable[str]] = {
         "topic": (one.topic_label for one in found),
         "source": (one.source for one in found),
@@ -149,12 +151,7 @@ def read(connection: Connection, wanted: Wanted, zone: ZoneInfo, *, seconds: flo
     edges = [*buckets.starts, buckets.span.end]
     times = sorted(one.published_at for one in found)
     bars = [Bar(start, sum(start <= at < end for at in times)) for start, end in pairwise(edges)]
-    return Facets(len(found), None, is_complete, choices, int(buckets.step.total_seconds()), bars)
-
-
-def _dimension(nth: int) -> Dimension:
-    names: tuple[Dimension, ...] = ("topic", "source", "language", "kind")
-    return names[nth]
+    return Facets(len(found), is_complete, choices, int(buckets.step.total_seconds()), bars)
 
 
 def _buckets(span: Span, zone: ZoneInfo) -> Buckets:
@@ -167,10 +164,19 @@ def _largest(pairs: Sequence[tuple[str, int]]) -> list[Choice]:
     return [Choice(value, count) for count, value in sorted(largest, key=lambda one: (-one[0], one[1]))]
 
 
-def _within(table: Table, span: Span, filters: Filters, kind: Kind | None) -> list[Any]:
+def _where(filters: Filters, kind: Kind | None) -> dict[str, str]:
+    """By column, the value that is counted."""
+    given = {_COLUMNS[group]: value for group, value in filters.given() if group in _COLUMNS}
+    return given | ({"kind": kind} if kind else {})
+
+
+def _counts(span: Span, where: Mapping[str, str], by: Sequence[str]) -> Subquery:
+    """Rows that add up to the counts of the span: `bucket_at`, the columns of `by`, and counts by sentiment."""
+    table = watchlist_minute if "watchlist" in by else opinion_minute
+    shown = [table.c[name] for name in ("bucket_at", *by, "total", *SENTIMENTS)]
+    given = [table.c[name] == value for name, value in where.items()]
     at = table.c.bucket_at
-    given = [table.c[_COLUMNS[group]] == value for group, value in filters.given() if group in _COLUMNS]
-    return [at >= span.start, at < span.end, *given, *([table.c.kind == kind] if kind else [])]
+    return select(*shown).where(at >= span.start, at < span.end, *given).subquery("counts")
 
 
 def _watchlists(
@@ -178,13 +184,13 @@ def _watchlists(
 ) -> list[Choice]:
     """Watchlists that documents of the span mention. Their counts are by the sentiment toward the watchlist, which is
     not the document's, so with a sentiment they are named without a number."""
-    table = watchlist_minute
-    documents = func.sum(table.c.total)
+    source = _counts(span, _where(filters, kind), ("watchlist",))
+    documents = func.sum(source.c.total)
     rows = connection.execute(
-        select(table.c.watchlist, documents)
-        .where(*_within(table, span, filters, kind), table.c.total > 0)
-        .group_by(table.c.watchlist)
-        .order_by(documents.desc(), table.c.watchlist)
+        select(source.c.watchlist, documents)
+        .group_by(source.c.watchlist)
+        .having(documents > 0)
+        .order_by(documents.desc(), source.c.watchlist)
         .limit(MOST_CHOICES)
     )
     return [Choice(name, int(count) if is_counted else None) for name, count in rows]

@@ -1,7 +1,8 @@
 """`/documents`: what was said, newest first, searched and narrowed; `/facets`: how a result divides."""
 
 import contextlib
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse
@@ -15,6 +16,8 @@ from web.rendering import console_of, page
 from web.searching import read_listing
 from web.view import ListView, window_of
 
+COUNTED_AT_ONCE: Final = timedelta(days=7)  # counts of a longer range, or of a query, come after the documents
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -24,10 +27,11 @@ def documents(request: Request, connection: Reading, view: Annotated[ListView, Q
     console = console_of(request)
     now = console.clock.now()
     age = freshness(connection)
+    span = window_of(view, age, now, console.zone).span
     query, problem, listing, divided, is_given_up = None, None, None, None, False
     try:
         query = parse_query(view.q) if view.q is not None else None
-        if view.q is None and view.watchlist is None:  # the minute counts know it; else the page asks for it later
+        if view.q is None and view.watchlist is None and span.length <= COUNTED_AT_ONCE:
             divided = read_facets(connection, view, now, console.zone)
         listing = read_listing(connection, view, query, now, console.zone)
     except QueryError as error:
@@ -39,7 +43,7 @@ def documents(request: Request, connection: Reading, view: Annotated[ListView, Q
         "documents.html",
         status_code=422 if problem or is_given_up else 200,
         view=view,
-        span=window_of(view, age, now, console.zone).span,
+        span=span,
         listing=listing,
         facets=divided,
         problem=problem,

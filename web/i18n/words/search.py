@@ -81,7 +81,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "没有统计匹配数：读取用时过长。请缩短时间范围或增加关键词。",
     ),
     "search.count": ("{n} documents", "共 {n} 篇文档"),
-    "search.count.copies": ("({n} of them copies)", "（其中转载 {n} 篇）"),
     "search.count.least": ("At least {n} documents.", "至少 {n} 篇文档。"),
     "search.count.newest": (
         "The figures below are of the newest {n} matches.",
