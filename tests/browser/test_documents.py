@@ -95,6 +95,7 @@ def test_from_a_search_to_a_reason_to_a_correction(visit: Visit) -> None:
     page.get_by_role("link", name="先填写你的名字").click()
     page.get_by_role("textbox").fill("李敏")
     page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_be_visible()
     page.goto(visit.url + document_url(ARTICLE))
     page.get_by_label("中性").check()
     page.get_by_role("button", name="保存标注").click()
