@@ -5,8 +5,9 @@ full-width brackets and quotes are those of ASCII.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from luqum import tree
 from luqum.exceptions import ParseError
@@ -66,12 +67,21 @@ class Not:
 Query = Word | Phrase | And | Or | Not
 
 
-class QueryError(UsageError):
-    """The query cannot be understood; the message says where."""
+Trouble = Literal["long", "nul", "empty", "stray", "early", "many", "quote", "deep", "syntax", "star", "nothing"]
 
-    def __init__(self, message: str, position: int | None = None) -> None:
+
+class QueryError(UsageError):
+    """The query cannot be understood; the message says where.
+
+    Attributes:
+        trouble: what is wrong, for who says it in another language.
+        position: of the character; None where no single one is to blame.
+    """
+
+    def __init__(self, trouble: Trouble, message: str, position: int | None = None) -> None:
         where = f" at character {position + 1}" if position is not None else ""
         super().__init__(f"the query cannot be understood{where}: {message}", remedy=SYNTAX)
+        self.trouble = trouble
         self.position = position
 
 
@@ -82,22 +92,22 @@ def parse_query(query: str) -> Query:
         QueryError: it is empty, too long, too deep, or not in the syntax; the message names the character.
     """
     if len(query) > MAX_CHARS:
-        raise QueryError(f"it has {len(query):,} characters, at most {MAX_CHARS:,} are taken")
+        raise QueryError("long", f"it has {len(query):,} characters, at most {MAX_CHARS:,} are taken")
     if (nul := query.find("\x00")) >= 0:
-        raise QueryError("a NUL character matches nothing", nul)
+        raise QueryError("nul", "a NUL character matches nothing", nul)
     lucene, places = _as_lucene(query)
     if not lucene.strip():
-        raise QueryError("it is empty")
+        raise QueryError("empty", "it is empty")
     try:
         root = parse_lucene(lucene)
     except ParseError as error:
         found = re.search(r"'(.*)' at position (\d+)", str(error), re.DOTALL)
         if found:
             place = places[min(int(found[2]), len(places) - 1)]
-            raise QueryError(f"{found[1]!r} does not belong here", place) from error
-        raise QueryError("it ends too early", len(query)) from error
+            raise QueryError("stray", f"{found[1]!r} does not belong here", place) from error
+        raise QueryError("early", "it ends too early", len(query)) from error
     if sum(1 for _ in _terms(root)) > MAX_TERMS:
-        raise QueryError(f"it has more than {MAX_TERMS} words and phrases")
+        raise QueryError("many", f"it has more than {MAX_TERMS} words and phrases")
     return _convert(root, places)
 
 
@@ -117,16 +127,31 @@ def matches(query: Query, folded: str) -> bool:
             return _occurs(text, folded, is_open=False)
 
 
+def places(query: Query, folded: str) -> Iterator[tuple[int, int]]:
+    """Where what the query looks for stands in a folded text, from and to; nothing for what it excludes."""
+    match query:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from places(part, folded)
+        case Word(text, is_prefix):
+            yield from _places(text, folded, is_open=is_prefix)
+        case Phrase(text):
+            yield from _places(text, folded, is_open=False)
+
+
 def _occurs(text: str, folded: str, *, is_open: bool) -> bool:
-    """Whether the text stands there, its ends at ends of words; an open one may go on."""
+    return next(_places(text, folded, is_open=is_open), None) is not None
+
+
+def _places(text: str, folded: str, *, is_open: bool) -> Iterator[tuple[int, int]]:
+    """Where the text stands, its ends at ends of words; an open one may go on."""
     start = folded.find(text)
     while start >= 0:
         end = start + len(text)
         begins = start == 0 or not (is_word(text[0]) and is_word(folded[start - 1]))
         if begins and (is_open or end == len(folded) or not (is_word(text[-1]) and is_word(folded[end]))):
-            return True
+            yield start, end
         start = folded.find(text, start + 1)
-    return False
 
 
 def _as_lucene(query: str) -> tuple[str, list[int]]:
@@ -137,11 +162,11 @@ def _as_lucene(query: str) -> tuple[str, list[int]]:
     for match in _PIECE.finditer(query.translate(_FULL_WIDTH)):
         piece, start = match[0], match.start()
         if piece == '"':
-            raise QueryError("a quotation mark has no partner", start)
+            raise QueryError("quote", "a quotation mark has no partner", start)
         if piece in "()":
             depth += 1 if piece == "(" else -1
             if depth > MAX_DEPTH:
-                raise QueryError(f"more than {MAX_DEPTH} brackets inside each other", start)
+                raise QueryError("deep", f"more than {MAX_DEPTH} brackets inside each other", start)
         if piece.startswith('"'):
             is_apart = not parts or parts[-1][-1] in " ("
             made = ("" if is_apart else " ") + piece.replace("\\", "\\\\")
@@ -185,19 +210,19 @@ def _convert(item: tree.Item, places: list[int]) -> Query:
             return Phrase(_folded(item.value[1:-1].replace("\\\\", "\\"), places[item.pos]))
         case tree.Word():
             return _word(re.sub(r"\\(.)", r"\1", item.value), places[item.pos])
-    raise QueryError("this is not part of the syntax", places[item.pos or 0])
+    raise QueryError("syntax", "this is not part of the syntax", places[item.pos or 0])
 
 
 def _word(text: str, place: int) -> Word:
     is_prefix = text.endswith("*")
     stem = text[:-1] if is_prefix else text
     if "*" in stem or not stem:
-        raise QueryError("* may only end a word", place + text.index("*"))
+        raise QueryError("star", "* may only end a word", place + text.index("*"))
     return Word(_folded(stem, place), is_prefix)
 
 
 def _folded(text: str, place: int) -> str:
     folded = fold(text, simplify=False).text.strip()
     if not folded:
-        raise QueryError("there is nothing to look for", place)
+        raise QueryError("nothing", "there is nothing to look for", place)
     return folded

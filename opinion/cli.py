@@ -36,6 +36,7 @@ from opinion.commands import (
     intake,
     label_queue,
     labels,
+    mcp,
     model_card,
     model_exchange,
     model_files,
@@ -85,6 +86,7 @@ app.command("web")(web.web)
 app.command("scheduler")(scheduler.scheduler)
 app.command("detect")(detect.detect)
 app.command("search")(search.search)
+app.command("mcp")(mcp.mcp)
 app.command("replay")(replay.replay)
 alerts.app.command("feedback")(feedback.give_feedback)
 alerts.app.command("silence")(silences.silence)

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Subquery, case, func, or_, select, text, true, tuple_
 
 from core.errors import NotFoundError
-from core.records import AlertStatus
+from core.records import AlertStatus, Kind
 from core.taxonomy import Sentiment
 from core.windows import MINUTE, floor_to
 from storage import people_verdicts
@@ -270,6 +270,7 @@ def newest_documents(
     *,
     filters: Filters = EVERYTHING,
     sentiment: Sentiment | None = None,
+    kind: Kind | None = None,
     span: Span | None = None,
     before: tuple[datetime, str] | None = None,
     limit: int = 50,
@@ -280,7 +281,7 @@ def newest_documents(
         sentiment: where the filters name a watchlist, the sentiment toward it.
         before: `(published_at, id)` of the last document already seen.
     """
-    minute = _minutes_with(filters, sentiment, span, before, limit)
+    minute = _minutes_with(filters, sentiment, kind, span, before, limit)
     row = document.c
     wanted: list[ColumnElement[bool]] = [
         row.published_at >= minute.c.start,
@@ -291,6 +292,8 @@ def newest_documents(
         wanted.append(_mentions(filters.watchlist, sentiment))
     elif sentiment:
         wanted.append(row.sentiment == sentiment)
+    if kind:
+        wanted.append(row.kind == kind)
     if before:
         wanted.append(tuple_(row.published_at, row.id) < before)
     text = func.left(row.text, EXCERPT_CHARS).label("text")
@@ -325,6 +328,7 @@ def is_known(connection: Connection, document_id: str) -> bool:
 def _minutes_with(
     filters: Filters,
     sentiment: Sentiment | None,
+    kind: Kind | None,
     span: Span | None,
     before: tuple[datetime, str] | None,
     limit: int,
@@ -338,6 +342,8 @@ def _minutes_with(
     matches = counts[sentiment or "total"]
     wanted: list[ColumnElement[bool]] = [matches > 0]
     wanted += [counts[COLUMNS[group]] == value for group, value in filters.given()]
+    if kind:
+        wanted.append(counts.kind == kind)
     if span:
         wanted += [start >= span.start, start < span.end]
     if before:

@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from core.errors import OpinionError
 from core.folding import fold
 from core.queries import Query, matches
+from core.records import Kind
 from core.taxonomy import Sentiment
 from core.windows import MINUTE
 from storage.queries import DOCUMENT_COLUMNS, EXCERPT_CHARS, DocumentView, freshness, with_people
@@ -54,12 +55,13 @@ class Wanted:
     Attributes:
         comments_of: id of the document that the wanted ones comment on.
         before: `(published_at, id)` of the last document already seen.
-        limit: at most `MOST`.
+        limit: of a page at most `MOST`; who counts asks for more.
     """
 
     query: Query | None = None
     filters: Filters = EVERYTHING
     sentiment: Sentiment | None = None
+    kind: Kind | None = None
     watchlist: str | None = None
     comments_of: str | None = None
     span: Span | None = None
@@ -183,6 +185,7 @@ class _Select:
             "topic_label": wanted.filters.topic,
             "lang": wanted.filters.language,
             "sentiment": wanted.sentiment,
+            "kind": wanted.kind,
             "parent_id": wanted.comments_of,
         }
         given = {column: value for column, value in filters.items() if value is not None}
@@ -193,7 +196,7 @@ class _Select:
 
     def probe(self, span: Span, before: _Key | None) -> tuple[list[_Key], list[_Key]]:
         """The newest `PROBED` rows of the span, and which of them may be wanted."""
-        columns = "published_at, id, title, text, source, topic_label, lang, sentiment, parent_id"
+        columns = "published_at, id, title, text, source, topic_label, lang, kind, sentiment, parent_id"
         walked = ", ".join(f"d.{name}" for name in columns.split(", "))
         rows = self._run(
             f"WITH walked AS MATERIALIZED (SELECT {walked} "  # noqa: S608  # values are bound

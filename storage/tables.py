@@ -289,6 +289,16 @@ evidence = Table(
     _json("body"),
     Column("judgement", JSONB(none_as_null=True)),
     Index(None, "incident_id"),
+    Index(
+        "evidence_documents_idx",
+        text("jsonb_path_query_array(body, '$.documents[*].id')"),
+        postgresql_using="gin",
+    ),
+    Index(
+        "evidence_carried_idx",
+        text("jsonb_path_query_array(body, '$.drivers.cluster[*].id')"),
+        postgresql_using="gin",
+    ),
     comment="What a notification was based on, frozen when it was made.",
 )
 

@@ -13,6 +13,7 @@ from alerts.detection.detectors import DetectorOptions
 from core.clock import Clock, SystemClock
 from storage.notifications import Channel
 from web import errors
+from web.explaining import Explain, Explanations
 from web.metrics import RequestTimer
 from web.model_care import ModelCare
 from web.operating import Operations
@@ -21,6 +22,7 @@ from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
 from web.routes import (
     api,
+    document,
     documents,
     incident_care,
     incidents,
@@ -58,6 +60,7 @@ def create_app(
     model_care: ModelCare | None = None,
     operations: Operations | None = None,
     streams: Streams | None = None,
+    explain: Explain | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -74,6 +77,7 @@ def create_app(
         model_care: the registry, to promote models and to read their cards; None: the pages say what SQL knows.
         operations: the broker, for lag and dead letters; None: the pages say what SQL knows.
         streams: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
+        explain: says which words are behind a verdict; None: this console does not.
     """
 
     @asynccontextmanager
@@ -99,6 +103,7 @@ def create_app(
     app.state.model_care = model_care
     app.state.operations = operations
     app.state.streams = streams
+    app.state.explanations = Explanations(explain) if explain else None
     for routes in (
         overview,
         incidents,
@@ -116,6 +121,8 @@ def create_app(
         stream,
     ):
         app.include_router(routes.router)
+    for router in (document.pages, document.api):  # after all others: an id may hold slashes
+        app.include_router(router)
     if sink is not None:
         app.state.pushing = Pushing.to(sink, push_limits)
         app.include_router(intake.router)

@@ -8,7 +8,8 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy import Connection
 
 from core.queries import Query, QueryError, parse_query
-from storage import watchlists
+from storage import facets, watchlists
+from storage.facets import Facets
 from storage.queries import (
     Champion,
     DocumentView,
@@ -118,6 +119,7 @@ def read_documents(connection: Connection, view: DocumentsView, now: datetime, z
             connection,
             filters=view.filters,
             sentiment=view.sentiment,
+            kind=view.kind,
             span=span,
             before=before,
             limit=view.limit + 1,
@@ -127,12 +129,29 @@ def read_documents(connection: Connection, view: DocumentsView, now: datetime, z
         query=_query(view.q) if view.q is not None else None,
         filters=replace(view.filters, watchlist=None),
         sentiment=view.sentiment,
+        kind=view.kind,
         watchlist=view.watchlist,
         span=span,
         before=before,
         limit=view.limit + 1,
     )
     return _page(search(connection, wanted), view.limit)
+
+
+def read_facets(connection: Connection, view: DocumentsView, now: datetime, zone: ZoneInfo) -> Facets:
+    """How what `read_documents` finds divides, over all its pages.
+
+    Raises:
+        RequestValidationError: the query cannot be understood.
+        SearchTooLongError: see `storage.search`.
+    """
+    span = window_of(view, freshness(connection), now, zone).span
+    if view.q is None and view.watchlist is None:
+        return facets.counted(connection, span, zone, view.filters, view.sentiment, view.kind)
+    query = _query(view.q) if view.q is not None else None
+    filters = replace(view.filters, watchlist=None)
+    wanted = Wanted(query, filters, view.sentiment, view.kind, view.watchlist, span=span)
+    return facets.read(connection, wanted, zone)
 
 
 def read_comments(connection: Connection, document_id: str, before: str | None, limit: int) -> DocumentPage | None:

@@ -73,6 +73,7 @@ def environment() -> Environment:
         "groupings": GROUPS,
         "sentiments": SENTIMENTS,
         "themes": THEMES,
+        "later": lambda at, seconds: at + timedelta(seconds=seconds),
     }
     return made
 
@@ -106,6 +107,7 @@ def page(request: Request, template: str, *, status_code: int = 200, **context: 
         "clock_now": now,
         "model_url": model_url,
         "label_url": lambda document_id: label_url(request, document_id),
+        "document_url": document_url,
         "choosing": lambda name, value: urlencode([*(item for item in asked if item[0] != name), (name, value)]),
         "words_of": lambda *families: words_of(language, *families),
         "view": View(),
@@ -125,6 +127,11 @@ def label_url(request: Request, document_id: str) -> str:
 def model_url(version: str) -> str:
     """The page of a model version."""
     return f"/models/versions/{quote(version)}"
+
+
+def document_url(document_id: str) -> str:
+    """The page of one document; its id may hold slashes."""
+    return f"/documents/{quote(document_id, safe='')}"
 
 
 def words_of(language: Language, *families: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from core.records import Kind
 from core.taxonomy import Sentiment
 from core.windows import MINUTE, floor_to
 from storage.queries import Freshness
@@ -99,8 +100,20 @@ class DocumentsView(View):
     range: Preset = "all"
     q: Name = Field(None, description="Words that have to occur; docs/how-to/search.md has the syntax.")
     sentiment: Annotated[Sentiment | None, Optionally] = None
+    kind: Annotated[Kind | None, Optionally] = None
     before: Name = Field(None, description="The `next` of the page before.")
     limit: int = Field(50, ge=1, le=MOST, description="Documents in a page.")
+
+
+class ListView(DocumentsView):
+    """The query string of the page of documents."""
+
+    copies: Literal["one", "all"] = Field("one", description="`all`: each copy of a text, too.")
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether anything but the time is asked for."""
+        return bool(self.filters.given() or self.sentiment or self.kind or self.watchlist or self.q)
 
 
 @dataclass(frozen=True, slots=True)

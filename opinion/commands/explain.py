@@ -19,14 +19,14 @@ from sqlalchemy import Connection
 from core.errors import NotFoundError, UsageError
 from core.settings import Settings, load_settings
 from core.taxonomy import Head
-from opinion.champion import champion_checkpoint, load_classifier
+from opinion.champion import champion_checkpoint
+from opinion.explanations import Method, explainer
 from opinion.servers import database
 from storage import human_labels, incidents
 
 if TYPE_CHECKING:  # the real imports load torch
     from models.explanation import Explanation
 
-Method = Literal["gradient", "integrated"]  # as `models.attribution` has it
 Explain = Callable[[str, str | None], "Explanation"]
 
 TOP_WORDS: Final = 8
@@ -89,26 +89,8 @@ def explain(
 
 def _explainer(settings: Settings, checkpoint: str | None, head: Head, method: Method) -> Explain:
     """Explains one text; the class is the model's own answer where none is given."""
-    from models.checkpoints import load_checkpoint, resolve
-    from models.explanation import explain as explanation_of
-
-    name = checkpoint or champion_checkpoint(settings)
-    classifier = load_classifier(settings, name)
-    model, tokenizer = load_checkpoint(resolve(name))  # a second copy: the classifier's may be quantised
-
-    def explained(text: str, label: str | None) -> "Explanation":
-        return explanation_of(
-            model,
-            tokenizer,
-            text,
-            classify=classifier.classify,
-            head=head,
-            label=label,
-            method=method,
-            max_length=settings.models.max_length,
-        )
-
-    return explained
+    explained = explainer(settings, checkpoint or champion_checkpoint(settings))
+    return lambda text, label: explained(text, head, label, method)
 
 
 def _figures(path: Path, rows: int, explained: Explain, label: str | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from opinion.commands.who import people_of
 from opinion.detection import detector_options
+from opinion.explaining import ChildExplainer
 from opinion.live_streams import live_streams
 from opinion.model_care import RegistryCare
 from opinion.operating import BrokerOperations
@@ -62,6 +63,7 @@ def web(
         servers(settings, need_kafka=False) as addresses,
     ):
         engine = connect(addresses.database_url, pool_size=POOL_SIZE)
+        explainer = ChildExplainer(settings, engine)
         allowed = ("*",) if is_open else (*LOOPBACK_HOSTS, listen)
         operations = BrokerOperations(settings, engine)
         app = create_app(
@@ -76,6 +78,7 @@ def web(
             model_care=RegistryCare(settings, engine),
             operations=operations,
             streams=live_streams(settings, engine),
+            explain=explainer,
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
@@ -83,6 +86,7 @@ def web(
             uvicorn.Server(config).run(sockets=[listener])
         finally:
             operations.close()
+            explainer.close()
             engine.dispose()
 
 

@@ -130,4 +130,4 @@ def test_the_page_has_a_search_box(client: httpx.Client, engine: Engine) -> None
     page = client.get("/documents", params={"q": '奶茶 NOT "<b>"'}, headers={"accept": "text/html"})
     assert page.status_code == 200
     assert "奶茶 NOT &#34;&lt;b&gt;&#34;" in page.text
-    assert "奶茶店开业" in page.text
+    assert "<mark>奶茶</mark>店开业" in page.text

@@ -28,7 +28,7 @@ NAME_COOKIE = "opinion_annotator"
 MOST_NAME_CHARS = 100
 KEYS: Mapping[Head, str] = {"sentiment": "123", "topic": "123456789ADFGHJKL"}
 """The key of each class, in the order of the classes: digits, then the letters that neither S nor U needs."""
-OWN_PAGE = re.compile(r"/documents(\?[\x21-\x7e]*)?")
+OWN_PAGE = re.compile(r"/documents(/[\x21-\x3e\x40-\x7e]+)?(\?[\x21-\x7e]*)?")
 """Where a page of ours may lead back to; nothing that begins like the address of another site."""
 
 Note = Literal["saved", "known", "skipped", "undone", "nothing_to_undo", "changed", "gone", "unanswered"]
