@@ -13,7 +13,9 @@ from alerts.detection.detectors import DetectorOptions
 from core.clock import Clock, SystemClock
 from storage.notifications import Channel
 from web import errors
+from web.backfills import Backfills
 from web.i18n import LanguageSwitch
+from web.label_agreement import LabelAgreement
 from web.metrics import RequestTimer
 from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
@@ -23,13 +25,18 @@ from web.routes import (
     incident_care,
     incidents,
     intake,
+    label_conflicts,
     labelling,
     models,
     overview,
     probes,
+    rule_pages,
     rules,
+    silence_pages,
     silences,
+    subscription_pages,
     subscriptions,
+    watchlist_pages,
     watchlists,
 )
 from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
@@ -48,6 +55,7 @@ def create_app(
     detector: DetectorOptions | None = None,
     receivers: Sequence[tuple[Channel, str]] = (),
     guideline: str = "",
+    backfills: Backfills | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -61,6 +69,7 @@ def create_app(
         detector: how the scheduler judges, for trials of rules.
         receivers: channels and names of people's receivers, to say who would hear of an incident.
         guideline: version of the guideline that annotators go by.
+        backfills: starts backfills of watchlists; None: the console only says the command.
     """
 
     @asynccontextmanager
@@ -81,6 +90,8 @@ def create_app(
     app.state.detector = detector or DetectorOptions()
     app.state.receivers = tuple(receivers)
     app.state.guideline = guideline
+    app.state.backfills = backfills
+    app.state.label_agreement = LabelAgreement()
     for routes in (
         overview,
         incidents,
@@ -94,6 +105,11 @@ def create_app(
         subscriptions,
         labelling,
         models,
+        watchlist_pages,
+        rule_pages,
+        silence_pages,
+        subscription_pages,
+        label_conflicts,
     ):
         app.include_router(routes.router)
     if sink is not None:

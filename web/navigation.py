@@ -27,6 +27,10 @@ ENTRIES = (
     Entry("/", "overview"),
     Entry("/incidents", "incidents"),
     Entry("/documents", "documents"),
+    Entry("/watchlists", "watchlists"),
+    Entry("/rules", "rules"),
+    Entry("/silences", "silences"),
+    Entry("/subscriptions", "subscriptions"),
     Entry("/label", "label", "annotator"),
     Entry("/models", "models"),
 )

@@ -14,6 +14,7 @@ from core.clock import SystemClock
 from core.errors import UsageError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
+from opinion.backfill_runs import BackfillRuns
 from opinion.commands.who import people_of
 from opinion.detection import detector_options
 from opinion.servers import kafka_address, say, servers
@@ -59,6 +60,7 @@ def web(
         servers(settings, need_kafka=False) as addresses,
     ):
         engine = connect(addresses.database_url, pool_size=POOL_SIZE)
+        backfills = BackfillRuns()
         allowed = ("*",) if is_open else (*LOOPBACK_HOSTS, listen)
         app = create_app(
             engine,
@@ -69,12 +71,14 @@ def web(
             detector=detector_options(settings.detect),
             receivers=people_of(settings),
             guideline=settings.labelling.guideline,
+            backfills=backfills,
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
         try:
             uvicorn.Server(config).run(sockets=[listener])
         finally:
+            backfills.close()
             engine.dispose()
 
 
