@@ -61,6 +61,8 @@ class Fault:
     values: Mapping[str, object] = field(default_factory=dict)
 
 
+UNNAMED: Final = "preview"
+
 Faults = Mapping[str, Sequence[Fault]]
 """By field; a field of a part is `part-field`, as in the form."""
 
@@ -78,6 +80,11 @@ def ticked(form: Form, name: str, choices: Sequence[str]) -> list[str]:
 def given(form: Form, *names: str) -> dict[str, str]:
     """The fields that say something, without those that are left to the usual."""
     return {name: form[name].strip() for name in names if form.get(name, "").strip()}
+
+
+def to_try(form: Form) -> Form:
+    """The form with a name, as a preview has no need of one; what is typed first need not be the name."""
+    return form if form.get("name", "").strip() else {**form, "name": UNNAMED}
 
 
 def faults_of(error: ValidationError) -> Faults:

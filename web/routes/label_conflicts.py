@@ -1,4 +1,4 @@
-"""`/label/conflicts` and `/label/agreement`: what annotators differ about, settled by keyboard; how far they agree."""
+"""`/label/conflicts` and `/label/agreement`: where annotators differ, settled by keyboard; how far they agree."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

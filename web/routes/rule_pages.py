@@ -23,7 +23,7 @@ from storage.feedback import Precision
 from storage.rules import RuleChange
 from web import trial_chart
 from web.database import Reading
-from web.editing import Fault, Faults, Form, faults_of, given, lines, ticked
+from web.editing import Fault, Faults, Form, faults_of, given, lines, ticked, to_try
 from web.forms import EditorForm
 from web.laboratory import TRIED_SERIES, reserved, trial_of
 from web.problems import Problem, ProblemError
@@ -62,6 +62,11 @@ class Tried:
     holds: Trial | None
     incidents: Sequence[tuple[TrialIncident, Literal["both", "new", "holds"]]]
     picture: trial_chart.Picture
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the form says what holds already."""
+        return self.new is self.holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ def preview(request: Request, person: Analyst, connection: Reading, form: Editor
     book, was = rulebook(connection), form.get("was", "")
     if _is_locked(book, was):
         form = {**_form_of_rule(book, was), **given(form, "days")}
-    wanted, faults = _read(form, was)
+    wanted, faults = _read(to_try(form), was)
     budget = None
     if form.get("find"):
         budget, wrong = _budget(form)
@@ -115,7 +120,7 @@ def preview(request: Request, person: Analyst, connection: Reading, form: Editor
     days = int(form["days"]) if form.get("days") in DAYS else int(DAYS[0])
     with reserved(WAIT_SECONDS):
         new = trial_of(request, connection, wanted, days=days, messages_per_week=budget)
-        if budget is not None:
+        if new.keeps_budget:
             form = {**form, "sensitivity": "", "threshold": f"{new.threshold:g}"}
             wanted = replace(wanted, sensitivity=None, threshold=new.threshold)
         present = book.rules.get(was)

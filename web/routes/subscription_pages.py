@@ -17,7 +17,7 @@ from core.errors import NotFoundError, UsageError
 from storage import subscriptions
 from storage.subscriptions import StoredSubscription
 from web.database import Reading
-from web.editing import Fault, Faults, Form, faults_of, given, lines, ticked
+from web.editing import Fault, Faults, Form, faults_of, given, lines, ticked, to_try
 from web.forms import EditorForm
 from web.problems import Problem, ProblemError
 from web.rendering import console_of, page
@@ -75,7 +75,7 @@ def edit_page(request: Request, connection: Reading, name: Name = None) -> HTMLR
 def preview(request: Request, person: Analyst, connection: Reading, form: EditorForm) -> HTMLResponse:
     """The same form with who would have heard of the newest incidents, when, and why not."""
     row = _stored(connection, form.get("was", ""))
-    wanted, faults = _read(request, form, row)
+    wanted, faults = _read(request, to_try(form), row)
     past = None
     if wanted is not None:
         past = ask_of_past(connection, ready(wanted), request.app.state.receivers, PAST_INCIDENTS)

@@ -18,7 +18,7 @@ from storage.watchlist_shares import shares
 from storage.watchlists import StoredWatchlist
 from web import backfills, watchlist_trials
 from web.database import Reading
-from web.editing import Fault, Faults, Form, faults_of, lines
+from web.editing import Fault, Faults, Form, faults_of, lines, to_try
 from web.forms import EditorForm
 from web.problems import Problem, ProblemError
 from web.rendering import console_of, page
@@ -83,7 +83,7 @@ def preview(request: Request, person: Analyst, connection: Reading, form: Editor
     row = _stored(connection, form.get("was", ""))
     if row is not None and row.file is not None:
         form = _form_of(row)
-    wanted, faults = _read(form)
+    wanted, faults = _read(to_try(form if row is None else {**form, "name": row.name}))
     trial = None
     if wanted is not None:
         trial = watchlist_trials.try_watchlist(connection, wanted, _usable(row))

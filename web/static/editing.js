@@ -11,14 +11,6 @@
     preview()?.classList.remove("is-waiting");
   }
 
-  // What is there already is tried at once; an empty form has nothing to try.
-  function begin() {
-    if (editor && !preview()?.dataset.isShown && editor.elements.namedItem("was")?.value) {
-      editor.dispatchEvent(new Event("input", { bubbles: true }));
-    }
-    document.documentElement.dataset.editing = "ready";
-  }
-
   document.addEventListener("htmx:before:request", (event) => {
     if (event.target === editor) preview()?.classList.add("is-waiting");
   });
@@ -33,5 +25,5 @@
       else field?.removeAttribute("aria-invalid");
     }
   });
-  window.addEventListener("load", begin);
+  document.documentElement.dataset.editing = "ready";
 })();

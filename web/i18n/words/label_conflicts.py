@@ -29,7 +29,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "agreement.all": ("all {n}", "全部 {n} 人"),
     "agreement.texts": ("Texts in common", "共同标注"),
     "agreement.same": ("Same answer", "答案相同"),
-    "agreement.figure": ("α or κ", "α 或 κ"),
+    "agreement.figure": ("Figure", "系数"),
     "agreement.means": ("What it means", "含义"),
     "agreement.good": ("good", "良好"),
     "agreement.fair": ("fair", "尚可"),

@@ -116,10 +116,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "The rule is replayed over the stored counts as you change it, beside the one that holds.",
         "修改时会在已入库的计数上重放这条规则，并与现行规则对照。",
     ),
-    "rules.preview.fired": ("{n} incidents", "{n} 起事件"),
-    "rules.preview.messages": ("{n} messages a week", "每周 {n} 条消息"),
+    "rules.preview.fired": ("Incidents: {n}", "{n} 起事件"),
+    "rules.preview.messages": ("messages a week: {n}", "每周 {n} 条消息"),
     "rules.preview.holds": (
-        "The rule that holds: {n} incidents, {m} messages a week.",
+        "The rule that holds: incidents {n}, messages a week {m}.",
         "现行规则：{n} 起事件，每周 {m} 条消息。",
     ),
     "rules.preview.unchanged": ("The same as the rule that holds.", "与现行规则相同。"),

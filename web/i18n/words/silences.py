@@ -48,7 +48,7 @@ WORDS: dict[str, tuple[str, str]] = {
         "Open incidents whose labels fit show up here as you type.",
         "填写时，符合条件的未结束事件会显示在这里。",
     ),
-    "silences.preview.now": ("{n} open incidents are muted by it", "会静默 {n} 起未结束的事件"),
+    "silences.preview.now": ("Open incidents that it mutes: {n}", "会静默 {n} 起未结束的事件"),
     "silences.preview.none": (
         "None that is open now fits. It would mute those that come while it lasts.",
         "目前没有符合的未结束事件。生效期间新发生且符合的事件会被静默。",
