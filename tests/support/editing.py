@@ -56,7 +56,7 @@ def prepare(engine: Engine) -> None:
     minutes = 31 * 60
     with engine.begin() as connection:
         for source, topic in (("weibo", "automobile"), ("news", "sports")):
-            add(connection, usual_day(START - timedelta(days=4), minutes + 4 * 24 * 60, source=source, topic=topic))
+            add(connection, usual_day(START - timedelta(hours=12), minutes + 12 * 60, source=source, topic=topic))
         add(connection, surge(SURGE_AT, 25, source="weibo", topic="automobile"))
         watchlists.put(connection, [Watchlist("苹果", any=("苹果", "iPhone"), exclude=("苹果汁",))], by="li")
         watchlists.sync_file(connection, FILE, [Watchlist("马拉松 <b>", any=("marathon", "马拉松"))])
