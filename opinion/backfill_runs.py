@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from queue import SimpleQueue
@@ -13,6 +14,7 @@ from core import children
 from core.logs import get_logger
 from web.backfills import BackfillRun
 
+PROGRAM: Final = (sys.executable, "-m", "opinion.cli", "watch", "backfill")
 NICENESS: Final = 10  # workers and readers come first
 MOST_SAID: Final = 500  # characters of what it printed last
 STOP_SECONDS: Final = 5.0
@@ -23,7 +25,11 @@ log = get_logger(__name__)
 class BackfillRuns:
     """A queue and the thread that works it off; `close` ends both. What is broken off goes on at the next start."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Sequence[str] = PROGRAM) -> None:
+        """Args:
+        program: takes `--since` and the name of a watchlist.
+        """
+        self._program = program
         self._wanted = SimpleQueue[str | None]()
         self._runs: dict[str, BackfillRun] = {}
         self._lock = threading.Lock()
@@ -65,10 +71,10 @@ class BackfillRuns:
 
     def _run(self, name: str, since: datetime | None) -> tuple[int, str]:
         """Exit code, and what was printed last."""
-        argv = [sys.executable, "-m", "opinion.cli", "watch", "backfill"]
-        argv += ["--since", since.isoformat()] if since else []
-        nice = ["nice", "-n", str(NICENESS)]
-        child = children.spawn([*nice, *argv, "--", name], stdout=subprocess.PIPE, env=os.environ)
+        span = ["--since", since.isoformat()] if since else []
+        child = children.spawn(
+            ["nice", "-n", str(NICENESS), *self._program, *span, "--", name], stdout=subprocess.PIPE, env=os.environ
+        )
         watcher = threading.Thread(target=self._end_on_close, args=(child,), daemon=True)
         watcher.start()
         assert child.stdout is not None  # noqa: S101  # it is a pipe

@@ -107,5 +107,7 @@ def _fault(item: Any) -> tuple[str, Fault]:
     if item["type"] == "string_pattern_mismatch":
         return name, Fault(f"form.{name}", line)
     if key := TYPES.get(item["type"], ""):
+        if key == "too_many" and isinstance(item["input"], str):
+            key = "too_long"
         return name, Fault(key, line, {"limit": item["ctx"][LIMITS[key]]} if key in LIMITS else {})
     return name, Fault("other", line, {"cause": cause})

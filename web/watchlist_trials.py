@@ -124,7 +124,12 @@ class _Blame:
     def __init__(self, wanted: Watchlist, subject: Sequence[str]) -> None:
         self._words = {name: getattr(wanted, name)[:MOST_BLAMED] for name in ("exclude", "must")}
         self._watched = Watchlists(
-            replace(Watchlist(f"{name} {nth}", any=tuple(subject)), **{name: (word,)})
+            Watchlist(
+                f"{name} {nth}",
+                any=tuple(subject),
+                exclude=(word,) if name == "exclude" else (),
+                must=(word,) if name == "must" else (),
+            )
             for name, words in self._words.items()
             for nth, word in enumerate(words)
         )

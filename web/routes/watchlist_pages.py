@@ -81,14 +81,15 @@ def edit_page(
 def preview(request: Request, person: Analyst, connection: Reading, form: EditorForm) -> HTMLResponse:
     """The same form with what it would match; htmx takes the preview and what is wrong out of it."""
     row = _stored(connection, form.get("was", ""))
+    said: Form = form if row is None else {**form, "name": row.name}
     if row is not None and row.file is not None:
-        form = _form_of(row)
-    wanted, faults = _read(to_try(form if row is None else {**form, "name": row.name}))
+        said = _form_of(row)
+    wanted, faults = _read(to_try(said))
     trial = None
     if wanted is not None:
         trial = watchlist_trials.try_watchlist(connection, wanted, _usable(row))
     more = _backfill(request, connection, row) if row else {}
-    return _form_page(request, form, stored=row, faults=faults, trial=trial, **more)
+    return _form_page(request, said, stored=row, faults=faults, trial=trial, **more)
 
 
 @router.post("/watchlists/save")
