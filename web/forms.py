@@ -1,10 +1,11 @@
 """The fields of a page's own form: `application/x-www-form-urlencoded`, small, and text only."""
 
 from typing import Annotated
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Depends
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse
 
 from web.problems import Problem, ProblemError
 
@@ -21,6 +22,11 @@ async def fields(request: Request) -> dict[str, str]:
         ProblemError: 413, 415 or 422; it is no form, too large, or not UTF-8.
     """
     return await _fields(request, MOST_BYTES, MOST_FIELDS)
+
+
+def see_other(path: str, **state: str) -> RedirectResponse:
+    """The answer to a form that was taken: go and look there."""
+    return RedirectResponse(f"{path}?{urlencode(state)}" if state else path, status_code=303)
 
 
 async def editor_fields(request: Request) -> dict[str, str]:

@@ -15,8 +15,8 @@ from tests.support.rows import add_incident
 from web import watchlist_trials
 from web.app import create_app
 from web.laboratory import TRIED_SERIES
-from web.routes.rule_pages import DAYS
 from web.routes.subscription_pages import PAST_INCIDENTS
+from web.rule_forms import DAYS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "how-to" / "edit-in-the-console.md").read_text(encoding="utf-8")
 

@@ -8,6 +8,7 @@ from html import unescape
 import httpx
 import pytest
 from sqlalchemy import Engine, text
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.clock import MovableClock
 from core.watchlists import Watchlist
@@ -19,6 +20,7 @@ from tests.support.consoles import serving
 from tests.support.editing import NOW, prepare
 from web.app import create_app
 from web.backfills import BackfillRun
+from web.roles import Person
 
 RECEIVERS = (("webhook", "desk"), ("apprise", "chat"))
 
@@ -64,6 +66,18 @@ def client(console: str) -> Iterator[httpx.Client]:
         yield client
 
 
+class Viewed:
+    """Everybody is this person."""
+
+    def __init__(self, app: ASGIApp, person: Person) -> None:
+        self._app = app
+        self._person = person
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["person"] = self._person
+        await self._app(scope, receive, send)
+
+
 def words(page: httpx.Response, part: str = "") -> str:
     """What a page says, from the element with this id on."""
     found = page.text[page.text.index(f'id="{part}"') :] if part else page.text
@@ -80,6 +94,8 @@ def saved(client: httpx.Client, path: str, form: dict[str, str]) -> str:
 def test_watchlists_by_plain_forms(client: httpx.Client, engine: Engine, backfills: Backfills) -> None:
     """Made, tried, changed, backfilled and removed; a file's is shown and not changed."""
     assert "marathon" in words(client.get("/watchlists"))
+    assert "marathon" not in words(client.get("/watchlists", params={"find": "苹"}))
+    assert "No watchlist is called so" in words(client.get("/watchlists", params={"find": "nobody"}))
     wrong = client.post("/watchlists/save", data={"name": "x", "any": "手机\n\n\u3000\n", "query": "a AND"})
     assert (wrong.status_code, "not understood" in words(wrong, "fault-query")) == (422, True)
     assert "手机" in wrong.text
@@ -229,3 +245,24 @@ def test_a_conflict_is_settled_once(client: httpx.Client, engine: Engine) -> Non
     agreement = words(client.get("/label/agreement"))
     assert "li · wang <b> 3 0.0 %" in agreement
     assert "Conflicts (2)" in agreement
+
+
+def test_viewers_see_and_change_nothing(engine: Engine) -> None:
+    """Every page but those of annotators is there for them, without a form that saves; every change is refused."""
+    app = create_app(engine, clock=MovableClock(NOW))
+    app.add_middleware(Viewed, person=Person("gast", "viewer"))
+    pages = (
+        "/watchlists/edit?name=马拉松 <b>",
+        "/rules/edit?name=desk",
+        "/silences",
+        "/subscriptions/edit?name=night",
+    )
+    changes = ("/watchlists/save", "/watchlists/preview", "/watchlists/backfill", "/rules/save", "/rules/preview")
+    changes += ("/rules/switch", "/silences/save", "/silences/1/expire", "/subscriptions/save", "/label/conflicts")
+    with serving(app) as url, httpx.Client(base_url=url) as client:
+        for path in pages:
+            answer = client.get(path)
+            assert answer.status_code == 200
+            assert ">Save<" not in answer.text
+        assert client.get("/label/conflicts").status_code == 403
+        assert {client.post(path, data={"was": "desk"}).status_code for path in changes} == {403}

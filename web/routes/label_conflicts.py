@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Annotated, Final, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -14,7 +13,7 @@ from storage.adjudication import Conflict, settling
 from storage.human_labels import NewLabel, Statement
 from storage.labelling_progress import DayOfWork
 from web.database import Reading
-from web.forms import Form
+from web.forms import Form, see_other
 from web.label_agreement import LabelAgreement
 from web.problems import Problem, ProblemError
 from web.rendering import console_of, page
@@ -74,10 +73,10 @@ def settle(request: Request, person: Analyst, form: Form) -> RedirectResponse:
         waiting = _agreement(request).at(connection).open
         conflict = next((one for one in waiting if _name(one) == form.get("text")), None)
         if conflict is None:
-            return _to(note="known")
+            return see_other("/label/conflicts", note="known")
         answer = form.get(conflict.head, "")
         if not answer:
-            return _to(note="unanswered", text=_name(conflict))
+            return see_other("/label/conflicts", note="unanswered", text=_name(conflict))
         if answer not in CLASSES[conflict.head]:
             raise ProblemError(Problem(422, "bad_query", f"{conflict.head}: not one of its classes"))
         about = NewLabel(*conflict.about[1:10])
@@ -95,13 +94,13 @@ def settle(request: Request, person: Analyst, form: Form) -> RedirectResponse:
             is_adjudication=True,
         )
         people_verdicts.record(connection, [settling(about, said)])
-    return _to(note="settled")
+    return see_other("/label/conflicts", note="settled")
 
 
 @router.post("/label/conflicts/skip")
 def skip(person: Annotator, form: Form) -> RedirectResponse:
     """Leave it and go on to the next."""
-    return _to(after=form.get("document", ""))
+    return see_other("/label/conflicts", after=form.get("document", ""))
 
 
 @router.get("/label/agreement")
@@ -156,7 +155,3 @@ def _by_person(work: Sequence[DayOfWork], days: Sequence[date]) -> list[tuple[st
         found.setdefault(one.annotator, {})[one.day] = one.answers
     counted = [(name, [by_day.get(day, 0) for day in days]) for name, by_day in found.items()]
     return sorted(((name, counts, sum(counts)) for name, counts in counted), key=lambda one: (-one[2], one[0]))
-
-
-def _to(**state: str) -> RedirectResponse:
-    return RedirectResponse(f"/label/conflicts?{urlencode(state)}", status_code=303)

@@ -19,7 +19,7 @@ from storage.incidents import IncidentRow
 from storage.silences import SilenceRow
 from web.database import Reading
 from web.editing import Fault, Faults, Form, lines
-from web.forms import EditorForm
+from web.forms import EditorForm, see_other
 from web.rendering import Console, console_of, page
 from web.roles import Analyst, person_of
 from web.routes.api import LARGEST_ID
@@ -92,7 +92,7 @@ def save(request: Request, person: Analyst, form: EditorForm) -> Response:
         if faults:
             return _page(request, connection, form, faults=faults, is_refused=True)
     back = form.get("back", "")
-    return RedirectResponse(back if OWN_PAGE.fullmatch(back) else "/silences?note=saved", status_code=303)
+    return see_other(back) if OWN_PAGE.fullmatch(back) else see_other("/silences", note="saved")
 
 
 @router.post("/silences/{silence_id}/expire")
@@ -101,7 +101,7 @@ def expire(request: Request, person: Analyst, silence_id: SilenceId) -> Redirect
     console = console_of(request)
     with console.engine.begin() as connection:
         silences.expire(connection, silence_id, now=console.clock.now(), by=person.name)
-    return RedirectResponse("/silences?note=expired", status_code=303)
+    return see_other("/silences", note="expired")
 
 
 def conditions_of(incident: IncidentRow) -> str:

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 from sqlalchemy import Connection
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from alerts.asking import ask_of_past
 from alerts.detection.rules import SEVERITIES
@@ -18,7 +17,7 @@ from storage import subscriptions
 from storage.subscriptions import StoredSubscription
 from web.database import Reading
 from web.editing import Fault, Faults, Form, faults_of, given, lines, ticked, to_try
-from web.forms import EditorForm
+from web.forms import EditorForm, see_other
 from web.problems import Problem, ProblemError
 from web.rendering import console_of, page
 from web.roles import Analyst, person_of
@@ -93,7 +92,7 @@ def save(request: Request, person: Analyst, form: EditorForm) -> Response:
         if wanted is None or faults:
             return _form_page(request, form, stored=row, faults=faults, is_refused=True)
         subscriptions.put(connection, [(wanted.name, definition_of(wanted))], by=person.name)
-    return _to(note="saved", about=wanted.name)
+    return see_other("/subscriptions", note="saved", about=wanted.name)
 
 
 @router.post("/subscriptions/remove")
@@ -102,7 +101,7 @@ def remove(request: Request, person: Analyst, form: EditorForm) -> Response:
     name = form.get("was", "")
     with console_of(request).engine.begin() as connection:
         subscriptions.remove(connection, name)
-    return _to(note="removed", about=name)
+    return see_other("/subscriptions", note="removed", about=name)
 
 
 def _form_page(
@@ -200,7 +199,3 @@ def _entry(row: StoredSubscription) -> Entry | None:
         return Entry.model_validate({**row.definition, "name": row.name})
     except (ValidationError, TypeError):
         return None
-
-
-def _to(**state: str) -> RedirectResponse:
-    return RedirectResponse(f"/subscriptions?{urlencode(state)}", status_code=303)

@@ -2,12 +2,11 @@
 
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 from sqlalchemy import Connection
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from core.errors import NotFoundError, UsageError
 from core.watchlist_entries import Entry, watchlist_of
@@ -19,7 +18,7 @@ from storage.watchlists import StoredWatchlist
 from web import backfills, watchlist_trials
 from web.database import Reading
 from web.editing import Fault, Faults, Form, faults_of, lines, to_try
-from web.forms import EditorForm
+from web.forms import EditorForm, see_other
 from web.problems import Problem, ProblemError
 from web.rendering import console_of, page
 from web.roles import Analyst, person_of
@@ -27,6 +26,7 @@ from web.view import Name, View, window_of
 
 LISTS: Final = ("any", "must", "exclude", "sources", "langs")
 FIELDS: Final = ("name", *LISTS, "query")
+MOST_LISTED: Final = 200  # there may be thousands, and each takes a look-up
 BACKFILL_DAYS: Final = (1, 7, 30, 365, 0)  # how far back; 0: everything
 
 Note = Literal["saved", "removed", "backfill"]
@@ -41,12 +41,20 @@ def list_page(
     view: Annotated[View, Query()],
     note: Annotated[Note | None, Query()] = None,
     about: Name = None,
+    find: Name = None,
 ) -> HTMLResponse:
-    """What is watched, and how much is said of it; `about` names the one that a note is about."""
+    """What is watched, and how much is said of it.
+
+    Args:
+        about: names the one that a note is about.
+        find: a part of the names to show; of more than `MOST_LISTED` the first by name.
+    """
     console = console_of(request)
     now = console.clock.now()
     window = window_of(view, freshness(connection), now, console.zone)
-    rows = watchlists.active(connection)
+    everything = watchlists.active(connection)
+    wanted = [row for row in everything if (find or "").casefold() in row.name.casefold()]
+    rows = wanted[:MOST_LISTED]
     counted = shares(connection, [row.name for row in rows], window.span)
     return page(
         request,
@@ -55,6 +63,9 @@ def list_page(
         window=window,
         watched=[(row, _problem(row), counted[row.name]) for row in rows],
         at_work=backfills.standing(connection, now),
+        find=find,
+        found=len(wanted),
+        count=len(everything),
         note=note,
         about=about,
     )
@@ -108,7 +119,7 @@ def save(request: Request, person: Analyst, form: EditorForm) -> Response:
                     faults = {"name": [Fault("owned", values={"cause": error.message})]}
         if wanted is None or faults:
             return _form_page(request, form, stored=row, faults=faults, is_refused=True)
-    return _to("/watchlists", note="saved", about=wanted.name)
+    return see_other("/watchlists", note="saved", about=wanted.name)
 
 
 @router.post("/watchlists/remove")
@@ -120,7 +131,7 @@ def remove(request: Request, person: Analyst, form: EditorForm) -> Response:
             watchlists.remove(connection, name, by=person.name)
         except UsageError as error:
             raise ProblemError(Problem(409, "owned_by_file", error.message)) from error
-    return _to("/watchlists", note="removed", about=name)
+    return see_other("/watchlists", note="removed", about=name)
 
 
 @router.post("/watchlists/backfill")
@@ -135,7 +146,7 @@ def backfill(request: Request, person: Analyst, connection: Reading, form: Edito
         raise ProblemError(Problem(422, "bad_query", "days"))
     now = console_of(request).clock.now().replace(second=0, microsecond=0)
     runs.start(row.name, now - timedelta(days=int(days)) if int(days) else None)
-    return _to("/watchlists/edit", name=row.name, note="backfill")
+    return see_other("/watchlists/edit", name=row.name, note="backfill")
 
 
 def _form_page(
@@ -212,7 +223,3 @@ def _problem(row: StoredWatchlist) -> str | None:
     except UsageError as error:
         return error.message
     return None
-
-
-def _to(path: str, **state: str) -> RedirectResponse:
-    return RedirectResponse(f"{path}?{urlencode(state)}", status_code=303)

@@ -10,6 +10,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "watchlists.newest": ("Newest mention", "最近提及"),
     "watchlists.never": ("none yet", "还没有"),
     "watchlists.range": ("Counted from {start} to {end}.", "统计时间：{start} 至 {end}。"),
+    "watchlists.find": ("Name", "名称"),
+    "watchlists.find.empty": ("No watchlist is called so", "没有这样的名称"),
+    "watchlists.find.empty.why": ("Names are searched for what you typed.", "按名称中包含的文字查找。"),
+    "watchlists.find.all": ("Show all", "显示全部"),
+    "watchlists.listed": (
+        "The first {n} of {m} by name; search for others.",
+        "按名称显示前 {n} 个（共 {m} 个），其余请搜索。",
+    ),
     "watchlists.empty": ("Nothing is watched yet", "还没有监测对象"),
     "watchlists.empty.why": (
         "A watchlist names a brand, a company or a theme by its words; documents that mention it are then judged by "
