@@ -13,7 +13,9 @@ from alerts.detection.detectors import DetectorOptions
 from core.clock import Clock, SystemClock
 from storage.notifications import Channel
 from web import errors
+from web.backfills import Backfills
 from web.explaining import Explain, Explanations
+from web.label_agreement import LabelAgreement
 from web.metrics import RequestTimer
 from web.model_care import ModelCare
 from web.operating import Operations
@@ -27,14 +29,19 @@ from web.routes import (
     incident_care,
     incidents,
     intake,
+    label_conflicts,
     labelling,
     models,
     overview,
     probes,
+    rule_pages,
     rules,
+    silence_pages,
     silences,
     stream,
+    subscription_pages,
     subscriptions,
+    watchlist_pages,
     watchlists,
 )
 from web.routes import (
@@ -61,6 +68,7 @@ def create_app(
     operations: Operations | None = None,
     streams: Streams | None = None,
     explain: Explain | None = None,
+    backfills: Backfills | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -78,6 +86,7 @@ def create_app(
         operations: the broker, for lag and dead letters; None: the pages say what SQL knows.
         streams: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
         explain: says which words are behind a verdict; None: this console does not.
+        backfills: starts backfills of watchlists; None: the console only says the command.
     """
 
     @asynccontextmanager
@@ -104,6 +113,8 @@ def create_app(
     app.state.operations = operations
     app.state.streams = streams
     app.state.explanations = Explanations(explain) if explain else None
+    app.state.backfills = backfills
+    app.state.label_agreement = LabelAgreement()
     for routes in (
         overview,
         incidents,
@@ -119,6 +130,11 @@ def create_app(
         models,
         operations_page,
         stream,
+        watchlist_pages,
+        rule_pages,
+        silence_pages,
+        subscription_pages,
+        label_conflicts,
     ):
         app.include_router(routes.router)
     for router in (document.pages, document.api):  # after all others: an id may hold slashes

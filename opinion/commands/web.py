@@ -14,6 +14,7 @@ from core.clock import SystemClock
 from core.errors import UsageError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
+from opinion.backfill_runs import BackfillRuns
 from opinion.commands.who import people_of
 from opinion.detection import detector_options
 from opinion.explaining import ChildExplainer
@@ -64,6 +65,7 @@ def web(
     ):
         engine = connect(addresses.database_url, pool_size=POOL_SIZE)
         explainer = ChildExplainer(settings, engine)
+        backfills = BackfillRuns()
         allowed = ("*",) if is_open else (*LOOPBACK_HOSTS, listen)
         operations = BrokerOperations(settings, engine)
         app = create_app(
@@ -79,6 +81,7 @@ def web(
             operations=operations,
             streams=live_streams(settings, engine),
             explain=explainer,
+            backfills=backfills,
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
@@ -87,6 +90,7 @@ def web(
         finally:
             operations.close()
             explainer.close()
+            backfills.close()
             engine.dispose()
 
 

@@ -73,6 +73,12 @@ def database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
     yield from _database(postgres_url, "CREATE DATABASE {} TEMPLATE {}", migrated_template)
 
 
+@pytest.fixture(scope="module")
+def module_database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
+    """The same for all tests of a file, which keep out of each other's way."""
+    yield from _database(postgres_url, "CREATE DATABASE {} TEMPLATE {}", migrated_template)
+
+
 @pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
     """URL of a database without any table, for migrations."""
