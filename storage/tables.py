@@ -971,3 +971,12 @@ reporting_zone = Table(
     CheckConstraint("is_only", name="one_row"),
     comment="One row: the zone of local days in schema bi, the setting timezone.",
 )
+
+app_secret = Table(
+    "app_secret",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    _time("created_at", is_now=True),
+    comment="Secrets that the console makes for itself.",
+)
