@@ -21,6 +21,7 @@ from web.routes import (
     api,
     documents,
     incident_care,
+    incident_forms,
     incidents,
     intake,
     labelling,
@@ -84,6 +85,7 @@ def create_app(
     for routes in (
         overview,
         incidents,
+        incident_forms,
         documents,
         probes,
         api,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 from core.clock import Clock
 from core.taxonomy import SENTIMENTS
 from web.i18n import LANGUAGES, MESSAGES, Language, language_of, name_of, translate
+from web.marking import marked
 from web.navigation import ENTRIES
 from web.roles import person_of
 from web.view import GROUPS, PRESETS, View
@@ -62,6 +63,7 @@ def environment() -> Environment:
         "figure": figure,
         "safe_url": safe_url,
         "moment": datetime.fromisoformat,
+        "marked": marked,
     }
     made.globals |= {
         "languages": LANGUAGES,
@@ -98,6 +100,7 @@ def page(request: Request, template: str, *, status_code: int = 200, **context: 
         "person": person_of(request),
         "clock_now": now,
         "label_url": lambda document_id: label_url(request, document_id),
+        "document_url": document_url,
         "language_query": lambda one: urlencode([*without_lang, ("lang", one)]),
         "chart_words": lambda: chart_words(language),
         "view": View(),
@@ -112,6 +115,10 @@ def label_url(request: Request, document_id: str) -> str:
     if request.url.path == "/documents":
         asked["back"] = f"/documents?{request.url.query}" if request.url.query else "/documents"
     return f"/label?{urlencode(asked)}"
+
+
+def document_url(document_id: str) -> str:
+    return f"/documents/{quote(document_id, safe='')}"
 
 
 def chart_words(language: Language) -> dict[str, str]:
