@@ -165,6 +165,12 @@ class AlertSettings(_Section):
     timeout_seconds: float = Field(10, gt=0, description="How long a receiver may take to answer.")
     attempts: int = Field(12, ge=1, description="A delivery is dead after so many; twelve take two and a half hours.")
     console_url: str = Field("http://127.0.0.1:8080", description="Put into alerts as the link back.")
+    phone_links: timedelta = Field(
+        timedelta(days=7),
+        ge=timedelta(0),
+        description="So long the link of a message to people shows its incident, and lets them acknowledge it, "
+        "without a login; 0: never. None is made while console_url is this machine only.",
+    )
     dead_letters: DeadLetterSettings = DeadLetterSettings()
 
     @field_validator("channels")

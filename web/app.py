@@ -27,6 +27,7 @@ from web.routes import (
     labelling,
     models,
     overview,
+    phone,
     probes,
     rules,
     silences,
@@ -49,6 +50,7 @@ def create_app(
     detector: DetectorOptions | None = None,
     receivers: Sequence[tuple[Channel, str]] = (),
     guideline: str = "",
+    signing_secret: bytes | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -62,6 +64,7 @@ def create_app(
         detector: how the scheduler judges, for trials of rules.
         receivers: channels and names of people's receivers, to say who would hear of an incident.
         guideline: version of the guideline that annotators go by.
+        signing_secret: what links that open without a login are signed with; None: no such link is let in.
     """
 
     @asynccontextmanager
@@ -82,10 +85,12 @@ def create_app(
     app.state.detector = detector or DetectorOptions()
     app.state.receivers = tuple(receivers)
     app.state.guideline = guideline
+    app.state.signing_secret = signing_secret
     for routes in (
         overview,
         incidents,
         incident_forms,
+        phone,
         documents,
         probes,
         api,

@@ -1,7 +1,6 @@
 """`opinion web`: the console."""
 
 import contextlib
-import ipaddress
 import os
 import signal
 import socket
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from core.addresses import is_loopback
 from core.clock import SystemClock
 from core.errors import UsageError
 from core.logs import configure_logs
@@ -18,6 +18,7 @@ from opinion.commands.who import people_of
 from opinion.detection import detector_options
 from opinion.servers import kafka_address, say, servers
 from opinion.supervisor import interrupt_on
+from storage.app_secrets import signing_secret
 from storage.engine import connect
 from streams import topics
 from streams.intake import IntakeLimits
@@ -60,6 +61,8 @@ def web(
     ):
         engine = connect(addresses.database_url, pool_size=POOL_SIZE)
         allowed = ("*",) if is_open else (*LOOPBACK_HOSTS, listen)
+        with engine.begin() as connection:
+            secret = signing_secret(connection)
         app = create_app(
             engine,
             timezone=settings.timezone,
@@ -69,6 +72,7 @@ def web(
             detector=detector_options(settings.detect),
             receivers=people_of(settings),
             guideline=settings.labelling.guideline,
+            signing_secret=secret,
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
@@ -107,11 +111,3 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -123,7 +123,9 @@ def test_a_silence_is_seen_before_it_is_made(client: httpx.Client, engine: Engin
         add_incident(connection, starts_at=NOW, labels={"alertname": "NegativeSurge", "topic": "sports"})
 
     def seen(**query: str) -> tuple[str, str]:
-        page = html.fromstring(client.get(f"/incidents/{number}", params=query, headers={"accept-language": "en"}).text)
+        page = html.fromstring(
+            client.get(f"/incidents/{number}", params=query, headers={"accept-language": "en"}).text
+        )
         [preview] = page.xpath("//*[@id='silence-preview']")
         return page.xpath("//textarea[@name='match']")[0].text.strip(), " ".join(preview.text_content().split())
 
@@ -184,7 +186,11 @@ def test_the_list_is_narrowed_counted_and_paged(client: httpx.Client, engine: En
                 connection,
                 starts_at=NOW - timedelta(hours=nth),
                 severity="info" if nth % 2 else "warning",
-                labels={"alertname": "NegativeSurge", "topic": "finance", "watchlist": "50%_off" if nth < 10 else "茶"},
+                labels={
+                    "alertname": "NegativeSurge",
+                    "topic": "finance",
+                    "watchlist": "50%_off" if nth < 10 else "茶",
+                },
                 **over,
             )
 

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from core.errors import UsageError
 from opinion.cli import app
-from opinion.commands.web import is_loopback
+from core.addresses import is_loopback
 
 
 @pytest.mark.parametrize(

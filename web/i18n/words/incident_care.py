@@ -49,7 +49,10 @@ WORDS: dict[str, tuple[str, str]] = {
     "care.silence.more": ("and {n} more", "另有 {n} 个"),
     "care.silence.preview": ("Preview", "预览"),
     "care.silence.do": ("Silence", "静默"),
-    "care.muted": ("Silence {id} of {by} holds messages back until {until}.", "{by} 的静默 {id} 生效至 {until}，消息暂扣。"),
+    "care.muted": (
+        "Silence {id} of {by} holds messages back until {until}.",
+        "{by} 的静默 {id} 生效至 {until}，消息暂扣。",
+    ),
     "care.unsilence": ("End the silence", "取消静默"),
     "care.length.1h": ("1 hour", "1 小时"),
     "care.length.4h": ("4 hours", "4 小时"),
@@ -62,8 +65,14 @@ WORDS: dict[str, tuple[str, str]] = {
     "care.done.resolve": ("Resolved, as long as it does not grow ten times rarer.", "已结束；若明显加剧会再次告警。"),
     "care.done.reopen": ("Reopened.", "已重新打开。"),
     "care.done.silence": ("Silenced.", "已静默。"),
-    "care.done.unsilence": ("The silence has ended; what fires is told again.", "静默已取消，进行中的事件会再次通知。"),
-    "care.done.feedback": ("Thank you: it counts for the precision of this rule.", "谢谢，反馈会计入该规则的准确率。"),
+    "care.done.unsilence": (
+        "The silence has ended; what fires is told again.",
+        "静默已取消，进行中的事件会再次通知。",
+    ),
+    "care.done.feedback": (
+        "Thank you: it counts for the precision of this rule.",
+        "谢谢，反馈会计入该规则的准确率。",
+    ),
     "care.message": ("message to", "消息发往"),
     "told": ("Who was told", "通知了谁"),
     "told.receiver": ("Receiver", "接收方"),
