@@ -448,6 +448,21 @@ class FeedSettings(_Section):
     )
 
 
+class ReportSettings(_Section):
+    """Daily and weekly reports that the scheduler makes for the console."""
+
+    daily: bool = Field(True, description="One for each local day that is over.")
+    weekly: bool = Field(True, description="One for each week, Monday to Sunday.")
+    at: str = Field("07:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Local time from which they are made.")
+    watchlists: list[str] = Field(
+        ["*"], description="Beside the report of everything, one of each of these; `*`: of all there are."
+    )
+    languages: list[Literal["zh", "en"]] = Field(["zh", "en"], min_length=1, description="In which they are told.")
+    pdf: bool = Field(False, description="Make a PDF of each, too; needs Chromium.")
+    chromium: Path | None = Field(None, description="The browser that prints; found by its name if empty.")
+    keep: timedelta = Field(timedelta(days=90), gt=timedelta(0), description="How long they are kept.")
+
+
 class SourceHealthSettings(_Section):
     """When a source counts as late or silent."""
 
@@ -519,6 +534,7 @@ class Settings(BaseSettings):
     labelling: LabellingSettings = LabellingSettings()
     feeds: FeedSettings = FeedSettings()
     push: PushSettings = PushSettings()
+    reports: ReportSettings = ReportSettings()
     source_health: SourceHealthSettings = SourceHealthSettings()
     copies: CopySettings = CopySettings()
     drift: DriftSettings = DriftSettings()

@@ -44,6 +44,7 @@ from opinion.commands import (
     reclassify,
     registry,
     replay,
+    report,
     retrain,
     rules,
     rules_test,
@@ -84,6 +85,7 @@ app.command("scheduler")(scheduler.scheduler)
 app.command("detect")(detect.detect)
 app.command("search")(search.search)
 app.command("replay")(replay.replay)
+app.add_typer(report.app, name="report")
 alerts.app.command("feedback")(feedback.give_feedback)
 alerts.app.command("silence")(silences.silence)
 alerts.app.command("silences")(silences.list_silences)

@@ -69,7 +69,7 @@ def tally(connection: Connection, wanted: Wanted) -> Tally:
         .where(*_conditions(wanted, but="severity"))
         .group_by(incident.c.severity)
     )
-    return Tally({"firing": firing, "resolved": resolved, "all": every}, {name: count for name, count in severities})
+    return Tally({"firing": firing, "resolved": resolved, "all": every}, dict(severities.tuples()))
 
 
 def choices(connection: Connection) -> dict[str, list[str]]:

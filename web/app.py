@@ -29,6 +29,7 @@ from web.routes import (
     overview,
     phone,
     probes,
+    reports,
     rules,
     silences,
     subscriptions,
@@ -101,6 +102,7 @@ def create_app(
         subscriptions,
         labelling,
         models,
+        reports,
     ):
         app.include_router(routes.router)
     if sink is not None:

@@ -27,6 +27,7 @@ ENTRIES = (
     Entry("/", "overview"),
     Entry("/incidents", "incidents"),
     Entry("/documents", "documents"),
+    Entry("/reports", "reports"),
     Entry("/label", "label", "annotator"),
     Entry("/models", "models"),
 )

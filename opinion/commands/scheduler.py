@@ -19,6 +19,8 @@ from opinion.label_queue_job import LabelQueueJob
 from opinion.learning import learning_jobs
 from opinion.model_cleanup import models_job
 from opinion.model_overlap import OverlapJob
+from opinion.reporting import EVERY as REPORTS_EVERY
+from opinion.reporting import ReportJob
 from opinion.retention import retention_job
 from opinion.routing import TELL_EVERY, tell_job
 from opinion.scheduler import Job, Scheduler
@@ -31,7 +33,7 @@ log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
 OVERLAP_EVERY = timedelta(seconds=30)
-POOL_SIZE = 26  # the lease, one per job (two for retrain and models), and one for a query of the probes
+POOL_SIZE = 27  # the lease, one per job (two for retrain and models), and one for a query of the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
@@ -52,6 +54,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("retention", settings.retention.every, retention_job(settings, engine, clock)),
         Job("search_index", settings.search.every, search_index_job(settings, engine, clock)),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
+        Job("reports", REPORTS_EVERY, ReportJob(settings, engine, clock)),
         Job("feeds", FEEDS_EVERY, FeedsJob(settings, engine, kafka_bootstrap, clock)),
     ]
 

@@ -1,4 +1,4 @@
-"""What people do about an incident in the console: forms that change it, previews that do not, and a list to find it."""
+"""What people do about an incident in the console: forms that change it, previews that do not, a list to find it."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -3,9 +3,9 @@
 import pytest
 from typer.testing import CliRunner
 
+from core.addresses import is_loopback
 from core.errors import UsageError
 from opinion.cli import app
-from core.addresses import is_loopback
 
 
 @pytest.mark.parametrize(
