@@ -69,7 +69,7 @@ def tally(connection: Connection, wanted: Wanted) -> Tally:
         .where(*_conditions(wanted, but="severity"))
         .group_by(incident.c.severity)
     )
-    return Tally({"firing": firing, "resolved": resolved, "all": every}, dict(severities.tuples()))
+    return Tally({"firing": firing, "resolved": resolved, "all": every}, {name: int(n) for name, n in severities})
 
 
 def choices(connection: Connection) -> dict[str, list[str]]:
