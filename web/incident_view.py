@@ -14,6 +14,8 @@ from web.view import DocumentsView, Name, Optionally, View
 
 CONTEXT: Final = timedelta(hours=6)  # of calm before an incident, so that the chart shows what was expected
 PAGE: Final = 50
+DIMENSIONS: Final = ("cluster", "source", "topic", "watchlist", "term")
+"""Of drivers, in the order in which they are shown."""
 FILTERS: Final = {"topic": "topic", "source": "source", "lang": "language", "watchlist": "watchlist", "term": "q"}
 """By label or dimension of drivers, the filter of the documents' page that it is."""
 

@@ -17,7 +17,7 @@ from core.taxonomy import SENTIMENTS
 from storage.reports import Language
 from web.i18n import name_of, translate
 from web.incident_reading import IncidentReading
-from web.incident_view import FILTERS, scope_of
+from web.incident_view import DIMENSIONS, FILTERS, scope_of
 from web.rendering import HERE, document_url, environment
 from web.reports.drawing import Column, bar_svg, columns_svg
 from web.reports.figures import Figures
@@ -114,6 +114,7 @@ def report_html(figures: Figures, look: Look) -> str:
 def dossier_html(reading: IncidentReading, look: Look) -> str:
     """Everything about one incident, to be filed."""
     body = reading.file.evidence[0].body if reading.file.evidence else {}
+    found = body.get("drivers", {})
     drawn = chart_svg(body, language=look.language, zone=look.zone)
     return _render(
         "dossier.html",
@@ -121,7 +122,7 @@ def dossier_html(reading: IncidentReading, look: Look) -> str:
         reading=reading,
         incident=reading.file.incident,
         body=body,
-        drivers=[(name, parts) for name, parts in body.get("drivers", {}).items() if parts],
+        drivers=[(name, found[name]) for name in DIMENSIONS if found.get(name)],
         others=body.get("drivers_other", {}),
         scope=scope_of(reading.file.incident),
         chart=Markup(drawn) if drawn else None,  # noqa: S704  # drawn by us, of figures and fixed words

@@ -15,13 +15,13 @@ from alerts.reasons.charts import Theme
 from storage import incident_care, queries
 from web.database import Reading
 from web.forms import Form
+from web.incident_view import DIMENSIONS
 from web.phone_links import is_valid, path_with
 from web.rendering import console_of, page
 from web.routes.incidents import IncidentId, picture
 
 NOBODY = "link"  # who takes it over by a link that names no receiver
 EXCERPTS = 3
-DIMENSIONS = ("cluster", "source", "topic", "watchlist", "term")
 
 Token = Annotated[str, Query(alias="t", max_length=200)]
 ReceiverName = Annotated[str, Query(alias="r", max_length=500)]

@@ -45,7 +45,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "report.voice": ("Share of voice", "声量占比"),
     "report.voice.note": (
         "Of {n} mentions of all watchlists; negative means toward the watchlist.",
-        "占全部关注对象 {n} 次提及的比例；负面指对该对象的负面。",
+        "占全部监测对象 {n} 次提及的比例；负面指对该对象的负面。",
     ),
     "report.voice.share": ("Share of voice", "声量占比"),
     "report.by.topic": ("By topic", "按话题"),
