@@ -66,7 +66,8 @@ class Promotion:
 def tally(connection: Connection, span: Span, watchlist: str | None) -> Tally:
     """Everything there is in the span."""
     table = _table(watchlist)
-    return Tally(*connection.execute(select(*_sums(table)).where(*_within(table, span, watchlist))).one())
+    row = connection.execute(select(*_sums(table)).where(*_within(table, span, watchlist))).one()
+    return Tally(*map(int, row))
 
 
 def per_unit(

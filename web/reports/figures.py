@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from alerts.reasons.representatives import Candidate, Reason, choose
 from alerts.rendering.excerpts import excerpt
 from storage import excess_documents, queries, report_counts
-from storage.bucket_counts import Dimension
+from storage.bucket_counts import Counted, Dimension
 from storage.excess_counts import Scope
 from storage.excess_documents import CountedDocument
 from storage.queries import Incident
@@ -136,7 +136,7 @@ def _lines(connection: Connection, by: Dimension, period: Period, watchlist: str
     scope = Scope({"watchlist": (watchlist,)} if watchlist is not None else {}, "total")
     lines = []
     for group in found:
-        counted = "negative" if group.now.negative_voices else "total"
+        counted: Counted = "negative" if group.now.negative_voices else "total"
         narrowed = Scope({**scope.where, by: (group.key,)}, counted)
         some = excess_documents.sample(connection, narrowed, span.start, span.end, most=REFERENCES)
         lines.append(Line(group, [one.id for one in some.documents]))

@@ -90,7 +90,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "reports.all": ("All", "全部"),
     "reports.period": ("Period", "时段"),
     "reports.about": ("About", "对象"),
-    "reports.language": ("Language", "语言"),
+    "reports.language": ("Language of the reports", "报告的语言"),
     "reports.made": ("Made", "生成时间"),
     "reports.pdf": ("PDF", "PDF"),
     "reports.empty": ("No report has been made yet", "还没有报告"),
