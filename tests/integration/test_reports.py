@@ -197,7 +197,7 @@ def test_the_job_makes_each_once_and_the_console_serves_them(engine: Engine) -> 
     assert {one.first_day for one in first} == {DAY}
     job(lambda: False)
     assert made() == first
-    with serving(create_app(engine, clock=clock)) as url, httpx.Client(base_url=url) as client:
+    with serving(create_app(engine, clock=clock)) as url, httpx.Client(base_url=url, timeout=30) as client:
         page = html.fromstring(client.get("/reports", headers={"accept-language": "en"}).text)
         assert len(page.xpath("//tbody/tr")) == 3
         for line in first:
