@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from core.records import AlertStatus, Severity
 from storage.incident_list import Wanted
 from storage.queries import Incident
-from web.view import DocumentsView, Name, Optionally, View
+from web.view import DocumentsView, Name, Optionally, View, no_nul
 
 CONTEXT: Final = timedelta(hours=6)  # of calm before an incident, so that the chart shows what was expected
 PAGE: Final = 50
@@ -18,6 +18,9 @@ DIMENSIONS: Final = ("cluster", "source", "topic", "watchlist", "term")
 """Of drivers, in the order in which they are shown."""
 FILTERS: Final = {"topic": "topic", "source": "source", "lang": "language", "watchlist": "watchlist", "term": "q"}
 """By label or dimension of drivers, the filter of the documents' page that it is."""
+
+
+Words = Annotated[Annotated[str, Field(max_length=200), AfterValidator(no_nul)] | None, Optionally]
 
 
 class IncidentsView(BaseModel):
@@ -31,8 +34,8 @@ class IncidentsView(BaseModel):
     watchlist: Name = None
     topic: Name = None
     source: Name = None
-    q: Annotated[Name, Field(max_length=200)] = None
-    page: int = Field(1, ge=1, le=200)
+    q: Words = Field(None, description="Stands in labels, prose or rule.")
+    page: int = Field(1, ge=1, le=200, description="From 1 on.")
 
     @property
     def wanted(self) -> Wanted:
@@ -48,6 +51,12 @@ class IncidentsView(BaseModel):
         state = self.model_dump(exclude_defaults=True, exclude={"page"}) | changes
         given = {name: str(value) for name, value in state.items() if value is not None}
         return f"/incidents?{urlencode(given)}" if given else "/incidents"
+
+
+class IncidentsQuery(IncidentsView):
+    """The same for programs, who say how many they want."""
+
+    limit: int = Field(50, ge=1, le=500, description="Incidents in a page.")
 
 
 def scope_of(incident: Incident) -> DocumentsView:

@@ -13,7 +13,7 @@ from core.clock import MovableClock
 from core.settings import Settings
 from core.watchlist_entries import watchlist_of
 from opinion.reporting import ReportJob
-from storage import feedback, incident_care
+from storage import feedback, incident_care, reports
 from storage.documents import DocumentRow
 from storage.watchlists import put
 from tests.browser.pictures import database
@@ -30,6 +30,7 @@ NOW = SURGE_AT + timedelta(hours=26)
 DESK = {"width": 1360, "height": 900}
 PHONE = {"width": 390, "height": 844}
 SMALL = {"width": 320, "height": 640}
+PAPER = {"width": 688, "height": 1009}  # of A4 at 96 dots an inch, without its margins
 WATCHLISTS = ("奶茶店", "新能源汽车", "Acme")
 
 
@@ -71,7 +72,7 @@ def fill(engine: Engine) -> int:
             labels = {"alertname": "NegativeSurge", "watchlist": name, "topic": "finance"}
             add_incident(connection, starts_at=SURGE_AT - timedelta(hours=nth), labels=labels, severity="warning")
     spoken(engine)
-    settings = Settings(timezone="Asia/Shanghai", reports={"pdf": True})  # type: ignore[arg-type]
+    settings = Settings(timezone="Asia/Shanghai", reports={"pdf": True})
     ReportJob(settings, engine, MovableClock(NOW))(lambda: False)
     return number
 
@@ -95,12 +96,18 @@ def draw(folder: Path, engine: Engine, browser: Browser) -> None:
         ("report-zh", "/reports/1", "zh-CN", "light", DESK),
         ("report-en", "/reports/2", "en-GB", "light", DESK),
         ("report-phone", "/reports/1", "zh-CN", "light", PHONE),
+        ("report-print", "/reports/1", "zh-CN", "light", PAPER),
         ("dossier-zh", f"/incidents/{number}/dossier", "zh-CN", "light", DESK),
     ]
+    with engine.connect() as connection:
+        found = reports.pdf_of(connection, 1)
+    if found is not None:
+        (folder / "report.pdf").write_bytes(found[1])
     with serving(app) as url:
         for name, path, locale, scheme, size in pages:
             context = browser.new_context(viewport=size, locale=locale, color_scheme=scheme, device_scale_factor=1)  # type: ignore[arg-type]
             page = context.new_page()
+            page.emulate_media(media="print" if size is PAPER else "screen", color_scheme=scheme)  # type: ignore[arg-type]
             page.goto(url + path)
             if path.startswith("/incidents/") and not path.endswith("dossier"):
                 page.wait_for_selector("[data-drawn]")

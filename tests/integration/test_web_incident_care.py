@@ -210,5 +210,8 @@ def test_the_list_is_narrowed_counted_and_paged(client: httpx.Client, engine: En
     assert seen("/incidents?q=50%25_")[0] == 10
     assert seen("/incidents?q=" + "茶")[0] == 50
     assert "No incident matches" in client.get("/incidents?rule=none", headers={"accept-language": "en"}).text
+    api = client.get("/api/v1/incidents?watchlist=50%25_off&status=resolved&limit=4&page=2").json()
+    assert [one["labels"]["watchlist"] for one in api] == ["50%_off"] * 2
+    assert seen("/incidents?status=&severity=&rule=&watchlist=&topic=&source=&q=")[0] == 50
     for wrong in ("page=0", "status=loud", "q=%00", "q=" + "x" * 201):
         assert client.get(f"/incidents?{wrong}").status_code == 422
