@@ -6,33 +6,38 @@ from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from alerts.detection.detectors import DetectorOptions
 from core.clock import Clock, SystemClock
 from storage.notifications import Channel
 from web import errors
+from web.access import Access
+from web.gate import Gate
 from web.i18n import LanguageSwitch
 from web.metrics import RequestTimer
 from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
 from web.routes import (
+    account,
     api,
+    audit,
     documents,
     incident_care,
     incidents,
     intake,
     labelling,
+    login,
     models,
     overview,
+    people,
     probes,
     rules,
     silences,
     subscriptions,
     watchlists,
 )
-from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
+from web.security import LOOPBACK_HOSTS, OwnHosts, SameOrigin, SecurityHeaders
 
 DEFAULT_PUSH_LIMITS = PushLimits(max_body_bytes=10_000_000, max_documents=10_000, in_flight_bytes=64_000_000)
 
@@ -48,19 +53,23 @@ def create_app(
     detector: DetectorOptions | None = None,
     receivers: Sequence[tuple[Channel, str]] = (),
     guideline: str = "",
+    access: Access | None = None,
+    signing_secret: bytes | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
     Args:
         engine: the database; may be away, then pages say so and `/readyz` answers 503.
         timezone: for the times people read.
-        allowed_hosts: names that a request's Host header may carry. More than loopback names lets any site whose
-            name resolves to this machine read the console through its visitors' browsers (DNS rebinding).
+        allowed_hosts: names that a request's Host header may carry, beside addresses. `*` lets any site whose name
+            resolves to this machine read the console through its visitors' browsers (DNS rebinding).
         sink: where pushed documents go, closed when the app stops; None: this console takes none.
         push_limits: what a push may be at most.
         detector: how the scheduler judges, for trials of rules.
         receivers: channels and names of people's receivers, to say who would hear of an incident.
         guideline: version of the guideline that annotators go by.
+        access: how people log in; None: whoever reaches the console may do everything.
+        signing_secret: of links that open one thing without a login; None: there are none.
     """
 
     @asynccontextmanager
@@ -81,6 +90,8 @@ def create_app(
     app.state.detector = detector or DetectorOptions()
     app.state.receivers = tuple(receivers)
     app.state.guideline = guideline
+    app.state.access = access
+    app.state.signing_secret = signing_secret
     for routes in (
         overview,
         incidents,
@@ -96,6 +107,10 @@ def create_app(
         models,
     ):
         app.include_router(routes.router)
+    if access is not None:
+        for routes in (login, account, people, audit):
+            app.include_router(routes.router)
+        app.add_middleware(Gate)
     if sink is not None:
         app.state.pushing = Pushing.to(sink, push_limits)
         app.include_router(intake.router)
@@ -103,7 +118,7 @@ def create_app(
     errors.install(app)
     app.add_middleware(LanguageSwitch)
     app.add_middleware(SameOrigin)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
+    app.add_middleware(OwnHosts, names=allowed_hosts)
     app.add_middleware(RequestTimer)
     app.add_middleware(SecurityHeaders)  # last added, outermost: refusals carry the headers too
     return app

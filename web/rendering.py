@@ -96,6 +96,7 @@ def page(request: Request, template: str, *, status_code: int = 200, **context: 
         "zone": str(console.zone),
         "path": request.url.path,
         "person": person_of(request),
+        "has_accounts": request.app.state.access is not None,
         "clock_now": now,
         "label_url": lambda document_id: label_url(request, document_id),
         "language_query": lambda one: urlencode([*without_lang, ("lang", one)]),

@@ -1,4 +1,4 @@
-"""`opinion tokens`: who may push documents over HTTP."""
+"""`opinion tokens`: which programs may use the API, for what."""
 
 import json
 from datetime import datetime
@@ -20,6 +20,7 @@ app = typer.Typer(help="Tokens for the API: create, list, revoke.", no_args_is_h
 stderr = Console(stderr=True, highlight=False)
 
 LONGEST_NAME = 200
+DEFAULT_SCOPE = "documents:write"  # the least: who wants more says so
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
@@ -28,11 +29,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on std
 def create(
     name: Annotated[str, typer.Argument(help="Who will use it, for people to read.")],
     scope: Annotated[
-        list[str] | None, typer.Option(help=f"What it is good for: {', '.join(SCOPES)}; everything if absent.")
+        list[str] | None,
+        typer.Option(help=f"What it is good for: {', '.join(SCOPES)}; {DEFAULT_SCOPE} if absent. Repeatable."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a token. It is shown this once; what is kept is a hash.
+
+    `read` reads the API and its streams, `write` changes what an analyst changes (and reads), `documents:write`
+    pushes documents and nothing else.
 
     Example: opinion tokens create weibo-crawler --scope documents:write
     """
@@ -40,7 +45,7 @@ def create(
         raise UsageError(f"a name has 1 to {LONGEST_NAME} characters")
     if unknown := set(scope or ()) - set(SCOPES):
         raise UsageError(f"no such scope: {', '.join(sorted(unknown))}", remedy=f"there are: {', '.join(SCOPES)}")
-    chosen = [one for one in SCOPES if one in (scope or SCOPES)]
+    chosen = [one for one in SCOPES if one in (scope or [DEFAULT_SCOPE])]
     with database(load_settings()) as engine, engine.begin() as connection:
         made, token = api_tokens.create(connection, name.strip(), chosen)
     if as_json:
