@@ -40,6 +40,7 @@ from opinion.commands import (
     models,
     outbox,
     overlap,
+    people,
     privacy,
     reclassify,
     registry,
@@ -97,6 +98,7 @@ rules.app.command("test")(rules_test.try_stored)
 app.add_typer(rules.app, name="rules")
 app.add_typer(sources.app, name="sources")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(people.app, name="people")
 app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)

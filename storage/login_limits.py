@@ -1,8 +1,8 @@
 """How often somebody may try a password: counted in SQL, so that several consoles count together.
 
-Each attempt costs some time, which is paid back by waiting; who owes too much waits (the generic cell rate algorithm).
-So nobody is ever locked out for good, and a row is one time stamp. Keys are hashes: what people type into a field for
-names may be a password.
+Each attempt costs some time, which is paid back by waiting; who owes too much waits (the generic cell rate
+algorithm). So nobody is ever locked out for good, and a row is one time stamp. Keys are hashes: what people type into
+a field for names may be a password.
 """
 
 import hashlib
@@ -58,9 +58,7 @@ def take(connection: Connection, counted: Sequence[Counted], now: datetime) -> t
     if (longest := max(waits)) > timedelta(0):
         return longest
     for key_hash, until in owed.items():
-        connection.execute(
-            update(login_limit).where(login_limit.c.key_hash == key_hash).values(paid_until=until)
-        )
+        connection.execute(update(login_limit).where(login_limit.c.key_hash == key_hash).values(paid_until=until))
     paid = select(login_limit.c.key_hash).where(login_limit.c.paid_until < now - timedelta(hours=1))
     old = paid.limit(CLEARED_AT_ONCE).with_for_update(skip_locked=True)
     connection.execute(delete(login_limit).where(login_limit.c.key_hash.in_(old.scalar_subquery())))
@@ -71,6 +69,4 @@ def give_back(connection: Connection, counted: Sequence[Counted], now: datetime)
     """The attempt was right: it cost nothing, and under a name or browser neither did those before it."""
     for one in sorted(counted, key=lambda one: one.key_hash):
         paid = now if one.kind != "address" else func.greatest(login_limit.c.paid_until - one.limit.every, now)
-        connection.execute(
-            update(login_limit).where(login_limit.c.key_hash == one.key_hash).values(paid_until=paid)
-        )
+        connection.execute(update(login_limit).where(login_limit.c.key_hash == one.key_hash).values(paid_until=paid))

@@ -1,10 +1,10 @@
-"""Who may use the console: accounts, made, changed and looked up. Nobody is ever removed, so that names keep meaning."""
+"""Who may use the console: made, changed, looked up. Nobody is ever removed, so that names keep their meaning."""
 
 import hashlib
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
@@ -221,15 +221,16 @@ def _change(connection: Connection, person_id: int, **values: object) -> Account
     return _account(row)
 
 
-def _row(connection: Connection, name: str) -> Row[tuple[object, ...]] | None:
+def _row(connection: Connection, name: str) -> Any:
     try:
         name.encode()
     except UnicodeEncodeError:  # half a character, which PostgreSQL cannot be asked for
         return None
-    return connection.execute(
+    found: Any = connection.execute(
         select(*_COLUMNS, person.c.password_hash).where(person.c.name_key == name_key(name[: 2 * MAX_NAME_CHARS]))
     ).one_or_none()
+    return found
 
 
-def _account(row: Row[tuple[object, ...]]) -> Account:
+def _account(row: Row[Any]) -> Account:
     return Account(**{name: row._mapping[name] for name in Account.__dataclass_fields__})

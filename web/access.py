@@ -1,6 +1,5 @@
 """What a console with accounts is built with, and how a login is judged."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
@@ -24,6 +23,9 @@ PLAIN_COOKIE: Final = "opinion_session"
 SECURE_COOKIE: Final = "__Host-opinion_session"  # browsers take it over https alone, from this host alone
 DEVICE_COOKIE: Final = "opinion_device"
 DEVICE_LENGTH: Final = timedelta(days=180)
+LENGTHS: Final = Lengths(idle=timedelta(hours=8), longest=timedelta(days=7))
+NAME_LIMIT: Final = Limit(8, timedelta(minutes=1))
+ADDRESS_LIMIT: Final = Limit(40, timedelta(seconds=15))  # many people may share one
 IPV6_NETWORK_BITS: Final = 64  # one household has so many addresses
 
 
@@ -35,9 +37,9 @@ class Limits:
     by itself (OWASP's device cookies).
     """
 
-    name: Limit = Limit(8, timedelta(minutes=1))
-    address: Limit = Limit(40, timedelta(seconds=15))
-    device: Limit = Limit(8, timedelta(minutes=1))
+    name: Limit = NAME_LIMIT
+    address: Limit = ADDRESS_LIMIT
+    device: Limit = NAME_LIMIT
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class Access:
         sign_on: another server that vouches for people; None: passwords alone.
     """
 
-    lengths: Lengths = Lengths(timedelta(hours=8), timedelta(days=7))
-    limits: Limits = Limits()
+    lengths: Lengths = LENGTHS
+    limits: Limits = field(default_factory=Limits)
     passwords: Passwords = field(default_factory=Passwords)
     sign_on: "SingleSignOn | None" = None
 
@@ -69,7 +71,15 @@ def access_of(request: Request) -> Access:
 
 
 def judge(
-    engine: Engine, access: Access, name: str, password: str, now: datetime, *, address: str, is_known: bool, device: str
+    engine: Engine,
+    access: Access,
+    name: str,
+    password: str,
+    now: datetime,
+    *,
+    address: str,
+    is_known: bool,
+    device: str,
 ) -> Account | Refused:
     """Whether this is somebody, in a time that does not tell whether there is such a name.
 
@@ -128,9 +138,7 @@ def set_session_cookie(request: Request, response: Response, session_id: str) ->
 
 def drop_session_cookie(request: Request, response: Response) -> None:
     """Take the session out of the browser."""
-    response.delete_cookie(
-        _cookie_name(request), httponly=True, samesite="lax", secure=is_secure(request), path="/"
-    )
+    response.delete_cookie(_cookie_name(request), httponly=True, samesite="lax", secure=is_secure(request), path="/")
 
 
 def known_device(request: Request, name: str, now: datetime) -> str | None:
@@ -162,5 +170,3 @@ def is_secure(request: Request) -> bool:
 
 def _cookie_name(request: Request) -> str:
     return SECURE_COOKIE if is_secure(request) else PLAIN_COOKIE
-
-

@@ -1,4 +1,4 @@
-"""The one seam where changes are written into the audit log: as the answer to a request that changes something begins.
+"""The one seam where changes are written into the audit log: when the answer to a changing request begins.
 
 A route may say in its own words what it did (`note`), and one that only tries something says so (`ChangesNothing`).
 """

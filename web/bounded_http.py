@@ -1,6 +1,6 @@
 """JSON from a server that we were told to ask, within a bound of time and size: it may be slow, broken or hostile."""
 
-import time
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ class HttpProblem(Exception):  # noqa: N818  # the caller turns it into its own 
 
 class BoundedHttp:
     """Asks over https, or over http on this machine; follows no redirect, keeps no cookie, goes by no proxy but the
-    environment's."""
+    environment's. Call it from a thread without an event loop; it blocks until the answer or its bound."""
 
     def __init__(self, *, seconds: float = SECONDS, most_bytes: int = MOST_BYTES) -> None:
         self._seconds = seconds
@@ -39,33 +39,32 @@ class BoundedHttp:
         return self._ask(request, auth)
 
     def _ask(self, request: httpx.Request, auth: tuple[str, str] | None) -> dict[str, Any]:
-        deadline = time.monotonic() + self._seconds
-        body = bytearray()
         try:
-            with httpx.Client(timeout=self._seconds / 2, follow_redirects=False) as client:
-                answer = client.send(request, stream=True, auth=httpx.BasicAuth(*auth) if auth else None)
-                try:
-                    for piece in answer.iter_bytes():
-                        body += piece
-                        if len(body) > self._most_bytes:
-                            raise HttpProblem("large")
-                        if time.monotonic() > deadline:
-                            raise HttpProblem("slow")
-                finally:
-                    answer.close()
-        except httpx.TimeoutException as error:
+            body = asyncio.run(asyncio.wait_for(self._body(request, auth), self._seconds))
+        except (TimeoutError, httpx.TimeoutException) as error:
             raise HttpProblem("slow") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise HttpProblem("away") from error
-        if answer.status_code != httpx.codes.OK:
-            raise HttpProblem("status")
         try:
-            said = msgspec.json.decode(bytes(body))
+            said = msgspec.json.decode(body)
         except msgspec.DecodeError as error:
             raise HttpProblem("no_json") from error
         if not isinstance(said, dict):
             raise HttpProblem("no_json")
         return said
+
+    async def _body(self, request: httpx.Request, auth: tuple[str, str] | None) -> bytes:
+        request.headers["accept-encoding"] = "identity"  # else a small answer could unpack into a large one
+        body = bytearray()
+        async with httpx.AsyncClient(timeout=self._seconds, follow_redirects=False) as client:
+            answer = await client.send(request, stream=True, auth=httpx.BasicAuth(*auth) if auth else None)
+            if answer.status_code != httpx.codes.OK:
+                raise HttpProblem("status")
+            async for piece in answer.aiter_raw():
+                body += piece
+                if len(body) > self._most_bytes:
+                    raise HttpProblem("large")
+        return bytes(body)
 
 
 def _fit(url: str) -> str:

@@ -16,10 +16,10 @@ from web.database import Reading
 from web.i18n import language_of
 from web.readings import read_documents
 from web.rendering import console_of, page
+from web.roles import Analyst
 from web.routes.api import LARGEST_ID
 from web.view import DocumentsView, View
 
-ACTOR = "console"
 CONTEXT = timedelta(hours=6)  # of calm before an incident, so that the chart shows what was expected
 
 LATEST = 8
@@ -73,10 +73,10 @@ def chart(request: Request, connection: Reading, incident_id: IncidentId, theme:
 
 
 @router.post("/incidents/{incident_id}/acknowledge")
-def take_on(request: Request, incident_id: IncidentId) -> RedirectResponse:
+def take_on(request: Request, incident_id: IncidentId, person: Analyst) -> RedirectResponse:
     """Someone takes the incident on; repeats change nothing. The same-origin rule keeps other sites out."""
     with console_of(request).engine.begin() as connection:
-        acknowledge(connection, incident_id, by=ACTOR)
+        acknowledge(connection, incident_id, by=person.name)
     return RedirectResponse(f"/incidents/{incident_id}", status_code=303)
 
 

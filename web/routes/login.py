@@ -26,7 +26,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/login")
-def show(request: Request, next: str | None = None) -> Response:  # noqa: A002  # as the query string has it
+def show(request: Request, next: str | None = None) -> Response:  # as the query string has it
     """The form; somebody who is logged in goes on."""
     if person_of(request) is not NOBODY:
         return RedirectResponse(own_page(next), 303)
@@ -81,7 +81,7 @@ def log_out(request: Request) -> RedirectResponse:
 
 
 @router.get("/login/sso")
-def go_to_provider(request: Request, next: str | None = None) -> Response:  # noqa: A002
+def go_to_provider(request: Request, next: str | None = None) -> Response:
     """On to the server that vouches for people; what it answers comes to `/login/sso/callback`."""
     provider, secret = access_of(request).sign_on, request.app.state.signing_secret
     if provider is None or secret is None:
@@ -181,6 +181,6 @@ def _form(
         problem=problem,
         why=why,
         seconds=seconds,
-        name=name[: people.MAX_NAME_CHARS],
+        person_name=name[: people.MAX_NAME_CHARS],
         sign_on=access_of(request).sign_on,
     )

@@ -133,9 +133,7 @@ def revoke_token(request: Request, token_id: Id, admin: Admin) -> Response:
     return RedirectResponse("/people", 303)
 
 
-def _page(
-    request: Request, *, made: Made | None = None, problem: str = "", status_code: int = 200
-) -> HTMLResponse:
+def _page(request: Request, *, made: Made | None = None, problem: str = "", status_code: int = 200) -> HTMLResponse:
     with console_of(request).engine.connect() as connection:
         everybody = people.known(connection)
         tokens = [one for one in api_tokens.known(connection) if one.revoked_at is None]
