@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.CheckConstraint("role IN ('viewer', 'annotator', 'analyst', 'admin')", name=op.f("person_role_check")),
         sa.PrimaryKeyConstraint("id", name=op.f("person_pkey")),
         sa.UniqueConstraint("name_key", name=op.f("person_name_key_key")),
-        sa.UniqueConstraint("issuer", "subject", name=op.f("person_issuer_key")),
+        sa.UniqueConstraint("issuer", "subject", name=op.f("person_issuer_subject_key")),
         comment="Who may use the console, as what. Passwords are argon2 hashes; null where somebody else vouches for "
         "the person (issuer and subject of OpenID Connect).",
     )
