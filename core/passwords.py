@@ -7,6 +7,7 @@ characters do not, and what anybody would guess first is refused.
 import secrets
 import threading
 import unicodedata
+from functools import cached_property
 from typing import Final
 
 from pwdlib import PasswordHash
@@ -30,7 +31,6 @@ class Passwords:
     def __init__(self, hasher: PasswordHash | None = None) -> None:
         self._hasher = hasher or PasswordHash.recommended()
         self._room = threading.BoundedSemaphore(AT_ONCE)
-        self._nobody = self._hasher.hash(one_time())
 
     def hash(self, password: str) -> str:
         """What is kept of it. Blocks for a twentieth of a second."""
@@ -46,11 +46,16 @@ class Passwords:
             DependencyNotReadyError: too many others are being checked.
         """
         with _Held(self._room):
+            nobody = self._nobody  # before the first check of all, whatever that is of
             try:
-                is_right, renewed = self._hasher.verify_and_update(_normal(password), kept or self._nobody)
+                is_right, renewed = self._hasher.verify_and_update(_normal(password), kept or nobody)
             except UnknownHashError:
                 return False, None
         return is_right and kept is not None, renewed if kept else None
+
+    @cached_property
+    def _nobody(self) -> str:
+        return self._hasher.hash(one_time())
 
 
 class _Held:

@@ -13,6 +13,7 @@ from core.clock import Clock, SystemClock
 from storage.notifications import Channel
 from web import errors
 from web.access import Access
+from web.api_document import say_who_may
 from web.gate import Gate
 from web.i18n import LanguageSwitch
 from web.metrics import RequestTimer
@@ -111,6 +112,7 @@ def create_app(
         for routes in (login, account, people, audit):
             app.include_router(routes.router)
         app.add_middleware(Gate)
+        say_who_may(app)
     if sink is not None:
         app.state.pushing = Pushing.to(sink, push_limits)
         app.include_router(intake.router)

@@ -52,10 +52,11 @@ def draw(folder: Path, engine: Engine, browser: Browser) -> None:
                 page.goto(f"{url}/account")
                 if page.locator("form[action='/logout']").count():
                     page.locator("form[action='/logout'] button").click()
+                    page.wait_for_url("**/login")
                 page.locator("[name=name]").fill(name)
                 page.locator("[name=password]").fill(password)
-                page.keyboard.press("Enter")
-                page.wait_for_load_state()
+                with page.expect_navigation():
+                    page.keyboard.press("Enter")
                 clock.advance(timedelta(seconds=41))
             for path in ("account", "people", "audit"):
                 page.goto(f"{url}/{path}")

@@ -344,6 +344,18 @@ def test_each_role_does_what_it_may(url: str, clock: MovableClock) -> None:
     }
 
 
+def test_the_api_document_says_how_to_come_in(url: str, clock: MovableClock, engine: Engine) -> None:
+    """Whoever writes a client learns of tokens, and of what comes without one; it is not for strangers either."""
+    assert httpx.get(f"{url}/api/openapi.json").status_code == 401
+    with engine.begin() as connection:
+        _, token = api_tokens.create(connection, "reader", ["read"])
+    said = httpx.get(f"{url}/api/openapi.json", headers={"authorization": f"Bearer {token}"}).json()
+    assert said["security"] == [{"HTTPBearer": []}, {"session": []}]
+    assert set(said["components"]["securitySchemes"]) == {"HTTPBearer", "session"}
+    assert all({"401", "403"} <= set(one["responses"]) for path in said["paths"].values() for one in path.values())
+    assert not [path for path in said["paths"] if not path.startswith("/api/v1/")]
+
+
 def test_people_act_in_their_own_name(url: str, clock: MovableClock, engine: Engine) -> None:
     """`by` of a body is for programs; a person cannot write in another's name, nor label in one."""
     with engine.begin() as connection:
