@@ -85,6 +85,7 @@ class Stack:
         self._http = httpx.Client(timeout=PROBE_SECONDS, trust_env=False)  # costly to make, so one for all probes
         self.addresses = Addresses()
         self.console_url: str | None = None
+        self._has_first_admin = False
         self.logs = self._home / "logs"
 
     def start(self) -> None:
@@ -173,7 +174,9 @@ class Stack:
         """What to do at the console's login."""
         if self._settings.web.access == "open":
             return "no need: whoever reaches the console may do everything (web.access is open)"
-        return "a lost password: opinion people password NAME; who there is: opinion people list"
+        if self._has_first_admin:
+            return "as admin, with the one-time password above"
+        return "a lost password: opinion people password NAME"
 
     @property
     def _marker(self) -> str:
@@ -212,7 +215,7 @@ class Stack:
             return
         engine = connect(self.addresses.database_url, pool_size=1)
         try:
-            make_first_admin(engine)
+            self._has_first_admin = make_first_admin(engine)
         finally:
             engine.dispose()
 

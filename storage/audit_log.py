@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, insert, select
@@ -48,6 +48,11 @@ def append(connection: Connection, line: Line) -> None:
             detail={key: _plain(value) if isinstance(value, str) else value for key, value in line.detail.items()},
         )
     )
+
+
+def append_by_command(connection: Connection, what: str, subject: str, **detail: Any) -> None:
+    """Add what somebody did by the command line: they hold the database itself, so no name of theirs is known."""
+    append(connection, Line(datetime.now(UTC), "opinion", what, subject, "", "done", detail))
 
 
 def page(connection: Connection, *, before: int | None = None, limit: int = PAGE) -> list[Line]:

@@ -66,11 +66,11 @@ class Gate:
 
 def admit(request: Request) -> Response | None:
     """Set who asks; an answer where they may not go on. Blocks."""
-    path = request.url.path
+    path: str = request.scope["path"]  # the one that is routed by; `request.url` is partly what the client says
     is_api = path.startswith("/api/")
     request.state.person = NOBODY
     if is_api and (token := bearer(request.headers.get("authorization"))) is not None:
-        return _admit_program(request, token)
+        return _admit_program(request, token, path)
     request.state.person = _logged_in(request)
     if request.state.person is NOBODY:
         if path in OPEN or path.startswith(OPEN_UNDER):
@@ -83,14 +83,14 @@ def admit(request: Request) -> Response | None:
     return None
 
 
-def _admit_program(request: Request, token: str) -> Response | None:
+def _admit_program(request: Request, token: str, path: str) -> Response | None:
     with console_of(request).engine.begin() as connection:
         found = api_tokens.check(connection, token)
     if found is None:
         return respond(request, Problem(401, "bad_token", headers=CHALLENGE))
     request.state.token = found
     request.state.person = person_with(found)
-    if request.state.person.role is None and (request.method, request.url.path) != ("POST", PUSH):
+    if request.state.person.role is None and (request.method, path) != ("POST", PUSH):
         return respond(request, Problem(403, "wrong_scope", "read"))
     return None
 
@@ -116,7 +116,7 @@ def _is_from_a_page(headers: Headers) -> bool:
 def _to_login(request: Request, *, is_api: bool) -> Response:
     if is_api:
         return respond(request, Problem(401, "login_needed", headers=CHALLENGE))
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    here = quote(request.scope["path"], safe="/") + (f"?{request.url.query}" if request.url.query else "")
     is_part = "hx-request" in request.headers
     if is_part:
         shown = urlsplit(request.headers.get("hx-current-url", ""))

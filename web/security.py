@@ -1,5 +1,6 @@
 """What keeps the console safe in a browser: headers, own hosts only, own pages only."""
 
+import re
 from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from web.errors import respond
 from web.problems import Problem
 
+# Strict, because addresses are put together of it: `localhost/login` before a path would read as another path.
+HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Crawled text is on every page: even if some slipped through the templates' escaping, nothing foreign may run.
@@ -70,10 +73,9 @@ class OwnHosts:
 
     def is_ours(self, host: str) -> bool:
         """Whether a Host header names this console."""
-        try:
-            name = (urlsplit(f"//{host}").hostname or "").lower()
-        except ValueError:
+        if not HOST.fullmatch(host):
             return False
+        name = (urlsplit(f"//{host}").hostname or "").lower()
         if "*" in self._names or name in self._names:
             return True
         try:

@@ -8,7 +8,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy import Connection
 
 from core.errors import UsageError
 from core.passwords import Passwords, one_time
@@ -17,7 +16,6 @@ from core.settings import Settings, load_settings
 from opinion.commands.json_rows import row_as_json
 from opinion.servers import database
 from storage import audit_log, people
-from storage.audit_log import Line
 from storage.people import Account
 
 app = typer.Typer(help="People of the console: add, list, roles, passwords.", no_args_is_help=True)
@@ -43,7 +41,7 @@ def add(
     hashed = Passwords().hash(once)
     with database(load_settings()) as engine, engine.begin() as connection:
         made = people.add(connection, name, chosen, hashed, by=BY)
-        _note(connection, "person added", made.name, role=chosen)
+        audit_log.append_by_command(connection, "person added", made.name, role=chosen)
     _show_once(made, once, as_json)
 
 
@@ -79,7 +77,7 @@ def change_role(
     chosen = _role(role)
     with database(load_settings()) as engine, engine.begin() as connection:
         changed = people.set_role(connection, people.named(connection, name).id, chosen)
-        _note(connection, "role", changed.name, role=chosen)
+        audit_log.append_by_command(connection, "role", changed.name, role=chosen)
     _show(changed, f"{changed.name} is {chosen}", as_json)
 
 
@@ -96,7 +94,7 @@ def reset_password(name: NameArgument, as_json: JsonOption = False) -> None:
         if not found.has_password:
             raise UsageError(f"{found.issuer} vouches for {found.name}: there is no password here")
         changed = people.set_password(connection, found.id, hashed, must_change=True)
-        _note(connection, "password reset", changed.name)
+        audit_log.append_by_command(connection, "password reset", changed.name)
     _show_once(changed, once, as_json)
 
 
@@ -108,7 +106,7 @@ def disable(name: NameArgument, as_json: JsonOption = False) -> None:
     """
     with database(load_settings()) as engine, engine.begin() as connection:
         changed = people.disable(connection, people.named(connection, name).id, datetime.now(UTC))
-        _note(connection, "person disabled", changed.name)
+        audit_log.append_by_command(connection, "person disabled", changed.name)
     _show(changed, f"{changed.name} is out", as_json)
 
 
@@ -120,7 +118,7 @@ def enable(name: NameArgument, as_json: JsonOption = False) -> None:
     """
     with database(load_settings()) as engine, engine.begin() as connection:
         changed = people.enable(connection, people.named(connection, name).id)
-        _note(connection, "person enabled", changed.name)
+        audit_log.append_by_command(connection, "person enabled", changed.name)
     _show(changed, f"{changed.name} may come in", as_json)
 
 
@@ -129,10 +127,6 @@ def _role(stated: str) -> Role:
         if role == stated:
             return role
     raise UsageError(f"no such role: {stated}", remedy=f"there are: {', '.join(ROLES)}")
-
-
-def _note(connection: Connection, what: str, subject: str, **detail: str) -> None:
-    audit_log.append(connection, Line(datetime.now(UTC), BY, what, subject, "", "done", detail))
 
 
 def _show_once(account: Account, once: str, as_json: bool) -> None:

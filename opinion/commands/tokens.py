@@ -13,7 +13,7 @@ from core.errors import UsageError
 from core.settings import Settings, load_settings
 from opinion.commands.json_rows import row_as_json
 from opinion.servers import database
-from storage import api_tokens
+from storage import api_tokens, audit_log
 from storage.api_tokens import LARGEST_ID, SCOPES
 
 app = typer.Typer(help="Tokens for the API: create, list, revoke.", no_args_is_help=True)
@@ -48,6 +48,7 @@ def create(
     chosen = [one for one in SCOPES if one in (scope or [DEFAULT_SCOPE])]
     with database(load_settings()) as engine, engine.begin() as connection:
         made, token = api_tokens.create(connection, name.strip(), chosen)
+        audit_log.append_by_command(connection, "token made", made.name, scope=", ".join(chosen))
     if as_json:
         typer.echo(json.dumps({**row_as_json(made), "token": token}, ensure_ascii=False))
         return
@@ -84,6 +85,7 @@ def revoke(
     """
     with database(load_settings()) as engine, engine.begin() as connection:
         row = api_tokens.revoke(connection, token_id)
+        audit_log.append_by_command(connection, "token revoked", row.name, id=row.id)
     if as_json:
         typer.echo(json.dumps(row_as_json(row), ensure_ascii=False))
     else:

@@ -70,6 +70,13 @@ def test_names_are_one_however_they_are_typed() -> None:
         ("", False),
         ("[::1", False),
         ("user@opinion.example@evil.example", False),
+        ("localhost/login", False),
+        ("localhost/i/", False),
+        ("localhost?", False),
+        ("localhost#x", False),
+        ("x@localhost", False),
+        ("localhost:80:80", False),
+        ("local host", False),
     ],
 )
 def test_only_our_names_and_addresses_are_answered(host: str, is_ours: bool) -> None:
