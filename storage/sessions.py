@@ -65,7 +65,9 @@ def begin(
     return made
 
 
-def find(connection: Connection, session_id: str, now: datetime, lengths: Lengths) -> LoggedIn | None:
+def find(
+    connection: Connection, session_id: str, now: datetime, lengths: Lengths, *, is_seen: bool = True
+) -> LoggedIn | None:
     """Who holds this id, if their session still lasts and they may still come in; notes that they were seen."""
     found = connection.execute(
         select(person.c.id, person.c.name, person.c.role, person.c.must_change, session.c.seen_at)
@@ -74,7 +76,7 @@ def find(connection: Connection, session_id: str, now: datetime, lengths: Length
     ).one_or_none()
     if found is None:
         return None
-    if found.seen_at <= now - NOTE_EVERY:
+    if is_seen and found.seen_at <= now - NOTE_EVERY:
         connection.execute(update(session).where(session.c.id_hash == _hash(session_id)).values(seen_at=now))
     return LoggedIn(found.id, found.name, found.role, found.must_change)
 

@@ -1,5 +1,6 @@
 """Where there are accounts: who asks, before any route runs. What is not named open here is closed."""
 
+import asyncio
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -31,6 +32,7 @@ PUSH: Final = "/api/v1/documents"
 BEFORE_CHANGE: Final = frozenset({"/account", "/account/password", "/logout"})
 """All that is open to somebody whose password is a one-time one."""
 
+RECHECK_SECONDS: Final = 30.0
 AWAY: Final = (OperationalError, InterfaceError, PoolTimeoutError)
 
 
@@ -53,7 +55,11 @@ class Gate:
             await answer(scope, receive, send)
             return
         if scope["method"] in SAFE_METHODS:
-            await self._app(scope, receive, send)
+            watch = AdmittedReceive(receive, request)
+            try:
+                await self._app(scope, watch, send)
+            finally:
+                watch.end()
             return
 
         async def send_and_write(message: Message) -> None:
@@ -62,6 +68,32 @@ class Gate:
             await send(message)
 
         await self._app(scope, receive, send_and_write)
+
+
+class AdmittedReceive:
+    """For streams, which outlive their admission: to the route it looks as if the reader had gone as soon as they may
+    no longer be here."""
+
+    def __init__(self, receive: Receive, request: Request) -> None:
+        self._receive = receive
+        self._request = request
+        self._next: asyncio.Task[Message] | None = None
+
+    async def __call__(self) -> Message:
+        if self._next is None:
+            self._next = asyncio.ensure_future(self._receive())
+        while True:
+            done, _ = await asyncio.wait({self._next}, timeout=RECHECK_SECONDS)
+            if done:
+                message, self._next = self._next.result(), None
+                return message
+            if not await run_in_threadpool(is_still_in, self._request):
+                return {"type": "http.disconnect"}
+
+    def end(self) -> None:
+        """The answer is given."""
+        if self._next is not None:
+            self._next.cancel()
 
 
 def admit(request: Request) -> Response | None:
@@ -95,13 +127,26 @@ def _admit_program(request: Request, token: str, path: str) -> Response | None:
     return None
 
 
-def _logged_in(request: Request) -> Person:
+def is_still_in(request: Request) -> bool:
+    """Whether who was admitted would still be, with the same role. Blocks. While the database is away, yes."""
+    try:
+        token = bearer(request.headers.get("authorization"))
+        if getattr(request.state, "token", None) is None or token is None:
+            return _logged_in(request, is_seen=False) == request.state.person
+        with console_of(request).engine.begin() as connection:
+            return api_tokens.check(connection, token) is not None
+    except AWAY:
+        return True
+
+
+def _logged_in(request: Request, *, is_seen: bool = True) -> Person:
     session_id = session_cookie(request)
     if not session_id:
         return NOBODY
     console = console_of(request)
     with console.engine.begin() as connection:
-        found = sessions.find(connection, session_id, console.clock.now(), access_of(request).lengths)
+        lengths = access_of(request).lengths
+        found = sessions.find(connection, session_id, console.clock.now(), lengths, is_seen=is_seen)
     if found is None:
         return NOBODY
     return Person(found.name, found.role, found.person_id, must_change=found.must_change)

@@ -1,7 +1,9 @@
 """Who comes in, who does not, what each may do, and what is written down: one console, many hostile requests."""
 
+import asyncio
+import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
+from sse_starlette import EventSourceResponse
 from starlette.testclient import TestClient
 
 from core.clock import MovableClock
@@ -21,6 +24,7 @@ from tests.support import servers
 from tests.support.accounts import PASSWORD, browser, cheap, log_in, settle
 from tests.support.consoles import serving
 from tests.support.rows import add_incident
+from web import gate
 from web.access import Access, Limits
 from web.app import create_app
 from web.auditing import leave_out
@@ -480,6 +484,43 @@ def test_what_was_changed_is_written_down_for_good(url: str, clock: MovableClock
             connection.execute(text("SET ROLE opinion_bi"))
             with pytest.raises(DatabaseError, match="permission denied"):
                 connection.execute(text(f"SELECT 1 FROM {table}"))  # noqa: S608
+
+
+def test_a_stream_ends_with_its_admission(
+    engine: Engine, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is disabled, or whose token is revoked, hears nothing more of a stream that was open before."""
+    monkeypatch.setattr(gate, "RECHECK_SECONDS", 0.05)
+    app = create_app(engine, clock=clock, access=ACCESS)
+
+    async def events() -> AsyncIterator[str]:
+        while True:
+            yield "x"
+            await asyncio.sleep(0.01)
+
+    @app.get("/api/v1/endless")
+    def endless() -> EventSourceResponse:
+        return EventSourceResponse(events())
+
+    number = settle(engine, "listener")
+    with engine.begin() as connection:
+        made, token = api_tokens.create(connection, "listener", ["read"])
+    bearer = {"authorization": f"Bearer {token}"}
+    with serving(app) as url, browser(url) as person, browser(url, **bearer) as program:
+        log_in(person, "listener")
+        for client in (person, program):
+            with client.stream("GET", "/api/v1/endless") as answer:
+                heard = answer.iter_bytes()
+                next(heard)
+                clock.advance(timedelta(minutes=5))
+                next(heard)
+                with engine.begin() as connection:
+                    people.disable(connection, number, clock.now())
+                    if client is program:
+                        api_tokens.revoke(connection, made.id)
+                with contextlib.suppress(httpx.RemoteProtocolError):  # however a stream ends
+                    for _ in heard:
+                        pass
 
 
 def test_a_session_over_https_is_bound_to_it(engine: Engine, clock: MovableClock) -> None:
