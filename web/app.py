@@ -29,7 +29,7 @@ from web.routes import (
     probes,
     rules,
     silences,
-    stream,
+    streaming,
     subscriptions,
     watchlists,
 )
@@ -50,7 +50,7 @@ def create_app(
     detector: DetectorOptions | None = None,
     receivers: Sequence[tuple[Channel, str]] = (),
     guideline: str = "",
-    streams: Streams | None = None,
+    stream: Streams | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -64,7 +64,7 @@ def create_app(
         detector: how the scheduler judges, for trials of rules.
         receivers: channels and names of people's receivers, to say who would hear of an incident.
         guideline: version of the guideline that annotators go by.
-        streams: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
+        stream: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
     """
 
     @asynccontextmanager
@@ -72,8 +72,8 @@ def create_app(
         yield
         if sink is not None:
             await sink.close()
-        if streams is not None:
-            await streams.close()
+        if stream is not None:
+            await stream.close()
 
     app = FastAPI(
         title="opinion",
@@ -87,7 +87,7 @@ def create_app(
     app.state.detector = detector or DetectorOptions()
     app.state.receivers = tuple(receivers)
     app.state.guideline = guideline
-    app.state.streams = streams
+    app.state.stream = stream
     for routes in (
         overview,
         incidents,
@@ -101,7 +101,7 @@ def create_app(
         subscriptions,
         labelling,
         models,
-        stream,
+        streaming,
     ):
         app.include_router(routes.router)
     if sink is not None:

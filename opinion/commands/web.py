@@ -70,7 +70,7 @@ def web(
             detector=detector_options(settings.detect),
             receivers=people_of(settings),
             guideline=settings.labelling.guideline,
-            streams=live_streams(settings, engine),
+            stream=live_streams(settings, engine),
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
