@@ -47,7 +47,7 @@ from web.routes import (
     rules,
     silence_pages,
     silences,
-    stream,
+    streaming,
     subscription_pages,
     subscriptions,
     watchlist_pages,
@@ -75,7 +75,7 @@ def create_app(
     guideline: str = "",
     model_care: ModelCare | None = None,
     operations: Operations | None = None,
-    streams: Streams | None = None,
+    stream: Streams | None = None,
     explain: Explain | None = None,
     backfills: Backfills | None = None,
     access: Access | None = None,
@@ -95,7 +95,7 @@ def create_app(
         guideline: version of the guideline that annotators go by.
         model_care: the registry, to promote models and to read their cards; None: the pages say what SQL knows.
         operations: the broker, for lag and dead letters; None: the pages say what SQL knows.
-        streams: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
+        stream: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
         explain: says which words are behind a verdict; None: this console does not.
         backfills: starts backfills of watchlists; None: the console only says the command.
         access: how people log in; None: whoever reaches the console may do everything.
@@ -107,8 +107,8 @@ def create_app(
         yield
         if sink is not None:
             await sink.close()
-        if streams is not None:
-            await streams.close()
+        if stream is not None:
+            await stream.close()
 
     app = FastAPI(
         title="opinion",
@@ -124,7 +124,7 @@ def create_app(
     app.state.guideline = guideline
     app.state.model_care = model_care
     app.state.operations = operations
-    app.state.streams = streams
+    app.state.stream = stream
     app.state.explanations = Explanations(explain) if explain else None
     app.state.backfills = backfills
     app.state.label_agreement = LabelAgreement()
@@ -146,7 +146,7 @@ def create_app(
         labelling,
         models,
         operations_page,
-        stream,
+        streaming,
         watchlist_pages,
         rule_pages,
         silence_pages,

@@ -85,7 +85,7 @@ def web(
             guideline=settings.labelling.guideline,
             model_care=RegistryCare(settings, engine),
             operations=operations,
-            streams=live_streams(settings, engine),
+            stream=live_streams(settings, engine),
             explain=explainer,
             backfills=backfills,
             access=let_in,
