@@ -164,13 +164,13 @@ def ask(url: str, stream: Stream, calls: int, rate: float) -> list[Answer]:
     try:
         with engine.connect() as connection:
             newest = connection.scalar(text("SELECT max(bucket_at) FROM opinion_minute"))
-            connection.rollback()
-            for answer in ask_sql(connection, meter, newest, calls):
-                print(table([answer]).splitlines()[1], flush=True)
-                answers.append(answer)
         app = create_app(engine, clock=MovableClock(newest))
         with serving(app) as base, httpx.Client(base_url=base, timeout=60) as client:
             for answer in ask_http(client, meter, newest, calls):
+                print(table([answer]).splitlines()[1], flush=True)
+                answers.append(answer)
+        with engine.connect() as connection:
+            for answer in ask_sql(connection, meter, newest, calls):
                 print(table([answer]).splitlines()[1], flush=True)
                 answers.append(answer)
     finally:
