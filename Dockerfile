@@ -15,7 +15,8 @@ COPY . .
 RUN /opt/opinion/bin/pip install --no-deps --constraint constraints.txt .
 
 FROM python:3.12-slim
-RUN useradd --system --uid 10001 --home-dir /var/lib/opinion --create-home opinion
+RUN useradd --system --uid 10001 --home-dir /var/lib/opinion --create-home opinion \
+    && install --directory --owner opinion /run/reader
 COPY --from=build /opt/opinion /opt/opinion
 ENV PATH=/opt/opinion/bin:$PATH PYTHONUNBUFFERED=1 OPINION_HOME=/var/lib/opinion
 USER opinion

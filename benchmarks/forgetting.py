@@ -33,11 +33,11 @@ from core.texts import text_hash
 from models.datasets import LabelledText, read_labelled
 from models.inference import Classifier
 from models.precision import Precision, has_native_bfloat16
-from opinion.adjudication import AnsweredText
 from opinion.snapshot import LearningOptions, content_hash
 from opinion.training_child import TrainingJob, TrainingRows
 from opinion.training_process import MIB, Watch, Work
 from opinion.training_set import choose_gold, split
+from storage.adjudication import AnsweredText
 
 SEED: Final = 7
 NEW_DOMAIN: Final = "stream/gop_debate_2015.jsonl.gz"

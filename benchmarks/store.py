@@ -5,9 +5,10 @@
 Both sides write the same classified documents in the same batches to the same embedded PostgreSQL, in turns, durable:
 
 - ours: `storage.documents.store`: ids locked, fates decided, binary COPY, upsert, minute counts, one transaction;
+- unmarked: ours without the triggers that mark hours for their roll-ups (`storage.rollups`);
 - insert: SQLAlchemy `insert(document).values([...])` of the batch, without fates, history or counts.
 
-Prints rows/s of each round and the median ratio; writes var/bench/store.json.
+Prints rows/s of each round and the median ratios; writes var/bench/store.json.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from sqlalchemy import Connection, Engine, insert
+from sqlalchemy import Connection, Engine, insert, text
 
 from storage import documents, migrate
 from storage.documents import DocumentRow
@@ -75,6 +76,13 @@ def ours(connection: Connection, batch: Sequence[DocumentRow]) -> None:
     documents.store(connection, batch)
 
 
+def mark_hours(engine: Engine, is_on: bool) -> None:
+    """Switch the triggers of the minute counts."""
+    with engine.begin() as connection:
+        for table in ("opinion_minute", "watchlist_minute"):
+            connection.execute(text(f"ALTER TABLE {table} {'ENABLE' if is_on else 'DISABLE'} TRIGGER USER"))
+
+
 def plain_insert(connection: Connection, batch: Sequence[DocumentRow]) -> None:
     connection.execute(insert(document).values([row._asdict() for row in batch]))
 
@@ -94,7 +102,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=5_000)
     parser.add_argument("--batch", type=int, default=256)
     arguments = parser.parse_args()
-    figures: dict[str, list[float]] = {"ours": [], "insert": []}
+    figures: dict[str, list[float]] = {"ours": [], "unmarked": [], "insert": []}
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # PostgreSQL may run as another account
         with EmbeddedPostgres(Path(folder)) as postgres:
@@ -103,7 +111,8 @@ def main() -> None:
             engine = connect(postgres.url)
             Partitions(engine).ensure([START])
             for nth in range(ROUNDS):
-                for name, write in (("ours", ours), ("insert", plain_insert)):
+                for name, write in (("ours", ours), ("unmarked", ours), ("insert", plain_insert)):
+                    mark_hours(engine, name != "unmarked")
                     rows = make_rows(f"{name}{nth}", arguments.rows)
                     figures[name].append(rows_per_second(engine, write, rows, arguments.batch))
             engine.dispose()
@@ -111,10 +120,15 @@ def main() -> None:
     for name, values in figures.items():
         print(f"{name:8}" + "".join(f"{value:10.0f}" for value in values) + "  rows/s")
     print(f"ours / insert, median of {ROUNDS} rounds: {ratio:.2f}")
+    marked = median(a / b for a, b in zip(figures["ours"], figures["unmarked"], strict=True))
+    print(f"ours / unmarked, median of {ROUNDS} rounds: {marked:.2f}")
     out = Path("var/bench/store.json")
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(
-        json.dumps({"batch": arguments.batch, "rows": arguments.rows, "ratio": ratio, **figures}, indent=1)
+        json.dumps(
+            {"batch": arguments.batch, "rows": arguments.rows, "ratio": ratio, "ratio_unmarked": marked, **figures},
+            indent=1,
+        )
     )
 
 

@@ -203,6 +203,10 @@ AUDIT_SECONDS = Histogram(
     "opinion_audit_seconds", "One run of the audit job.", buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 )
 
+ROLL_UP_WAITING = Gauge(
+    "opinion_roll_up_waiting_hours", "Hours whose counts are summed from minutes at each query, not rolled up yet."
+)
+
 SEARCH_WAITING = Gauge("opinion_search_waiting_documents", "Settled documents that no search index has yet.")
 SEARCH_INDEXES = Gauge("opinion_search_indexes", "Search indexes, each over a stretch of one month.")
 SEARCH_LAST_BUILD = Gauge("opinion_search_last_build_timestamp_seconds", "When a search index was last built.")
@@ -221,6 +225,14 @@ PUSHED = Counter(
     "opinion_web_pushed_documents_total", "Documents pushed over HTTP, by what became of them.", ["outcome"]
 )
 PUSH_IN_FLIGHT = Gauge("opinion_web_push_in_flight_bytes", "Bodies of pushed documents that are being worked on.")
+
+STREAM_READERS = Gauge("opinion_web_stream_readers", "Connections to the live streams now.", ["stream"])
+STREAM_STRETCHES = Counter(
+    "opinion_web_stream_stretches_total",
+    "Stretches of older records that were read again from Kafka, for readers that were away or are slow.",
+    ["stream"],
+)
+STREAM_GAPS = Counter("opinion_web_stream_gaps_total", "Gaps that readers were told of.", ["stream"])
 
 STEPS = ("offsets", "decode", "classify", "store", "publish", "dead_letter")
 for _fate in FATES:
@@ -247,6 +259,10 @@ for _answered_by in ("model", "cache", "in_flight"):
     TEXTS.labels(_answered_by)
 for _outcome in ("accepted", "refused"):
     PUSHED.labels(_outcome)
+for _stream in ("document", "incident"):
+    STREAM_READERS.labels(_stream)
+    STREAM_STRETCHES.labels(_stream)
+    STREAM_GAPS.labels(_stream)
 for _state in SOURCE_STATES:
     SOURCES.labels(_state)
 for _outcome in TRAINING_OUTCOMES:

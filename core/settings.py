@@ -442,6 +442,16 @@ class FeedSettings(_Section):
     )
 
 
+class StreamSettings(_Section):
+    """The live streams of the console."""
+
+    most_readers: int = Field(1000, ge=1, description="Connections to `/api/v1/stream` at once, of one console.")
+    side_readers: int = Field(
+        4, ge=1, le=64, description="How many of them read older records again from Kafka at the same time."
+    )
+    ping_seconds: float = Field(15, gt=0, le=300, description="A connection without an event gets a ping so often.")
+
+
 class SourceHealthSettings(_Section):
     """When a source counts as late or silent."""
 
@@ -513,6 +523,7 @@ class Settings(BaseSettings):
     labelling: LabellingSettings = LabellingSettings()
     feeds: FeedSettings = FeedSettings()
     push: PushSettings = PushSettings()
+    stream: StreamSettings = StreamSettings()
     source_health: SourceHealthSettings = SourceHealthSettings()
     copies: CopySettings = CopySettings()
     drift: DriftSettings = DriftSettings()

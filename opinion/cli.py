@@ -21,12 +21,14 @@ from opinion.commands import (
     classify,
     copies,
     db,
+    db_readers,
     demo,
     detect,
     dlq,
     doctor,
     drift,
     explain,
+    export,
     feedback,
     feeds,
     follow,
@@ -99,11 +101,14 @@ rules.app.command("test")(rules_test.try_stored)
 app.add_typer(rules.app, name="rules")
 app.add_typer(sources.app, name="sources")
 app.add_typer(tokens.app, name="tokens")
+db.app.command("reader")(db_readers.reader)
+db.app.command("readers")(db_readers.list_readers)
 app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)
 app.command("copies")(copies.copies)
 app.command("explain")(explain.explain)
+app.command("export")(export.export)
 models.app.command("card")(model_card.card)
 models.app.command("list")(registry.list_models)
 models.app.command("promote")(registry.promote_model)

@@ -22,15 +22,18 @@ from sqlalchemy import Connection, text
 
 from core import metrics
 from core.channels import ChannelSettings
+from core.errors import GateRefusedError
 from core.records import RECORDS, schemas
 from core.settings import KafkaSettings, Settings
+from opinion import async_api
 from opinion.cli import app
-from storage import migrate
+from storage import bi_contract, migrate
 from storage.engine import connect
 from storage.local import EmbeddedPostgres
 from streams import topics
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+PROMISED = Path(__file__).parents[1] / "tests" / "golden" / "bi.json"  # schema bi, as it was promised
 WRITTEN_BY = "<!-- Written by `make docs`; change the code, not this page. -->"
 BI_COMMENTS = """
     SELECT c.relname, obj_description(c.oid, 'pg_class'), a.attname, format_type(a.atttypid, a.atttypmod),
@@ -168,18 +171,42 @@ def sql_page(connection: Connection) -> str:
     views: dict[tuple[str, str], list[tuple[str, ...]]] = {}
     for view, about, column, kind, meaning in connection.execute(text(BI_COMMENTS)):
         views.setdefault((view, about or ""), []).append((f"`{column}`", kind, meaning or ""))
-    sections = [
-        f"## bi.{view}\n\n{about}\n\n{_table(('column', 'type', 'meaning'), columns)}"
+    sections = [_star()]
+    sections += [
+        f"## bi.{view}\n\n{about}\n\n{_table(('column', 'type', 'meaning'), columns)}{_joins(view)}"
         for (view, about), columns in views.items()
     ]
     tables = [(f"`{name}`", about or "") for name, about in connection.execute(text(TABLE_COMMENTS))]
     sections.append(f"## Tables\n\nNot for dashboards: they may change.\n\n{_table(('table', 'holds'), tables)}")
     return _page(
         "SQL",
-        "Dashboards rely on the views of schema `bi`; the role `opinion_bi` may read these and nothing else. "
-        "Times are `timestamptz`. The same texts are in the database, as COMMENTs (`\\d+ bi.sentiment_hour`).",
+        "Dashboards rely on the views of schema `bi`; the role `opinion_bi` may read these and nothing else "
+        "([how to](../how-to/query-by-sql.md)). `bi.version` says which version of the contract a database has: "
+        "views and columns are added within `bi`, and what would break a query comes in a schema `bi_v2` beside it. "
+        "Times are `timestamptz`; `local_day` is the day in the zone of `bi.reporting_zone`. "
+        "The same texts are in the database, as COMMENTs (`\\d+ bi.sentiment_hour`).",
         *sections,
     )
+
+
+def _star() -> str:
+    """The main views and how they join, as a picture that GitHub and GitLab draw."""
+    lines = []
+    for join in (one for one in bi_contract.JOINS if {one.many, one.one} <= bi_contract.STAR):
+        keys = ", ".join(theirs for theirs, _ in join.keys)
+        lines.append(f'    {join.one} {"|o" if join.is_unique else "}o"}--o{{ {join.many} : "{keys}"')
+    return "## How they join\n\n```mermaid\nerDiagram\n" + "\n".join(sorted(lines)) + "\n```\n"
+
+
+def _joins(view: str) -> str:
+    """What a view's keys lead to."""
+    found = [join for join in bi_contract.JOINS if join.many == view]
+    lines = [
+        f"- `JOIN bi.{join.one} ON {join.condition}`"
+        + ("" if join.is_unique else ": a row for each time it was promoted")
+        for join in found
+    ]
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -268,11 +295,26 @@ def _page(title: str, about: str, *parts: str) -> str:
     return "\n".join([f"# {title}", "", WRITTEN_BY, "", about, "", *parts])
 
 
+def promise(connection: Connection, path: Path) -> None:
+    """Write down what schema `bi` holds, as what it will hold from now on.
+
+    Raises:
+        GateRefusedError: it no longer holds what was written down before.
+    """
+    now = bi_contract.read(connection)
+    if path.exists() and (broken := bi_contract.breaks(json.loads(path.read_text(encoding="utf-8")), now)):
+        raise GateRefusedError("\n".join(broken), remedy="make the new view in a schema bi_v2 and leave this one")
+    path.write_text(json.dumps(now, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Write all pages; starts an embedded PostgreSQL for a moment, for the SQL page."""
     REFERENCE.mkdir(parents=True, exist_ok=True)
     for name, page in PAGES.items():
         (REFERENCE / name).write_text(page(), encoding="utf-8")
+    (REFERENCE / async_api.SCHEMAS).mkdir(exist_ok=True)
+    for name, content in async_api.pages().items():
+        (REFERENCE / name).write_text(content, encoding="utf-8")
     with tempfile.TemporaryDirectory(prefix="opinion-docs-") as home:
         Path(home).chmod(0o755)  # PostgreSQL may run as another account
         with EmbeddedPostgres(Path(home), is_durable=False) as postgres:
@@ -282,6 +324,7 @@ def main() -> None:
             engine = connect(postgres.url)
             with engine.connect() as connection:
                 (REFERENCE / "sql.md").write_text(sql_page(connection), encoding="utf-8")
+                promise(connection, PROMISED)
             engine.dispose()
 
 

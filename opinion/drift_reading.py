@@ -18,10 +18,10 @@ from core import children
 from core.errors import OpinionError
 from core.scrubbing import scrub
 from models.datasets import LabelledText
-from opinion.adjudication import adjudicate
 from opinion.drift_child import JOB_FILE, OUTCOME_FILE, DriftJob, DriftOutcome
 from opinion.drift_windows import Windows
 from storage import drift_checks, human_labels
+from storage.adjudication import adjudicate
 from storage.drift_samples import sample
 
 REFERENCE_TIMES: Final = 2  # as many documents before as now: a threshold is only as good as they are many

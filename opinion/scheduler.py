@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -21,7 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.logs import get_logger
 from core.metrics import IS_ACTIVE_SCHEDULER, JOB_LAST_RUN, JOB_RUNS, JOB_SECONDS, TAKEOVERS
 from opinion.lease import BEAT_SECONDS, STANDBY_SECONDS, Lease, LeaseLostError
-from storage import scheduler_jobs
+from storage import job_runs, scheduler_jobs
+from storage.job_runs import JobRun
 
 log = get_logger(__name__)
 
@@ -30,6 +31,7 @@ KEPT_FROM: Final = timedelta(minutes=1)  # a job that comes round more often sim
 LOOK_EVERY: Final = timedelta(seconds=10)  # whether a kept job is due
 AGAIN_AFTER: Final = timedelta(minutes=1)  # a run that ended with its process: not at once, it may have ended it
 OUTCOMES: Final = ("done", "failed", "cut_off")
+SHOW_EVERY: Final = timedelta(seconds=5)  # how the jobs are doing is written for people so often
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,7 @@ class Scheduler:
 
     @contextmanager
     def _running_jobs(self, term: "_Term") -> Iterator[None]:
-        scheduler = BackgroundScheduler(
-            timezone=UTC, executors={"default": ThreadPoolExecutor(max(1, len(self._runs)))}
-        )
+        scheduler = BackgroundScheduler(timezone=UTC, executors={"default": ThreadPoolExecutor(len(self._runs) + 1)})
         for runs in self._runs:
             scheduler.add_job(
                 runs,
@@ -108,6 +108,15 @@ class Scheduler:
                 coalesce=True,
                 misfire_grace_time=None,
             )
+        scheduler.add_job(
+            self._show_runs,
+            "interval",
+            args=[term],
+            seconds=SHOW_EVERY.total_seconds(),
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
         self._tell_last_runs()
         self.is_active = True
         IS_ACTIVE_SCHEDULER.set(1)
@@ -124,6 +133,16 @@ class Scheduler:
             deadline = time.monotonic() + STOP_SECONDS
             busy = [runs.job.name for runs in self._runs if not runs.wait_idle(deadline - time.monotonic())]
             log.info("scheduler_stopped", term=term.number, busy=busy)
+
+    def _show_runs(self, term: "_Term") -> None:
+        latest = [runs.latest for runs in self._runs if runs.latest is not None]
+        if term.is_over():
+            return
+        try:
+            with self._engine.begin() as connection:
+                job_runs.keep(connection, latest)
+        except SQLAlchemyError as error:
+            log.warning("job_runs_not_kept", reason=str(error.__cause__ or error).strip())
 
     def _tell_last_runs(self) -> None:
         with self._engine.connect() as connection:
@@ -154,6 +173,7 @@ class _Runs:
 
     def __init__(self, job: Job, engine: Engine) -> None:
         self.job = job
+        self.latest: JobRun | None = None  # replaced as a whole, so that any thread may read it
         self._engine = engine
         self._busy = threading.Lock()
         for outcome in OUTCOMES:
@@ -183,18 +203,22 @@ class _Runs:
         return True
 
     def _run(self, term: _Term) -> str:
-        outcome = "done"
+        outcome, failure = "done", None
+        before = self.latest or JobRun(self.job.name, self.job.every.total_seconds(), datetime.now(UTC))
+        self.latest = run = replace(before, started_at=datetime.now(UTC), finished_at=None)
+        began = time.monotonic()
         with JOB_SECONDS.labels(self.job.name).time():
             try:
                 self.job.function(term.is_over)
-            except Exception:  # a job's failure is its own: the others go on, and it comes round again
-                outcome = "failed"
+            except Exception as error:  # a job's failure is its own: the others go on, and it comes round again
+                outcome, failure = "failed", error
                 log.exception("job_failed", job=self.job.name)
         if term.is_over():
             outcome = "cut_off"  # perhaps it was done, but nothing tells so
         else:
             JOB_LAST_RUN.labels(self.job.name).set_to_current_time()
         JOB_RUNS.labels(self.job.name, outcome).inc()
+        self.latest = _ended(run, outcome, time.monotonic() - began, failure)
         return outcome
 
     def _begin(self, term: _Term) -> bool:
@@ -206,3 +230,12 @@ class _Runs:
     def _finish(self, term: _Term) -> None:
         with self._engine.begin() as connection:
             scheduler_jobs.finish(connection, self.job.name, term=term.number)
+
+
+def _ended(run: JobRun, outcome: str, seconds: float, failure: Exception | None) -> JobRun:
+    now = datetime.now(UTC)
+    ended = replace(run, finished_at=now, outcome=outcome, seconds=seconds, runs=run.runs + 1)
+    if failure is None:
+        return ended
+    said = f"{type(failure).__name__}: {failure}".splitlines()[0][: job_runs.MOST_ERROR_CHARS]
+    return replace(ended, failures=run.failures + 1, error=said.replace("\x00", ""), failed_at=now)

@@ -15,9 +15,9 @@ from core.scrubbing import scrub
 from core.texts import text_hash
 from models.datasets import LabelledText
 from models.recipe import TrainingMethod
-from opinion.adjudication import adjudicate
 from opinion.training_set import FEWEST_TEXTS, TrainingSet, choose_gold, split
 from storage import gold_set, human_labels, training_runs
+from storage.adjudication import adjudicate
 from storage.human_labels import LabelRow
 
 

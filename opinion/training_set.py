@@ -10,7 +10,7 @@ from core.scrubbing import scrub
 from core.taxonomy import HEADS
 from core.texts import part_of
 from models.datasets import LabelledText
-from opinion.adjudication import AnsweredText
+from storage.adjudication import AnsweredText
 
 DEV_SHARE: Final = 0.15  # of what is trained on: decides when to stop, and calibrates
 FEWEST_TEXTS: Final = 3  # one to learn from, one to stop by, one to judge by

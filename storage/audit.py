@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, text
 
 from storage.offset_ledger import Coverage, Hole, coverage, next_offsets
+from storage.rollups import RolledUpDifference
 from storage.row_audit import (
     EARLIEST,
     LATEST,
@@ -83,6 +84,7 @@ class AuditReport:
         documents: how many were checked.
         row_faults: documents, keys and histories that do not belong together.
         partition_faults: sentences about the partitions of `document`.
+        roll_ups: hours and days whose counts are not the sum of their minutes.
         The others: see `LedgerReport`.
     """
 
@@ -97,11 +99,12 @@ class AuditReport:
     differences: list[CountDifference]
     row_faults: list[RowFault]
     partition_faults: list[str]
+    roll_ups: list[RolledUpDifference] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
         faults = (self.holes, self.unsettled, self.expired, self.ahead)
-        return not any((*faults, self.differences, self.row_faults, self.partition_faults))
+        return not any((*faults, self.differences, self.row_faults, self.partition_faults, self.roll_ups))
 
 
 def check_ledger(connection: Connection, topic: str, standings: Mapping[int, LogStanding]) -> LedgerReport:

@@ -206,6 +206,12 @@ def group_totals(
     return key_totals(connection, (by,), start, end, where=where)
 
 
+def voices_where(start: datetime, end: datetime, where: Where) -> tuple[Table, list[ColumnElement[bool]]]:
+    """The minute counts of [start, end) that these values name, and what picks them out."""
+    counted = _table((), where)
+    return counted, _within(counted, start, end, where)
+
+
 def _table(by: Sequence[Dimension], where: Where) -> Table:
     return watchlist_minute if "watchlist" in by or "watchlist" in where else opinion_minute
 

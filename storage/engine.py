@@ -41,7 +41,7 @@ def connect(url: str, *, pool_size: int = 4) -> Engine:
         connect_args={
             "connect_timeout": 5,
             "application_name": "opinion",
-            "options": "-c timezone=UTC",
+            "options": "-c timezone=UTC -c jit=off",  # compiling takes longer than any of our queries
             **NOTICE_LOSS,
         },
     )

@@ -71,6 +71,11 @@ def is_stored(connection: Connection, document_id: str) -> bool:
     return connection.scalar(select(document_key.c.id).where(document_key.c.id == document_id)) is not None
 
 
+def stored(connection: Connection, ids: Iterable[str]) -> set[str]:
+    """Those of these documents that are stored."""
+    return set(connection.scalars(select(document_key.c.id).where(document_key.c.id.in_(sorted(set(ids))))))
+
+
 def erase(
     connection: Connection, ids: Iterable[str], note: str = "", copy_window_days: int = copies.WINDOW_DAYS
 ) -> Erased:
@@ -179,9 +184,7 @@ def _out_of_alerts(connection: Connection, ids: set[str]) -> tuple[int, int]:
     found = connection.execute(_EVIDENCE, {"ids": sorted(ids)}).all()
     quotes: set[str] = set()
     for row in found:
-        for one in [*row.body.get("documents", ()), *row.body.get("drivers", {}).get("cluster", ())]:
-            if one.get("id") in ids:
-                quotes |= {str(one[name])[:QUOTED_CHARS] for name in ("text", "title", "name") if one.get(name)}
+        quotes |= quoted(row.body, ids)
         connection.execute(
             update(evidence).where(evidence.c.id == row.id).values(body=without_documents(row.body, ids, set()))
         )
@@ -199,6 +202,22 @@ def _out_of_alerts(connection: Connection, ids: set[str]) -> tuple[int, int]:
             statement = update(notification).where(notification.c.delivery_id == delivery_id)
             connection.execute(statement.values(payload=without))
     return len(found), changed
+
+
+def named(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The documents that evidence holds."""
+    return [*body.get("documents", ()), *body.get("drivers", {}).get("cluster", ())]
+
+
+def quoted(body: Mapping[str, Any], ids: set[str]) -> set[str]:
+    """What evidence tells of the documents of these ids, as messages may quote it."""
+    return {
+        str(one[name])[:QUOTED_CHARS]
+        for one in named(body)
+        if one.get("id") in ids
+        for name in ("text", "title", "name")
+        if one.get(name)
+    }
 
 
 def without_documents(value: Any, ids: set[str], quotes: set[str]) -> Any:

@@ -287,6 +287,11 @@ def retract(connection: Connection, answers: Sequence[LabelRow], *, by: str, now
     )
 
 
+def newest_id(connection: Connection) -> int:
+    """Of the newest row, whatever it says; 0 before the first. The same for as long as nobody says anything."""
+    return int(connection.scalar(select(func.coalesce(func.max(human_label.c.id), 0))) or 0)
+
+
 def count_after(connection: Connection, label_id: int) -> int:
     """How many answers are newer than this one, without what takes answers back; 0 counts all."""
     newer = select(func.count()).where(human_label.c.id > label_id, human_label.c.retracts.is_(None))

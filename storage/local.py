@@ -44,6 +44,8 @@ _OPTIONS = {
     "max_connections": "200",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "work_mem": "16MB",  # a month of counts is grouped in memory
+    "jit": "off",  # compiling a query over the views takes a second, running it a few milliseconds
 }
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 

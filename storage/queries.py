@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Subquery, case, func, or_, select, text, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Subquery, case, func, or_, select, text, true, tuple_
 
 from core.errors import NotFoundError
 from core.records import AlertStatus, Kind
@@ -18,13 +18,14 @@ from storage import people_verdicts
 from storage.incidents import STATES
 from storage.offset_ledger import totals
 from storage.people_verdicts import PeopleVerdict
-from storage.series import COLUMNS, EVERYTHING, Filters, Group, Span
+from storage.series import COLUMNS, EVERYTHING, Filters, Span, counted_in
 from storage.tables import (
     document,
     document_key,
     evidence,
     incident,
     incident_event,
+    mention,
     model_promotion,
     model_version,
     notification,
@@ -277,6 +278,7 @@ def newest_documents(
     """Documents, newest first. The minute counts say which minutes hold them; nothing else of `document` is read.
 
     Args:
+        sentiment: where the filters name a watchlist, the sentiment toward it.
         before: `(published_at, id)` of the last document already seen.
     """
     minute = _minutes_with(filters, sentiment, kind, span, before, limit)
@@ -285,8 +287,10 @@ def newest_documents(
         row.published_at >= minute.c.start,
         row.published_at < minute.c.start + MINUTE,
     ]
-    wanted += [_ROW_COLUMNS[group] == value for group, value in filters.given()]
-    if sentiment:
+    wanted += [row[COLUMNS[group]] == value for group, value in filters.given() if group != "watchlist"]
+    if filters.watchlist is not None:
+        wanted.append(_mentions(filters.watchlist, sentiment))
+    elif sentiment:
         wanted.append(row.sentiment == sentiment)
     if kind:
         wanted.append(row.kind == kind)
@@ -333,12 +337,13 @@ def _minutes_with(
 
     `limit` + 1 minutes are always enough: each holds a match, and only the cursor's own may be used up.
     """
-    start = opinion_minute.c.bucket_at
-    matches = opinion_minute.c[sentiment or "total"]
+    counts = counted_in(filters).c
+    start = counts.bucket_at
+    matches = counts[sentiment or "total"]
     wanted: list[ColumnElement[bool]] = [matches > 0]
-    wanted += [COLUMNS[group] == value for group, value in filters.given()]
+    wanted += [counts[COLUMNS[group]] == value for group, value in filters.given()]
     if kind:
-        wanted.append(opinion_minute.c.kind == kind)
+        wanted.append(counts.kind == kind)
     if span:
         wanted += [start >= span.start, start < span.end]
     if before:
@@ -377,11 +382,10 @@ def champion(connection: Connection) -> Champion | None:
     return Champion(**row._mapping) if row else None
 
 
-_ROW_COLUMNS: dict[Group, Column[Any]] = {
-    "topic": document.c.topic_label,
-    "source": document.c.source,
-    "language": document.c.lang,
-}
+def _mentions(watchlist: str, sentiment: Sentiment | None) -> ColumnElement[bool]:
+    of_document = (mention.c.published_at == document.c.published_at) & (mention.c.document_id == document.c.id)
+    wanted = select(mention.c.watchlist).where(of_document, mention.c.watchlist == watchlist)
+    return (wanted.where(mention.c.sentiment == sentiment) if sentiment else wanted).exists()
 
 
 def _columns(shape: type[Any], columns: Any) -> list[Any]:
@@ -413,15 +417,15 @@ class SourceHealth:
 
 
 _SOURCE_HEALTH = text("""
-    SELECT source, coalesce(state, 'new') AS state, state_since, first_at, last_at, total,
-           expected_per_hour::float AS expected_per_hour, chance::float AS chance,
-           coalesce(is_muted, false) AS is_muted, muted_until
-    FROM bi.source
-    ORDER BY array_position(ARRAY['silent', 'late', 'ok', 'new', 'ended'], coalesce(state, 'new')), source
+    SELECT c.source, coalesce(s.state, 'new') AS state, s.state_since, c.first_at, c.last_at, c.total,
+           (SELECT round(avg(rate)::numeric, 3)::float FROM unnest(s.expected) AS rate) AS expected_per_hour,
+           s.chance::float AS chance, coalesce(s.muted_until > now(), false) AS is_muted, s.muted_until
+    FROM source_counted AS c LEFT JOIN source AS s ON s.name = c.source
+    ORDER BY array_position(ARRAY['silent', 'late', 'ok', 'new', 'ended'], coalesce(s.state, 'new')), c.source
     LIMIT :limit
 """)
 
 
 def source_health(connection: Connection, limit: int = 10_000) -> list[SourceHealth]:
-    """Every source, the silent ones first. Sums all minute counts."""
+    """Every source, the silent ones first; the same as `bi.source`, from the roll-ups."""
     return [SourceHealth(**row._mapping) for row in connection.execute(_SOURCE_HEALTH, {"limit": limit})]

@@ -6,7 +6,7 @@ end them: what they had not committed is rolled back, and locks that they held a
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, event, func, literal, select, text, update
@@ -18,6 +18,15 @@ SCHEDULER_LOCK: Final = 0x0B1A1057  # advisory lock of the active scheduler; any
 NOBODY: Final = ""
 ONLY: Final = "scheduler"  # the key of the one row
 STATEMENT_TIMEOUT: Final = timedelta(seconds=5)  # of the lease's own small statements
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the lease, since when, and its last sign of life."""
+
+    name: str
+    taken_at: datetime
+    beat_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,16 @@ def beat(connection: Connection, term: int) -> bool:
 def let_go(connection: Connection, term: int) -> None:
     """Note that the holder has stopped its jobs by itself."""
     connection.execute(update(scheduler_lease).where(scheduler_lease.c.term == term).values(holder=NOBODY))
+
+
+def holder(connection: Connection) -> Holder | None:
+    """The active scheduler; None: there is none."""
+    row = connection.execute(
+        select(scheduler_lease.c.holder, scheduler_lease.c.taken_at, scheduler_lease.c.beat_at).where(
+            scheduler_lease.c.holder != NOBODY
+        )
+    ).first()
+    return Holder(*row) if row is not None else None
 
 
 def silent_holder(connection: Connection, silence: timedelta) -> str | None:

@@ -1,22 +1,26 @@
-"""How much was said, and how much of it was negative, over event time. Reads the minute counts, never `document`."""
+"""How much was said, and how much of it was negative, over event time. Reads the counts, never `document`.
+
+Where a watchlist is named, or the groups are watchlists, what is counted is documents that mention one, by the
+sentiment toward it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from heapq import nlargest
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Column, ColumnElement, Connection, Interval, and_, cast, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Interval, Subquery, Table, cast, func, literal, select
 
-from storage.tables import opinion_minute
+from storage.count_sources import COUNTS, HOUR, counted, minutes_of
 
-Group = Literal["topic", "source", "language"]
+Group = Literal["topic", "source", "language", "watchlist"]
 
-COLUMNS: dict[Group, Column[Any]] = {
-    "topic": opinion_minute.c.topic_label,
-    "source": opinion_minute.c.source,
-    "language": opinion_minute.c.lang,
+COLUMNS: dict[Group, str] = {
+    "topic": "topic_label",
+    "source": "source",
+    "language": "lang",
+    "watchlist": "watchlist",
 }
 STEPS = (
     timedelta(minutes=1),
@@ -52,6 +56,7 @@ class Filters:
     topic: str | None = None
     source: str | None = None
     language: str | None = None
+    watchlist: str | None = None
 
     def given(self) -> list[tuple[Group, str]]:
         """The dimensions that are not open."""
@@ -131,9 +136,15 @@ def buckets_of(span: Span, step: timedelta, zone: ZoneInfo) -> Buckets:
     return Buckets(step, [first + step * nth for nth in range(count)])
 
 
+def counted_in(filters: Filters) -> Table:
+    """The minute counts that know all that the filters ask for."""
+    return minutes_of(list(_where(filters)))
+
+
 def total(connection: Connection, span: Span, filters: Filters = EVERYTHING) -> Counts:
     """Documents published in the span."""
-    row = connection.execute(select(*_sums()).where(_within(span, filters))).one()
+    source = counted([(span.start, span.end)], _where(filters))
+    row = connection.execute(select(*_sums(source))).one()
     return Counts(*map(int, row))
 
 
@@ -147,17 +158,20 @@ def lines(
     keys: Sequence[str] = (),
 ) -> list[Line]:
     """Counts per bucket: one line for everything, or, with `by`, one for each of `keys`, in their order."""
-    start = func.date_bin(
-        cast(literal(buckets.step), Interval), opinion_minute.c.bucket_at, literal(_origin(zone))
-    ).label("start")
-    key: ColumnElement[Any] = COLUMNS[by] if by else literal(None)
-    wanted = _within(buckets.span, filters)
+    span = buckets.span
+    is_hourly = not buckets.step % HOUR and not span.start.timestamp() % HOUR.total_seconds()
+    grouped_by = [COLUMNS[by]] if by else []
+    source = counted([(span.start, span.end)], _where(filters), grouped_by, unit="hour" if is_hourly else "minute")
+    start = func.date_bin(cast(literal(buckets.step), Interval), source.c.bucket_at, literal(_origin(zone))).label(
+        "start"
+    )
+    key: ColumnElement[Any] = source.c[COLUMNS[by]] if by else literal(None)
+    wanted = select(start, key, *_sums(source)).group_by(*((start, key) if by else (start,)))
     if by:
-        wanted = and_(wanted, COLUMNS[by].in_(keys))
+        wanted = wanted.where(key.in_(keys))
     position = {at: nth for nth, at in enumerate(buckets.starts)}
     made = {name: Line(name, *([0] * len(position) for _ in range(4))) for name in (keys if by else [None])}
-    grouped = (start, key) if by else (start,)
-    for at, name, *counts in connection.execute(select(start, key, *_sums()).where(wanted).group_by(*grouped)):
+    for at, name, *counts in connection.execute(wanted):
         line = made[name]
         nth = position[at]
         line.total[nth], line.negative[nth], line.neutral[nth], line.positive[nth] = counts
@@ -168,44 +182,38 @@ def breakdown(
     connection: Connection, span: Span, by: Group, filters: Filters = EVERYTHING, *, limit: int = 20
 ) -> list[GroupCounts]:
     """The largest groups of a span, largest first."""
-    before = Span(span.start - span.length, span.start)
-    is_now = opinion_minute.c.bucket_at >= span.start
-    now, then = _sums(is_now), _sums(~is_now)
+    spans = [(span.start - span.length, span.start), (span.start, span.end)]
+    source = counted(spans, _where(filters), [COLUMNS[by]])
+    key = source.c[COLUMNS[by]]
+    is_now = source.c.bucket_at >= span.start
+    now, then = _sums(source, is_now), _sums(source, ~is_now)
     rows = connection.execute(
-        select(COLUMNS[by], *now, *then)
-        .where(_within(Span(before.start, span.end), filters))
-        .group_by(COLUMNS[by])
-        .having(now[0] > 0)
-        .order_by(now[0].desc(), COLUMNS[by])
-        .limit(limit)
+        select(key, *now, *then).group_by(key).having(now[0] > 0).order_by(now[0].desc(), key).limit(limit)
     )
     return [GroupCounts(key, Counts(*counts[:4]), Counts(*counts[4:])) for key, *counts in rows]
 
 
 def choices(connection: Connection, span: Span, *, limit: int = 200) -> dict[Group, list[str]]:
-    """The values that each filter can take in the span: the `limit` largest, by name. One scan for all of them."""
-    columns = list(COLUMNS.values())
-    sets = func.grouping_sets(*(tuple_(column) for column in columns))
-    documents = func.sum(opinion_minute.c.total)
-    found: dict[Group, list[tuple[int, str]]] = {group: [] for group in COLUMNS}
-    wanted = select(documents, *columns).where(_within(span, EVERYTHING)).group_by(sets).having(documents > 0)
-    for count, *values in connection.execute(wanted):
-        group, value = next((g, v) for g, v in zip(COLUMNS, values, strict=True) if v is not None)
-        found[group].append((count, value))
-    return {group: sorted(value for _, value in nlargest(limit, pairs)) for group, pairs in found.items()}
+    """The values that each filter can take in the span: the `limit` largest, by name."""
+    return {group: sorted(_largest(connection, span, group, limit)) for group in COLUMNS}
+
+
+def _largest(connection: Connection, span: Span, group: Group, limit: int) -> list[str]:
+    source = counted([(span.start, span.end)], {}, [COLUMNS[group]])
+    key, documents = source.c[COLUMNS[group]], func.sum(source.c.total)
+    query = select(key).group_by(key).having(documents > 0).order_by(documents.desc(), key).limit(limit)
+    return list(connection.scalars(query))
 
 
 def _origin(zone: ZoneInfo) -> datetime:
     return datetime(2001, 1, 1, tzinfo=zone)
 
 
-def _within(span: Span, filters: Filters) -> ColumnElement[bool]:
-    at = opinion_minute.c.bucket_at
-    return and_(at >= span.start, at < span.end, *(COLUMNS[group] == value for group, value in filters.given()))
+def _where(filters: Filters) -> dict[str, str]:
+    return {COLUMNS[group]: value for group, value in filters.given()}
 
 
-def _sums(where: ColumnElement[bool] | None = None) -> list[ColumnElement[int]]:
+def _sums(counts: Subquery, where: ColumnElement[bool] | None = None) -> list[ColumnElement[int]]:
     """total, negative, neutral, positive, in the order of `Counts`."""
-    counts = opinion_minute.c
-    sums = [func.sum(column) for column in (counts.total, counts.negative, counts.neutral, counts.positive)]
+    sums = [func.sum(counts.c[name]) for name in COUNTS]
     return [func.coalesce(one if where is None else one.filter(where), 0) for one in sums]

@@ -981,3 +981,129 @@ reporting_zone = Table(
     CheckConstraint("is_only", name="one_row"),
     comment="One row: the zone of local days in schema bi, the setting timezone.",
 )
+
+job_run = Table(
+    "job_run",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("every_seconds", Double, nullable=False),
+    _time("started_at"),
+    _time("finished_at", nullable=True),
+    Column("outcome", Text),
+    Column("seconds", Double),
+    Column("runs", BigInteger, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    Column("error", Text),
+    _time("failed_at", nullable=True),
+    comment="The latest run of each job of the active scheduler, as it said some seconds ago.",
+)
+
+
+def _rolled_up(name: str, times: list[Column[object]], key: tuple[str, ...], *indexes: Index, comment: str) -> Table:
+    """Counts of longer buckets than minutes; see `storage.rollups`."""
+    counts = ("total", "negative", "neutral", "positive", "copies", "negative_copies", "neutral_copies")
+    return Table(
+        name,
+        metadata,
+        *times,
+        *(Column(one, Text, nullable=False) for one in key),
+        *(Column(one, Integer, nullable=False) for one in (*counts, "positive_copies")),
+        PrimaryKeyConstraint(times[0].name, *key),
+        *indexes,
+        comment=comment,
+    )
+
+
+_OF_DOCUMENTS = ("source", "kind", "lang", "topic_label", "model_version")
+_OF_MENTIONS = ("watchlist", *_OF_DOCUMENTS)
+
+
+def _including_counts(*columns: str) -> Index:
+    return Index(None, *columns, postgresql_include=["total", "negative", "neutral", "positive"])
+
+
+opinion_hour = _rolled_up(
+    "opinion_hour",
+    [_time("bucket_at")],
+    _OF_DOCUMENTS,
+    _including_counts("source", "bucket_at"),
+    _including_counts("topic_label", "bucket_at"),
+    comment="Documents per hour (UTC), for hours that stale_hour does not name.",
+)
+
+topic_hour = _rolled_up(
+    "topic_hour",
+    [_time("bucket_at")],
+    ("topic_label", "lang"),
+    comment="The same by topic and language alone.",
+)
+
+source_hour = _rolled_up(
+    "source_hour",
+    [_time("bucket_at")],
+    ("source", "lang"),
+    _including_counts("source", "bucket_at"),
+    comment="The same by source and language alone.",
+)
+
+watchlist_hour = _rolled_up(
+    "watchlist_hour",
+    [_time("bucket_at")],
+    _OF_MENTIONS,
+    _including_counts("watchlist", "bucket_at"),
+    comment="Documents that mention a watchlist per hour (UTC), for hours that stale_hour does not name.",
+)
+
+watchlist_total_hour = _rolled_up(
+    "watchlist_total_hour",
+    [_time("bucket_at")],
+    ("watchlist", "lang"),
+    comment="The same by watchlist and language alone.",
+)
+
+source_day = _rolled_up(
+    "source_day",
+    [Column("local_day", Date, nullable=False), _time("bucket_at")],
+    ("source", "lang"),
+    _including_counts("bucket_at"),
+    comment="Documents per local day by source and language alone.",
+)
+
+opinion_day = _rolled_up(
+    "opinion_day",
+    [Column("local_day", Date, nullable=False), _time("bucket_at")],
+    _OF_DOCUMENTS,
+    _including_counts("bucket_at"),
+    _including_counts("source", "bucket_at"),
+    _including_counts("topic_label", "bucket_at"),
+    comment="Documents per local day (reporting_zone), for days that stale_day and stale_hour do not name.",
+)
+
+watchlist_day = _rolled_up(
+    "watchlist_day",
+    [Column("local_day", Date, nullable=False), _time("bucket_at")],
+    _OF_MENTIONS,
+    _including_counts("bucket_at"),
+    _including_counts("watchlist", "bucket_at"),
+    comment="Documents that mention a watchlist per local day (reporting_zone), likewise.",
+)
+
+stale_hour = Table(
+    "stale_hour",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("counts", Text, nullable=False),
+    _time("bucket_at"),
+    _time("marked_at", is_now=True),
+    Index(None, "counts", "bucket_at"),
+    comment="Hours (UTC) whose minutes changed since they were rolled up, one row for each time; counts names the "
+    "table of the minutes.",
+)
+
+stale_day = Table(
+    "stale_day",
+    metadata,
+    Column("counts", Text, primary_key=True),
+    Column("local_day", Date, primary_key=True),
+    comment="Local days whose hours were rolled up since they were; counts names the table of the minutes.",
+)

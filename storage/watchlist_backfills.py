@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Text, cast, delete, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -42,6 +42,24 @@ class BackfillState:
     started_at: datetime
     reached: Place | None
     figures: dict[str, int]
+
+
+class OpenBackfill(NamedTuple):
+    """A backfill that has begun and not ended: somebody is at it, or it was broken off."""
+
+    watchlists: list[str]
+    since: datetime | None
+    started_at: datetime
+    reached_at: datetime | None
+    figures: dict[str, int]
+    updated_at: datetime
+
+
+def unfinished(connection: Connection) -> list[OpenBackfill]:
+    """Those that have begun and not ended, the newest first."""
+    columns = [watchlist_backfill.c[name] for name in OpenBackfill._fields]
+    query = select(*columns).order_by(watchlist_backfill.c.started_at.desc())
+    return [OpenBackfill(*row) for row in connection.execute(query)]
 
 
 def estimate(connection: Connection, since: datetime | None) -> int:

@@ -9,10 +9,12 @@ from core.logs import configure_logs
 from tests.support.disks import tiny_disk
 from tests.support.kafka_clients import kafka_clients_closed, refused_sockets_closed
 from tests.support.servers import (
+    analyst_database_url,
     database_url,
     empty_database_url,
     kafka_bootstrap,
     migrated_template,
+    module_database_url,
     new_topic,
     postgres_url,
     servers_home,
@@ -20,11 +22,13 @@ from tests.support.servers import (
 )
 
 __all__ = [
+    "analyst_database_url",
     "database_url",
     "empty_database_url",
     "kafka_bootstrap",
     "kafka_clients_closed",
     "migrated_template",
+    "module_database_url",
     "new_topic",
     "postgres_url",
     "refused_sockets_closed",

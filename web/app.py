@@ -13,9 +13,13 @@ from alerts.detection.detectors import DetectorOptions
 from core.clock import Clock, SystemClock
 from storage.notifications import Channel
 from web import errors
+from web.backfills import Backfills
 from web.explaining import Explain, Explanations
-from web.i18n import LanguageSwitch
+from web.label_agreement import LabelAgreement
 from web.metrics import RequestTimer
+from web.model_care import ModelCare
+from web.operating import Operations
+from web.preferences import PreferenceSwitch
 from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
 from web.routes import (
@@ -25,16 +29,26 @@ from web.routes import (
     incident_care,
     incidents,
     intake,
+    label_conflicts,
     labelling,
     models,
     overview,
     probes,
+    rule_pages,
     rules,
+    silence_pages,
     silences,
+    stream,
+    subscription_pages,
     subscriptions,
+    watchlist_pages,
     watchlists,
 )
+from web.routes import (
+    operations as operations_page,
+)
 from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
+from web.streaming import Streams
 
 DEFAULT_PUSH_LIMITS = PushLimits(max_body_bytes=10_000_000, max_documents=10_000, in_flight_bytes=64_000_000)
 
@@ -50,7 +64,11 @@ def create_app(
     detector: DetectorOptions | None = None,
     receivers: Sequence[tuple[Channel, str]] = (),
     guideline: str = "",
+    model_care: ModelCare | None = None,
+    operations: Operations | None = None,
+    streams: Streams | None = None,
     explain: Explain | None = None,
+    backfills: Backfills | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -64,7 +82,11 @@ def create_app(
         detector: how the scheduler judges, for trials of rules.
         receivers: channels and names of people's receivers, to say who would hear of an incident.
         guideline: version of the guideline that annotators go by.
+        model_care: the registry, to promote models and to read their cards; None: the pages say what SQL knows.
+        operations: the broker, for lag and dead letters; None: the pages say what SQL knows.
+        streams: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
         explain: says which words are behind a verdict; None: this console does not.
+        backfills: starts backfills of watchlists; None: the console only says the command.
     """
 
     @asynccontextmanager
@@ -72,6 +94,8 @@ def create_app(
         yield
         if sink is not None:
             await sink.close()
+        if streams is not None:
+            await streams.close()
 
     app = FastAPI(
         title="opinion",
@@ -85,7 +109,12 @@ def create_app(
     app.state.detector = detector or DetectorOptions()
     app.state.receivers = tuple(receivers)
     app.state.guideline = guideline
+    app.state.model_care = model_care
+    app.state.operations = operations
+    app.state.streams = streams
     app.state.explanations = Explanations(explain) if explain else None
+    app.state.backfills = backfills
+    app.state.label_agreement = LabelAgreement()
     for routes in (
         overview,
         incidents,
@@ -99,6 +128,13 @@ def create_app(
         subscriptions,
         labelling,
         models,
+        operations_page,
+        stream,
+        watchlist_pages,
+        rule_pages,
+        silence_pages,
+        subscription_pages,
+        label_conflicts,
     ):
         app.include_router(routes.router)
     for router in (document.pages, document.api):  # after all others: an id may hold slashes
@@ -108,7 +144,7 @@ def create_app(
         app.include_router(intake.router)
     app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
     errors.install(app)
-    app.add_middleware(LanguageSwitch)
+    app.add_middleware(PreferenceSwitch)
     app.add_middleware(SameOrigin)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
     app.add_middleware(RequestTimer)

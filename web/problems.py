@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from core.errors import DependencyNotReadyError, NotFoundError, OpinionError, UsageError
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -25,3 +27,16 @@ class ProblemError(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.code)
         self.problem = problem
+
+
+def problem_of(error: OpinionError) -> Problem:
+    """What a failure of ours comes to for who asked: 503, 404, 422, or 409 where something said no."""
+    status, code = next((answer for kind, answer in _ANSWERS.items() if isinstance(error, kind)), (409, "refused"))
+    return Problem(status, code, f"{error.message} ({error.remedy})" if error.remedy else error.message)
+
+
+_ANSWERS: Mapping[type[OpinionError], tuple[int, str]] = {
+    DependencyNotReadyError: (503, "no_broker"),
+    NotFoundError: (404, "not_found"),
+    UsageError: (422, "bad_query"),
+}

@@ -1,6 +1,6 @@
 """What a page and its JSON twin show, read in one transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy import Connection
 
 from core.queries import Query, QueryError, parse_query
-from storage import facets
+from storage import facets, watchlists
 from storage.facets import Facets
 from storage.queries import (
     Champion,
@@ -29,18 +29,15 @@ from storage.series import (
     Counts,
     Group,
     GroupCounts,
-    Line,
     Span,
     breakdown,
-    buckets_of,
     choices,
-    choose_step,
-    lines,
     total,
 )
-from web.view import DocumentsView, View, Window, window_of
+from web.view import DocumentsView, View, Window, compared_span, window_of
 
-LINES = 5  # more lines in one chart cannot be told apart
+MOST_COMPARED = 500  # groups of a week ago, of which the present ones are wanted
+MOST_CHOICES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +45,23 @@ class Overview:
     """The first page: how much came, what became of it, how it reads, what fires.
 
     Attributes:
-        before: the same counts for the span of equal length before the window.
-        last_hour: documents published in the hour before the window's end.
+        compared, before: what the window is compared with, and the same counts for it: the span of equal length
+            before, or the same time a week earlier.
+        hour, last_hour: the hour before the window's end, and the documents published in it.
     """
 
     window: Window
     freshness: Freshness
     fates: Fates
     counts: Counts
+    compared: Span
     before: Counts
+    hour: Span
     last_hour: int
     groups: list[GroupCounts]
     incidents: list[Incident]
     firing: int
     champion: Champion | None
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """Counts over event time: everything together, and the largest groups one by one."""
-
-    window: Window
-    step_seconds: int
-    starts: list[datetime]
-    everything: Line
-    groups: list[Line]
-    incidents: list[Incident]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,36 +77,31 @@ def read_overview(connection: Connection, view: View, now: datetime, zone: ZoneI
     age = freshness(connection)
     window = window_of(view, age, now, zone)
     span = window.span
+    before = compared_span(view, span)
     hour = Span(span.end - timedelta(hours=1), span.end)
     return Overview(
         window=window,
         freshness=age,
         fates=fates(connection),
         counts=total(connection, span, view.filters),
-        before=total(connection, Span(span.start - span.length, span.start), view.filters),
+        compared=before,
+        before=total(connection, before, view.filters),
+        hour=hour,
         last_hour=total(connection, hour, view.filters).total,
-        groups=breakdown(connection, span, view.by, view.filters),
+        groups=_groups(connection, view, span, before),
         incidents=incidents(connection, span=span, limit=8),
         firing=firing_count(connection),
         champion=champion(connection),
     )
 
 
-def read_chart(connection: Connection, view: View, now: datetime, zone: ZoneInfo) -> Chart:
-    """The lines of the overview's and an incident's charts."""
-    window = window_of(view, freshness(connection), now, zone)
-    documents = total(connection, window.span, view.filters).total
-    buckets = buckets_of(window.span, choose_step(window.span.length, documents), zone)
-    keys = [group.key for group in breakdown(connection, window.span, view.by, view.filters, limit=LINES)]
-    (everything,) = lines(connection, buckets, zone, filters=view.filters)
-    return Chart(
-        window=window,
-        step_seconds=int(buckets.step.total_seconds()),
-        starts=buckets.starts,
-        everything=everything,
-        groups=lines(connection, buckets, zone, filters=view.filters, by=view.by, keys=keys),
-        incidents=incidents(connection, span=window.span),
-    )
+def _groups(connection: Connection, view: View, span: Span, before: Span) -> list[GroupCounts]:
+    """The largest groups, beside what they were in the span that is compared with."""
+    groups = breakdown(connection, span, view.by, view.filters)
+    if view.compare is None:
+        return groups
+    then = {one.key: one.counts for one in breakdown(connection, before, view.by, view.filters, limit=MOST_COMPARED)}
+    return [replace(one, before=then.get(one.key, Counts())) for one in groups]
 
 
 def read_documents(connection: Connection, view: DocumentsView, now: datetime, zone: ZoneInfo) -> DocumentPage:
@@ -144,7 +127,7 @@ def read_documents(connection: Connection, view: DocumentsView, now: datetime, z
         return _page(found, view.limit)
     wanted = Wanted(
         query=_query(view.q) if view.q is not None else None,
-        filters=view.filters,
+        filters=replace(view.filters, watchlist=None),
         sentiment=view.sentiment,
         kind=view.kind,
         watchlist=view.watchlist,
@@ -166,7 +149,8 @@ def read_facets(connection: Connection, view: DocumentsView, now: datetime, zone
     if view.q is None and view.watchlist is None:
         return facets.counted(connection, span, zone, view.filters, view.sentiment, view.kind)
     query = _query(view.q) if view.q is not None else None
-    wanted = Wanted(query, view.filters, view.sentiment, view.kind, view.watchlist, span=span)
+    filters = replace(view.filters, watchlist=None)
+    wanted = Wanted(query, filters, view.sentiment, view.kind, view.watchlist, span=span)
     return facets.read(connection, wanted, zone)
 
 
@@ -199,7 +183,8 @@ def _query(query: str) -> Query:
 
 def read_choices(connection: Connection, view: View, now: datetime, zone: ZoneInfo) -> dict[Group, list[str]]:
     """What the filters can be set to."""
-    return choices(connection, window_of(view, freshness(connection), now, zone).span)
+    found = choices(connection, window_of(view, freshness(connection), now, zone).span)
+    return found | {"watchlist": watchlists.names(connection, MOST_CHOICES)}
 
 
 def _cursor(before: str) -> tuple[datetime, str]:

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from rich import filesize
 from sqlalchemy import Engine
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -15,7 +16,8 @@ from starlette.responses import HTMLResponse
 from core.clock import Clock
 from core.taxonomy import SENTIMENTS
 from web.i18n import LANGUAGES, MESSAGES, Language, language_of, name_of, translate
-from web.navigation import ENTRIES
+from web.navigation import Bar
+from web.preferences import THEMES, theme_of
 from web.roles import person_of
 from web.view import GROUPS, PRESETS, View
 
@@ -60,15 +62,17 @@ def environment() -> Environment:
         "percent": percent,
         "points": points,
         "figure": figure,
+        "change": change,
         "safe_url": safe_url,
         "moment": datetime.fromisoformat,
+        "bytes": filesize.decimal,
     }
     made.globals |= {
         "languages": LANGUAGES,
         "presets": PRESETS,
         "groupings": GROUPS,
         "sentiments": SENTIMENTS,
-        "pages": ENTRIES,
+        "themes": THEMES,
         "later": lambda at, seconds: at + timedelta(seconds=seconds),
     }
     return made
@@ -80,7 +84,8 @@ def page(request: Request, template: str, *, status_code: int = 200, **context: 
     language = language_of(request)
     now = console.clock.now()
 
-    without_lang = [item for item in request.query_params.multi_items() if item[0] != "lang"]
+    asked = request.query_params.multi_items()
+    person = person_of(request)
 
     def local(at: datetime, form: str = "%Y-%m-%d %H:%M") -> str:
         return at.astimezone(console.zone).strftime(form)
@@ -96,12 +101,15 @@ def page(request: Request, template: str, *, status_code: int = 200, **context: 
         "age": age,
         "zone": str(console.zone),
         "path": request.url.path,
-        "person": person_of(request),
+        "person": person,
+        "pages_bar": Bar.of(person, request.url.path),
+        "theme": theme_of(request),
         "clock_now": now,
+        "model_url": model_url,
         "label_url": lambda document_id: label_url(request, document_id),
         "document_url": document_url,
-        "language_query": lambda one: urlencode([*without_lang, ("lang", one)]),
-        "chart_words": lambda: chart_words(language),
+        "choosing": lambda name, value: urlencode([*(item for item in asked if item[0] != name), (name, value)]),
+        "words_of": lambda *families: words_of(language, *families),
         "view": View(),
     }
     html = console.templates.get_template(template).render(words | context)
@@ -116,14 +124,18 @@ def label_url(request: Request, document_id: str) -> str:
     return f"/label?{urlencode(asked)}"
 
 
+def model_url(version: str) -> str:
+    """The page of a model version."""
+    return f"/models/versions/{quote(version)}"
+
+
 def document_url(document_id: str) -> str:
     """The page of one document; its id may hold slashes."""
     return f"/documents/{quote(document_id, safe='')}"
 
 
-def chart_words(language: Language) -> dict[str, str]:
-    """What `static/charts.js` says, and the names of the groups it draws."""
-    families = ("chart.", "sentiment.", "topic.", "lang.")
+def words_of(language: Language, *families: str) -> dict[str, str]:
+    """What a script says: the words whose keys begin with these, such as `chart.`."""
     return {key: text for key, text in MESSAGES[language].items() if key.startswith(families)}
 
 
@@ -161,6 +173,12 @@ def points(now: float | None, before: float | None) -> str:
         return ""
     said = f"{(now - before) * 100:+.1f}"
     return "0.0" if said in {"+0.0", "-0.0"} else said.replace("-", "−")
+
+
+def change(ratio: float) -> str:
+    """How much more or less, signed: +12 %, −3 %"""
+    said = f"{ratio:+,.0%}".replace("%", " %")
+    return "0 %" if said in {"+0 %", "-0 %"} else said.replace("-", "−")
 
 
 def safe_url(url: str | None) -> str | None:

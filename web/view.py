@@ -15,11 +15,19 @@ from storage.queries import Freshness
 from storage.search import MOST
 from storage.series import Filters, Group, Span
 
-Preset = Literal["1h", "6h", "24h", "7d", "all"]
+Preset = Literal["1h", "6h", "24h", "7d", "30d", "all"]
+Compared = Literal["week"]
 
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 GROUPS: tuple[Group, ...] = get_args(Group)
-LENGTHS = {"1h": timedelta(hours=1), "6h": timedelta(hours=6), "24h": timedelta(days=1), "7d": timedelta(days=7)}
+WEEK = timedelta(days=7)
+LENGTHS = {
+    "1h": timedelta(hours=1),
+    "6h": timedelta(hours=6),
+    "24h": timedelta(days=1),
+    "7d": WEEK,
+    "30d": timedelta(days=30),
+}
 OLD = timedelta(minutes=15)  # data older than this are history: ranges end with them, not with the present
 
 
@@ -51,10 +59,14 @@ class View(BaseModel):
     topic: Name = None
     source: Name = None
     language: Name = None
+    watchlist: Name = Field(None, description="Only documents that mention this one, by the sentiment toward it.")
+    compare: Annotated[Compared | None, Optionally] = Field(
+        None, description="`week`: beside the same time a week earlier, instead of the span before."
+    )
 
     @property
     def filters(self) -> Filters:
-        return Filters(topic=self.topic, source=self.source, language=self.language)
+        return Filters(topic=self.topic, source=self.source, language=self.language, watchlist=self.watchlist)
 
     @property
     def is_absolute(self) -> bool:
@@ -63,12 +75,23 @@ class View(BaseModel):
     def url(self, path: str, **changes: Any) -> str:
         """A link to `path` with this state, changed; None drops a part, unchanged defaults are left out."""
         state = self.model_dump(by_alias=True, exclude_defaults=True) | changes
-        given = {
-            key: value.isoformat() if isinstance(value, datetime) else str(value)
-            for key, value in state.items()
-            if value is not None
-        }
-        return f"{path}?{urlencode(given)}" if given else path
+        given = {key: written(value) for key, value in state.items() if value is not None}
+        return f"{path}?{urlencode(given, safe=':/,')}" if given else path
+
+    def fields(self, *but: str) -> list[tuple[str, str]]:
+        """This state as a form's hidden fields, without these parts and without unchanged defaults."""
+        state = self.model_dump(by_alias=True, exclude_defaults=True)
+        return [(key, written(value)) for key, value in state.items() if value is not None and key not in but]
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether anything is left out but by time."""
+        return any((self.topic, self.source, self.language, self.watchlist))
+
+    def documents(self, **changes: Any) -> str:
+        """A link to the documents that this view counts; see `url`."""
+        ranged = {} if self.is_absolute else {"range": self.range}
+        return self.url("/documents", **{"by": None, "compare": None, **ranged, **changes})
 
 
 class DocumentsView(View):
@@ -76,7 +99,6 @@ class DocumentsView(View):
 
     range: Preset = "all"
     q: Name = Field(None, description="Words that have to occur; docs/how-to/search.md has the syntax.")
-    watchlist: Name = Field(None, description="Only documents that mention this one.")
     sentiment: Annotated[Sentiment | None, Optionally] = None
     kind: Annotated[Kind | None, Optionally] = None
     before: Name = Field(None, description="The `next` of the page before.")
@@ -104,6 +126,20 @@ class Window:
 
     span: Span
     is_historic: bool
+
+
+def written(value: Any) -> str:
+    """As a person would write it into the address: times without seconds where there are none, UTC as Z."""
+    if not isinstance(value, datetime):
+        return str(value)
+    detail = "minutes" if value.second == value.microsecond == 0 else "auto"
+    return value.isoformat(timespec=detail).replace("+00:00", "Z")
+
+
+def compared_span(view: View, span: Span) -> Span:
+    """What a span is compared with: the one of equal length before it, or the same time a week earlier."""
+    back = WEEK if view.compare == "week" else span.length
+    return Span(span.start - back, span.end - back)
 
 
 def window_of(view: View, freshness: Freshness, now: datetime, zone: ZoneInfo) -> Window:

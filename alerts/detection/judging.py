@@ -151,7 +151,7 @@ class Clock:
         """
         self._source = source
         self._silences = silences
-        self._name = "all" if source is None else f"source={source}"
+        self._name = clock_name(source)
         self._judged_name = f"judged|{self._name}"
         self._rules = [rule for rule in rules if rule.is_enabled and rule.follows(source)]
         self._detectors = {rule.name: rule.detector(options.detector) for rule in self._rules}
@@ -316,9 +316,7 @@ class Clock:
         return found
 
     def _series_name(self, rule: Rule, key: tuple[str, ...]) -> str:
-        if (rule.name, rule.counts_what) in FIRST_RULES:
-            return "|".join([self._name, rule.name, *key])
-        return "|".join([self._name, rule.name, rule.counts_what, json.dumps(key, ensure_ascii=False)])
+        return series_name(self._name, rule, key)
 
     def _judged_to(self, connection: Connection) -> datetime | None:
         """End of the last bucket that any run has judged with this bucket length."""
@@ -394,3 +392,15 @@ class Clock:
 def _of_copies(name: str) -> str:
     """Where what was learned of a series' copies is kept."""
     return f"copies|{name}"
+
+
+def clock_name(source: str | None) -> str:
+    """Under which name `detector_state` keeps a clock."""
+    return "all" if source is None else f"source={source}"
+
+
+def series_name(clock: str, rule: Rule, key: tuple[str, ...]) -> str:
+    """Under which name `detector_state` keeps a series of this clock."""
+    if (rule.name, rule.counts_what) in FIRST_RULES:
+        return "|".join([clock, rule.name, *key])
+    return "|".join([clock, rule.name, rule.counts_what, json.dumps(key, ensure_ascii=False)])

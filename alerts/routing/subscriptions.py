@@ -178,7 +178,11 @@ def subscription_of(name: str, definition: Mapping[str, Any]) -> Subscription:
     Raises:
         UsageError: they do not; the message names each field and cause.
     """
-    entry = entry_of(name, definition)
+    return ready(entry_of(name, definition))
+
+
+def ready(entry: Entry) -> Subscription:
+    """The same for use."""
     quiet, digest = entry.quiet, entry.digest
     start, _, end = quiet.hours.partition("-")
     day, _, at = digest.weekly.partition(" ")

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -22,12 +22,15 @@ from storage.audit import AuditReport, report_of
 from storage.audit_rounds import load_state, suspects
 from storage.audit_walk import Walk, walk_rows
 from storage.engine import connect
+from storage.rollups import RolledUpDifference, differences
 from storage.row_audit import estimated_rows, partition_faults, snapshot
 from streams import topics
 from streams.offsets import OffsetReader
 
 SHOWN: Final = 3  # of each kind, to a person; --json names more
 CATALOGUE_TIMEOUT: Final = timedelta(seconds=10)
+ROLL_UP_TIMEOUT: Final = timedelta(minutes=10)
+ROLLED_UP_DAYS: Final = timedelta(days=7)
 stderr = Console(stderr=True)
 
 
@@ -54,6 +57,7 @@ def audit(
             walk = _walk(engine, topic, None if full else seconds)
             with snapshot(engine, CATALOGUE_TIMEOUT) as connection:
                 report = report_of(ledger, walk.slices, walk.lost_keys, partition_faults(connection))
+            report = replace(report, roll_ups=_roll_ups(engine, walk, is_full=full))
         finally:
             reader.close()
             engine.dispose()
@@ -85,6 +89,15 @@ def _walk(engine: Engine, topic: str, seconds: float | None) -> Walk:
         return walk_rows(engine, known, seconds, lambda rows: bar.advance(task, rows))
 
 
+def _roll_ups(engine: Engine, walk: Walk, *, is_full: bool) -> list[RolledUpDifference]:
+    """Of the days whose rows were checked, the newest `ROLLED_UP_DAYS` unless all are asked for."""
+    if walk.oldest is None or walk.newest is None:
+        return []
+    oldest = walk.oldest if is_full else max(walk.oldest, walk.newest - ROLLED_UP_DAYS)
+    with snapshot(engine, ROLL_UP_TIMEOUT) as connection:
+        return differences(connection, oldest, walk.newest)
+
+
 def _print(report: AuditReport, checked: dict[str, Any]) -> None:
     table = Table("what", "found", title="Audit: clean" if report.is_clean else "Audit: not clean")
     part = "all there are" if checked["is_complete"] else f"from {checked['from']} on; the rest was not checked"
@@ -98,6 +111,7 @@ def _print(report: AuditReport, checked: dict[str, Any]) -> None:
         "counts that differ from rows": report.differences,
         "documents, keys, history": report.row_faults,
         "partitions of document": report.partition_faults,
+        "hours and days that differ from minutes": report.roll_ups,
     }
     for name, found in kinds.items():
         lines = [str(len(found)), *(_line(fault) for fault in found[:SHOWN])]

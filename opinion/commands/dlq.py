@@ -1,12 +1,11 @@
 """`opinion dlq`: look at dead letters and put them back."""
 
 import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from heapq import nsmallest
 from typing import Annotated, Any, Literal
 
@@ -17,18 +16,17 @@ from rich.table import Table
 from rich.text import Text
 
 from core.errors import GateRefusedError, UsageError
-from core.metrics import REJECT_REASONS
 from core.settings import Settings, load_settings
 from core.times import parse_time
+from opinion.dead_letters import checked_reason, destinations, detail_of, escaped, origin_of, place_of, topic_name
 from opinion.servers import Addresses, servers
 from storage.engine import connect
-from streams import dead_letter_topic, topics
+from streams import dead_letter_topic
 from streams.dead_letter_topic import DeadLetterTopic, Span, StoredDeadLetter
-from streams.redrive import Destinations, Redriven, redrive
+from streams.redrive import Redriven, redrive
 
 app = typer.Typer(help="Records that could never be stored: list, show, put back.", no_args_is_help=True)
 stderr = Console(stderr=True)
-SHOWN_BYTES = 4000
 
 TopicOption = Annotated[
     Literal["raw", "label"], typer.Option("--topic", help="Whose dead letters: of documents or of labels.")
@@ -38,7 +36,6 @@ SinceOption = Annotated[
     str | None, typer.Option(help="Only those dead-lettered at or after this time, for example 2026-05-01T08:00.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
-Id = tuple[int, int]
 
 
 @app.command("list")
@@ -54,7 +51,7 @@ def list_letters(
     Example: opinion dlq list --reason bad_json --since 2026-05-01
     """
     settings = load_settings()
-    _check(reason)
+    checked_reason(reason)
     with _opened(settings, topic) as (letters, _):
         by_reason: Counter[str] = Counter()
         spans = letters.spans(_time(since, settings))
@@ -83,7 +80,7 @@ def show(
 
     Example: opinion dlq show 3:17; opinion dlq show 3:17 --raw > letter.bin
     """
-    partition, offset = _id(letter_id)
+    partition, offset = place_of(letter_id)
     with _opened(load_settings(), topic) as (letters, _):
         letter = letters.letter(partition, offset)
     if is_raw:
@@ -92,10 +89,10 @@ def show(
     value = letter.value
     body = {
         **_summary(letter),
-        "key": _escaped(letter.key),
-        "headers": [[name, _escaped(content)] for name, content in letter.headers],
+        "key": escaped(letter.key),
+        "headers": [[name, escaped(content)] for name, content in letter.headers],
         "bytes": None if value is None else len(value),
-        "value": _escaped(value),
+        "value": escaped(value),
     }
     typer.echo(json.dumps(body, indent=2))  # ASCII only: no control character reaches a terminal
 
@@ -123,11 +120,11 @@ def redrive_letters(
     if only and (reason or since):
         raise UsageError("--only names letters; --reason and --since choose among all", remedy="leave one out")
     settings = load_settings()
-    _check(reason)
+    checked_reason(reason)
     with _opened(settings, topic, need_postgres=True) as (letters, addresses):
         spans = letters.spans(_time(since, settings))
         if only:
-            chosen = [letters.letter(*_id(one)) for one in dict.fromkeys(only)]
+            chosen = [letters.letter(*place_of(one)) for one in dict.fromkeys(only)]
             source, total = iter(chosen), len(chosen)
         else:
             source = _wanted(letters, spans, reason)
@@ -140,7 +137,7 @@ def redrive_letters(
                     engine,
                     letters.topic,
                     source,
-                    _destinations(settings, letters),
+                    destinations(settings, letters),
                     most=limit,
                     is_dry=is_dry,
                     is_again=is_again,
@@ -174,20 +171,11 @@ def _report(result: Redriven, is_dry: bool, as_json: bool) -> None:
         )
 
 
-def _destinations(settings: Settings, letters: DeadLetterTopic) -> Destinations:
-    prefix = settings.kafka.topic_prefix
-    return Destinations(
-        ours=(prefix + topics.RAW, prefix + topics.LABEL),
-        existing=letters.topics(),
-        oldest=datetime.now(UTC) - settings.kafka.raw_retention / 2,
-    )
-
-
 @contextmanager
 def _opened(
     settings: Settings, topic: Literal["raw", "label"], *, need_postgres: bool = False
 ) -> Iterator[tuple[DeadLetterTopic, Addresses]]:
-    name = settings.kafka.topic_prefix + (topics.RAW_DLQ if topic == "raw" else topics.LABEL_DLQ)
+    name = topic_name(settings, topic)
     with (
         servers(settings, need_postgres=need_postgres) as addresses,
         dead_letter_topic.opened(addresses.kafka_bootstrap, name) as letters,
@@ -216,23 +204,13 @@ def _summaries(found: Iterator[StoredDeadLetter], by_reason: Counter[str]) -> It
 
 
 def _summary(letter: StoredDeadLetter) -> dict[str, str]:
-    origin = letter.error
     return {
         "id": letter.id,
         "dead_lettered_at": letter.dead_lettered_at.isoformat(timespec="milliseconds"),
         "reason": letter.reason,
-        "from": f"{origin.get('topic')}/{origin.get('partition')}@{origin.get('offset')}",
-        "detail": origin.get("exception.message", ""),
+        "from": origin_of(letter),
+        "detail": detail_of(letter),
     }
-
-
-def _escaped(value: bytes | None) -> str | None:
-    return None if value is None else repr(value[:SHOWN_BYTES])[2:-1] + ("…" if len(value) > SHOWN_BYTES else "")
-
-
-def _check(reason: str | None) -> None:
-    if reason is not None and reason not in REJECT_REASONS:
-        raise UsageError(f"no such reason: {reason!r}", remedy=f"one of {', '.join(REJECT_REASONS)}")
 
 
 def _time(since: str | None, settings: Settings) -> datetime | None:
@@ -240,9 +218,3 @@ def _time(since: str | None, settings: Settings) -> datetime | None:
         return None if since is None else parse_time(since, settings.zone)
     except ValueError as error:
         raise UsageError(f"--since: {error}", remedy="for example --since 2026-05-01T08:00") from error
-
-
-def _id(text: str) -> Id:
-    if not (parts := re.fullmatch(r"(\d{1,9}):(\d{1,18})", text, re.ASCII)):
-        raise UsageError(f"not PARTITION:OFFSET: {text!r}", remedy="opinion dlq list shows the ids")
-    return int(parts[1]), int(parts[2])

@@ -15,11 +15,11 @@ from core.records import Label
 from core.settings import load_settings
 from core.taxonomy import HEADS
 from core.texts import text_hash
-from opinion.adjudication import Conflict, conflicts
-from opinion.agreement import agreement
 from opinion.commands.json_rows import row_as_json
 from opinion.servers import servers
 from storage import human_labels, people_verdicts
+from storage.adjudication import Conflict, conflicts, settling
+from storage.agreement import agreement
 from storage.engine import connect
 from storage.human_labels import LabelRow, NewLabel, Statement
 from streams.labels import check
@@ -118,7 +118,7 @@ def adjudicate_text(
                         said = check(label, now)._replace(is_adjudication=True, intake="command", labelled_at=now)
                     except RecordRejected as rejected:
                         raise UsageError(rejected.detail) from rejected
-                    labels.append(_about(about, said))
+                    labels.append(settling(about, said))
                 people_verdicts.record(connection, labels)
         finally:
             engine.dispose()
@@ -126,22 +126,6 @@ def adjudicate_text(
     body: dict[str, Any] = {"text": name, "answers": dict(answers), "by": labels[0].annotator}
     typer.echo(
         json.dumps(body, ensure_ascii=False) if as_json else f"{name}: {topic or ''} {sentiment or ''}".strip()
-    )
-
-
-def _about(about: NewLabel, said: Statement) -> NewLabel:
-    """The same subject with this answer."""
-    stated = said._replace(text=about.text)
-    return about._replace(
-        label_key=human_labels.label_key(stated),
-        head=said.head,
-        answer=said.answer,
-        annotator=said.annotator,
-        labelled_at=said.labelled_at or about.labelled_at,
-        guideline=said.guideline,
-        seconds=None,
-        intake=said.intake,
-        is_adjudication=True,
     )
 
 

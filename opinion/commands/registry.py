@@ -11,17 +11,15 @@ from rich.table import Column, Table
 from rich.text import Text
 from sqlalchemy import Engine
 
-from core.errors import DependencyNotReadyError
 from core.settings import Settings, load_settings
 from models.registry import ModelFolders
-from opinion.promotions import announce_pending, first_champion, promote, rollback
-from opinion.servers import database, kafka_address
+from opinion.announcing import announce_if_possible
+from opinion.promotions import first_champion, promote, rollback
+from opinion.servers import database
 from storage import model_versions, training_runs, worker_models
 from storage.model_versions import ModelVersion, Promotion
 from storage.training_runs import TrainingRun
 from storage.worker_models import WorkerModel
-from streams import topics
-from streams.model_files import model_store
 
 RUNS_SHOWN = 10
 stderr = Console(stderr=True, highlight=False)
@@ -76,7 +74,7 @@ def promote_model(
             home=settings.home,
             folders=ModelFolders(settings.home.resolve()) if settings.registry.url else None,
         )
-        is_announced = announce_if_possible(settings, engine, stderr)
+        is_announced = tell_workers(settings, engine, stderr)
     _say(promotion, is_announced, as_json)
 
 
@@ -91,23 +89,16 @@ def rollback_model(
     settings = load_settings()
     with database(settings) as engine:
         promotion = rollback(engine, to=to, by=who(), home=settings.home)
-        is_announced = announce_if_possible(settings, engine, stderr)
+        is_announced = tell_workers(settings, engine, stderr)
     _say(promotion, is_announced, as_json)
 
 
-def announce_if_possible(settings: Settings, engine: Engine, console: Console) -> bool:
+def tell_workers(settings: Settings, engine: Engine, console: Console) -> bool:
     """Tell the workers now when a broker runs; else the scheduler will. Returns whether they were told."""
-    bootstrap = kafka_address(settings)
-    if bootstrap is not None:
-        try:
-            topic = settings.kafka.topic_prefix + topics.MODEL
-            announce_pending(engine, bootstrap, topic, store=model_store(settings))
-        except DependencyNotReadyError as error:
-            console.print(f"not announced yet: {error.message}", markup=False)
-        else:
-            return True
-    console.print("Workers hear of it from the scheduler, as soon as it runs and Kafka answers.")
-    return False
+    is_told = announce_if_possible(settings, engine, on_delay=lambda why: console.print(why, markup=False))
+    if not is_told:
+        console.print("Workers hear of it from the scheduler, as soon as it runs and Kafka answers.")
+    return is_told
 
 
 def who() -> str:

@@ -16,7 +16,7 @@ from rich.progress import Progress as Bar
 
 from core.errors import GateRefusedError, UsageError
 from core.settings import Settings, load_settings
-from opinion.commands.registry import announce_if_possible
+from opinion.commands.registry import tell_workers
 from opinion.learning import retrain_options
 from opinion.retraining import OnProgress, RetrainResult
 from opinion.retraining import retrain as run_retrain
@@ -69,7 +69,7 @@ def retrain(
                     on_progress=on_progress,
                 )
             if result.promoted:
-                announce_if_possible(settings, engine, console)
+                tell_workers(settings, engine, console)
         finally:
             engine.dispose()
     if as_json:

@@ -20,6 +20,8 @@ from opinion.learning import learning_jobs
 from opinion.model_cleanup import models_job
 from opinion.model_overlap import OverlapJob
 from opinion.retention import retention_job
+from opinion.rolling_up import EVERY as ROLL_UP_EVERY
+from opinion.rolling_up import RollUpJob
 from opinion.routing import TELL_EVERY, tell_job
 from opinion.scheduler import Job, Scheduler
 from opinion.search_index import search_index_job
@@ -31,7 +33,7 @@ log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
 OVERLAP_EVERY = timedelta(seconds=30)
-POOL_SIZE = 26  # the lease, one per job (two for retrain and models), and one for a query of the probes
+POOL_SIZE = 29  # the lease, one per job (two for retrain, models and roll_up), one to show them, one for the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
@@ -50,6 +52,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("models", settings.registry.tidy_every, models_job(settings, engine, clock)),
         Job("drift", settings.drift.every, drift_job(settings, engine, clock)),
         Job("retention", settings.retention.every, retention_job(settings, engine, clock)),
+        Job("roll_up", ROLL_UP_EVERY, RollUpJob(engine)),
         Job("search_index", settings.search.every, search_index_job(settings, engine, clock)),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
         Job("feeds", FEEDS_EVERY, FeedsJob(settings, engine, kafka_bootstrap, clock)),

@@ -14,9 +14,13 @@ from core.clock import SystemClock
 from core.errors import UsageError
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
+from opinion.backfill_runs import BackfillRuns
 from opinion.commands.who import people_of
 from opinion.detection import detector_options
 from opinion.explaining import ChildExplainer
+from opinion.live_streams import live_streams
+from opinion.model_care import RegistryCare
+from opinion.operating import BrokerOperations
 from opinion.servers import kafka_address, say, servers
 from opinion.supervisor import interrupt_on
 from storage.engine import connect
@@ -61,7 +65,9 @@ def web(
     ):
         engine = connect(addresses.database_url, pool_size=POOL_SIZE)
         explainer = ChildExplainer(settings, engine)
+        backfills = BackfillRuns()
         allowed = ("*",) if is_open else (*LOOPBACK_HOSTS, listen)
+        operations = BrokerOperations(settings, engine)
         app = create_app(
             engine,
             timezone=settings.timezone,
@@ -71,14 +77,20 @@ def web(
             detector=detector_options(settings.detect),
             receivers=people_of(settings),
             guideline=settings.labelling.guideline,
+            model_care=RegistryCare(settings, engine),
+            operations=operations,
+            streams=live_streams(settings, engine),
             explain=explainer,
+            backfills=backfills,
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
         try:
             uvicorn.Server(config).run(sockets=[listener])
         finally:
+            operations.close()
             explainer.close()
+            backfills.close()
             engine.dispose()
 
 

@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 from sqlalchemy import Engine
 
 from core.clock import MovableClock
@@ -14,62 +13,12 @@ from storage.engine import connect
 from tests.support.consoles import serving
 from tests.support.records import START, row
 from tests.support.rows import add_incident, store_rows
+from tests.support.visits import DESKTOP, PHONE, Visit
 from web.app import create_app
 
 pytestmark = pytest.mark.needs_browser
 
 NOW = START + timedelta(hours=5, minutes=59, seconds=30)
-PHONE = {"width": 390, "height": 844}
-DESKTOP = {"width": 1360, "height": 900}
-HOSTILE = {
-    "script": "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>",
-    "attribute": '"><svg onload="window.hacked = 3"> \' onmouseover=\'window.hacked = 4',
-    "template": "{{ 7 * 7 }} {% raw %} ${window.hacked = 5} `x`",
-    "json": "</script><script>window.hacked = 6</script>",
-    "rtl": "‮gnp.exe‬ مرحبا بالعالم שלום " * 20,
-    "word": "长" * 5000 + "W" * 10_000,
-    "emoji": "👩‍👩‍👧‍👦🏳️‍🌈😡" * 300,
-    "zalgo": "Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢L̠ͨͧͩ͘G̴̻͈͍͔̹̑͗̎̅͛́Ǫ̵̹̻̝̳͂̌̌͘" * 20,
-    "lines": "a\n" * 300,
-}
-
-
-@dataclass
-class Visit:
-    """A reader's browser, and what went wrong in it."""
-
-    page: Page
-    url: str
-    foreign: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def watch(self) -> None:
-        self.page.on("request", lambda request: self._note_request(request.url))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on(
-            "console", lambda message: self.complaints.append(message.text) if message.type == "error" else None
-        )
-
-    def go(self, path: str) -> Page:
-        self.page.goto(self.url + path)
-        return self.page
-
-    def go_and_draw(self, path: str) -> Page:
-        self.go(path)
-        self.page.wait_for_selector("[data-drawn]")
-        return self.page
-
-    def assert_clean(self) -> None:
-        """No script failed, nothing was asked of another host, nothing sticks out sideways."""
-        assert self.complaints == []
-        assert self.foreign == []
-        assert self.page.evaluate("window.hacked") is None
-        wide, seen = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-        assert wide <= seen
-
-    def _note_request(self, url: str) -> None:
-        if not url.startswith(self.url):
-            self.foreign.append(url)
 
 
 @pytest.fixture
@@ -124,35 +73,11 @@ def fill(engine: Engine) -> int:
         )
 
 
-def painted_colours(page: Page, kind: str) -> int:
-    """How many different colours a chart's canvas holds; a blank one has one."""
-    return page.locator(f"[data-chart={kind}] canvas").evaluate(
-        """(canvas) => new Set(new Uint32Array(
-            canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size"""
-    )
-
-
 READERS = [
     pytest.param({"locale": "zh-CN", "color_scheme": "light"}, id="zh-light"),
     pytest.param({"locale": "en-US", "color_scheme": "dark"}, id="en-dark"),
     pytest.param({"locale": "zh-CN", "color_scheme": "dark", "viewport": PHONE}, id="zh-dark-phone"),
 ]
-
-
-@pytest.mark.parametrize("visit", READERS, indirect=True)
-def test_every_page_is_whole_for_every_reader(visit: Visit, engine: Engine) -> None:
-    """Both languages, both schemes, desk and phone: charts drawn, no error, no foreign host, nothing sticks out."""
-    made = fill(engine)
-    visit.go_and_draw("/")
-    assert painted_colours(visit.page, "share") > 10
-    assert painted_colours(visit.page, "volume") > 10
-    visit.assert_clean()
-    for path in ("/documents", "/incidents"):
-        visit.go(path)
-        expect(visit.page.locator("main li").first).to_be_visible()
-        visit.assert_clean()
-    visit.go_and_draw(f"/incidents/{made}")
-    visit.assert_clean()
 
 
 @pytest.mark.parametrize("visit", READERS, indirect=True)
@@ -162,44 +87,6 @@ def test_an_empty_console_is_whole_too(visit: Visit) -> None:
         visit.go(path)
         expect(visit.page.get_by_text("opinion demo")).to_be_visible()
         visit.assert_clean()
-
-
-@pytest.mark.parametrize(
-    "visit", [pytest.param({"viewport": size}, id=str(size["width"])) for size in (PHONE, DESKTOP)], indirect=True
-)
-def test_hostile_documents_stay_text(visit: Visit, engine: Engine) -> None:
-    """Markup, quotes, direction marks, endless words and emoji neither run nor break the page."""
-    rows = [
-        row(
-            f"{name}",
-            nth,
-            text=text,
-            title=text,
-            source=text[:200],
-            author=text,
-            published_at=NOW,
-            url="javascript:1",
-        )
-        for nth, (name, text) in enumerate(HOSTILE.items())
-    ]
-    store_rows(engine, rows)
-    with engine.begin() as connection:
-        labels = {"alertname": "NegativeSurge", "rule": "by-source", "source": HOSTILE["word"]}
-        made = add_incident(connection, labels=labels, starts_at=NOW, annotations={"summary_zh": HOSTILE["word"]})
-    for path in ("/?by=source", f"/incidents/{made}"):
-        visit.go_and_draw(path)
-        visit.assert_clean()
-    for path in ("/documents", "/incidents"):
-        visit.go(path)
-        visit.assert_clean()
-    tallest = visit.go("/documents").evaluate(
-        "Math.max(...[...document.querySelectorAll('.document')].map((one) => one.offsetHeight))"
-    )
-    assert tallest < 600  # no document pushes the others out of sight
-    for summary in visit.page.locator("summary").all():
-        summary.click()
-    visit.assert_clean()
-    expect(visit.page.locator(".document h3").get_by_text("<script>window.hacked = 1</script>")).to_be_visible()
 
 
 def test_the_range_is_in_the_address_and_changes_what_is_shown(visit: Visit, engine: Engine) -> None:
@@ -212,7 +99,7 @@ def test_the_range_is_in_the_address_and_changes_what_is_shown(visit: Visit, eng
     expect(page).to_have_url(re.compile(r"\?range=1h$"))
     expect(documents).to_have_text("60")
     page.locator("select[name=topic]").select_option("health")
-    expect(page).to_have_url(re.compile(r"\?range=1h&by=topic&topic=health$"))
+    expect(page).to_have_url(re.compile(r"\?range=1h&topic=health$"))
     expect(documents).to_have_text("20")
     page.go_back()
     expect(documents).to_have_text("60")
@@ -236,6 +123,7 @@ def test_a_reader_can_switch_the_language_and_it_stays(visit: Visit, engine: Eng
     fill(engine)
     page = visit.go_and_draw("/?range=6h&by=source")
     expect(page.get_by_role("heading", name="负面占比走势")).to_be_visible()
+    page.get_by_label("语言与配色").click()
     page.get_by_role("link", name="English").click()
     expect(page.get_by_role("heading", name="Negative share over time")).to_be_visible()
     expect(page).to_have_url(re.compile(r"\?range=6h&by=source$"))
@@ -298,7 +186,7 @@ def test_the_charts_table_holds_the_charts_figures(visit: Visit, engine: Engine)
     totals = [int(text) for text in rows.locator("td:nth-child(2)").all_inner_texts()]
     assert sum(totals) == 360
     first = int(rows.locator("td:nth-child(2)").first.inner_text())
-    rows.first.get_by_role("link").click()
+    rows.first.get_by_role("link").first.click()
     expect(page.locator(".document")).to_have_count(first)
 
 

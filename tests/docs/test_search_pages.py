@@ -1,4 +1,4 @@
-"""What the pages on search and SQL show can be typed, and answers."""
+"""What the page on search shows can be typed, and answers."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from core.clock import MovableClock
@@ -23,10 +23,8 @@ from web.app import create_app
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 SEARCH = (HOW_TO / "search.md").read_text(encoding="utf-8")
-SQL = (HOW_TO / "query-by-sql.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^ {4}(opinion search .*)$", SEARCH, re.MULTILINE)
 REQUESTS = re.findall(r"^ {4}GET (.*)$", SEARCH, re.MULTILINE)
-STATEMENTS = [one for one in re.findall(r"```sql\n(.*?)```", SQL, re.DOTALL) if "CREATE ROLE" not in one]
 MARCH = datetime(2026, 3, 1, 4, tzinfo=UTC)
 
 
@@ -93,13 +91,3 @@ def test_requests_find_something(engine: Engine) -> None:
             assert answer.status_code == 200, answer.text
             body = answer.json()
             assert body.get("documents") or body["document"]["id"], request
-
-
-@pytest.mark.parametrize("statement", STATEMENTS)
-def test_statements_run_for_a_dashboard(engine: Engine, statement: str) -> None:
-    """Each statement of the SQL page runs with the rights of the read-only role."""
-    with engine.connect() as connection:
-        connection.execute(text("SET ROLE opinion_bi"))
-        found = connection.execute(text(statement)).all()
-    if "2026" in statement:
-        assert found

@@ -36,6 +36,7 @@ CHECKS = [
     unsupported_method,
 ]
 EXAMPLES = 25  # of each operation
+ENDLESS = "/api/v1/stream"  # its answers have no end; tests/integration/test_stream.py asks it good and bad things
 
 
 @pytest.fixture
@@ -57,7 +58,8 @@ def api(
 def test_every_operation_answers_as_documented(api: tuple[schemathesis.BaseSchema, str]) -> None:
     """Valid and invalid requests to every address: never a 5xx, and every answer is one that the document has."""
     schema, token = api
-    operations = [result.ok() for result in schema.get_all_operations()]
+    every = [result.ok() for result in schema.get_all_operations()]
+    operations = [one for one in every if not one.path.startswith(ENDLESS)]
     assert "/api/v1/documents" in {one.path for one in operations}
     for operation in operations:
         modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)

@@ -13,7 +13,7 @@ from storage.engine import connect
 from storage.incident_care import acknowledge
 from storage.series import Filters, Span
 from storage.tables import model_promotion, model_version, notification
-from tests.support.records import START, row
+from tests.support.records import START, row, says
 from tests.support.rows import EVIDENCE, add_incident, store_rows
 
 UTC = ZoneInfo("UTC")
@@ -132,7 +132,25 @@ def test_groups_come_largest_first_with_the_span_before(engine: Engine, connecti
         "topic": ["finance", "health"],
         "source": ["forum"],
         "language": ["en"],
+        "watchlist": [],
     }
+
+
+def test_a_watchlist_counts_its_mentions_by_the_sentiment_toward_it(engine: Engine, connection: Connection) -> None:
+    """A document that is negative and praises a brand is positive for that brand, in counts and in the list alike."""
+    brands = ([says("tea", "positive")], [says("tea", "negative"), says("cola", "neutral")], None)
+    rows = [one._replace(mentions=brands[nth % 3]) for nth, one in enumerate(mixed_rows(60))]
+    store_rows(engine, rows)
+    tea, cola = series.breakdown(connection, HOUR, "watchlist")
+    assert (tea.key, tea.counts.total, tea.counts.negative, tea.counts.positive) == ("tea", 40, 20, 20)
+    assert (cola.key, cola.counts.total, cola.counts.neutral) == ("cola", 20, 20)
+    wanted = Filters(topic="finance", watchlist="tea")
+    about = [one.id for one in rows if one.topic_label == "finance" and one.mentions]
+    assert series.total(connection, HOUR, wanted).total == len(about)
+    assert all_pages(connection, 7, filters=wanted) == about[::-1]
+    bad = [one.id for one in rows if one.mentions and one.mentions[0]["sentiment"] == "negative"]
+    assert all_pages(connection, 7, filters=Filters(watchlist="tea"), sentiment="negative") == bad[::-1]
+    assert series.choices(connection, HOUR)["watchlist"] == ["cola", "tea"]
 
 
 @pytest.mark.parametrize("apart", [timedelta(0), timedelta(seconds=1), timedelta(minutes=3)])

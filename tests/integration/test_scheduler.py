@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from opinion.scheduler import Job, Scheduler
+from storage import job_runs
 from storage.engine import connect
+from storage.job_runs import JobRun
 from storage.scheduler_lease import SCHEDULER_LOCK
 from tests.support.waiting import wait_for
 
@@ -121,3 +123,23 @@ def test_it_waits_for_a_database_that_is_away() -> None:
         scheduler._lease._heard_at -= 60
         assert "PostgreSQL" in (scheduler.not_ready() or "")
     engine.dispose()
+
+
+def test_people_see_how_the_jobs_are_doing(engines: list[Engine], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the latest run of each job came to stands in SQL, and of a failure what was said, on one line."""
+    monkeypatch.setattr("opinion.scheduler.SHOW_EVERY", EVERY)
+
+    def fail(_: ShouldStop) -> None:
+        raise ValueError("no such\nthing")
+
+    def shown() -> dict[str, JobRun]:
+        with engines[1].connect() as connection:
+            return {run.job: run for run in job_runs.known(connection)}
+
+    with running(engines[0], Job("well", EVERY, lambda _: None), Job("ill", EVERY, fail)):
+        wait_for(lambda: len(runs := shown()) == 2 and runs["ill"].failures > 1, 10, "both to be shown")
+        wait_for(lambda: shown()["well"].runs > 2, 10, "more runs of the one")
+    well, ill = shown()["well"], shown()["ill"]
+    assert (well.failures, well.error) == (0, None)
+    assert ill.error == "ValueError: no such"
+    assert ill.failed_at is not None

@@ -18,8 +18,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from storage import migrate
+from storage.engine import connect
 from storage.local import EmbeddedPostgres
 from streams.local import EmbeddedKafka
+from tests.support import analyst_days
 
 JARS = Path(__file__).parents[2] / "var" / "jars"  # kept between runs, so that only the first one downloads
 TEMPLATE = "opinion_test_template"
@@ -71,10 +73,26 @@ def database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
     yield from _database(postgres_url, "CREATE DATABASE {} TEMPLATE {}", migrated_template)
 
 
+@pytest.fixture(scope="module")
+def module_database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
+    """The same for all tests of a file, which keep out of each other's way."""
+    yield from _database(postgres_url, "CREATE DATABASE {} TEMPLATE {}", migrated_template)
+
+
 @pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
     """URL of a database without any table, for migrations."""
     yield from _database(postgres_url, "CREATE DATABASE {}")
+
+
+@pytest.fixture(scope="session")
+def analyst_database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
+    """URL of a database with two known weeks (`tests.support.analyst_days`), for tests that only read."""
+    for url in _database(postgres_url, "CREATE DATABASE {} TEMPLATE {}", migrated_template):
+        engine = connect(url)
+        analyst_days.fill(engine)
+        engine.dispose()
+        yield url
 
 
 @pytest.fixture

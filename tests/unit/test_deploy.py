@@ -19,7 +19,8 @@ from streams.kafka_jars import KAFKA_VERSION
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "tests" / "support" / "compose-spec.json"
-OUR_SERVICES = ("migrate", "worker", "worker-gpu", "scheduler", "console")
+OUR_SERVICES = ("migrate", "worker", "worker-gpu", "scheduler", "console", "reader")
+ONE_SHOT = ("migrate", "reader")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
     """Passwords come from the environment file, which is required, and the examples leave them empty."""
     for service in compose["services"].values():
         for variable, value in service.get("environment", {}).items():
-            if re.search("PASSWORD|SECRET|DATABASE_URL", variable):
+            if re.search("PASSWORD|SECRET|DATABASE_URL", variable) and not variable.endswith("__FILE"):
                 assert "${POSTGRES_PASSWORD:?" in str(value)
     assert "\nPOSTGRES_PASSWORD=\n" in (ROOT / "deploy" / "compose.env.example").read_text(encoding="utf-8")
 
@@ -70,9 +71,9 @@ def test_environment_files_are_not_committed() -> None:
 
 
 def test_everything_has_a_health_check_and_restarts(compose: dict[str, Any]) -> None:
-    """Each lasting service is probed and restarted; the one-shot service is neither probed nor kept alive."""
+    """Each lasting service is probed and restarted; the one-shot services are neither probed nor kept alive."""
     for name, service in compose["services"].items():
-        if name == "migrate":
+        if name in ONE_SHOT:
             assert service["healthcheck"] == {"disable": True}
             assert service["restart"].startswith("on-failure")
         else:
@@ -92,7 +93,7 @@ def test_roles_start_after_migrations(compose: dict[str, Any]) -> None:
 def test_ports_are_open_to_this_machine_only(compose: dict[str, Any]) -> None:
     """Published ports are bound to the loopback address."""
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert all(str(port).startswith("127.0.0.1:") for port in ports)
 
 
@@ -106,6 +107,15 @@ def test_gpu_is_a_choice(compose: dict[str, Any]) -> None:
     asking = {name for name, service in compose["services"].items() if "deploy" in service}
     assert asking == {"worker-gpu"}
     assert compose["services"]["worker-gpu"]["profiles"] == ["gpu"]
+
+
+def test_dashboards_are_a_choice(compose: dict[str, Any]) -> None:
+    """Grafana and what it needs start with the `dashboards` profile alone, and nothing else waits for them."""
+    chosen = {name for name, service in compose["services"].items() if service.get("profiles") == ["dashboards"]}
+    assert chosen == {"reader", "prometheus", "grafana"}
+    for name, service in compose["services"].items():
+        if name not in chosen:
+            assert not chosen & set(service.get("depends_on", {}))
 
 
 def test_image_does_not_run_as_root() -> None:

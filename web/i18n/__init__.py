@@ -1,4 +1,4 @@
-"""Chinese and English: the browser's `Accept-Language` decides, `?lang=` overrides and is kept.
+"""Chinese and English: the browser's `Accept-Language` decides, `?lang=` overrides and is kept (`web.preferences`).
 
 The words are in `web.i18n.words`, a file for each page.
 """
@@ -6,11 +6,8 @@ The words are in `web.i18n.words`, a file for each page.
 import pkgutil
 from importlib import import_module
 from typing import Literal, get_args
-from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from web.i18n import words
 
@@ -71,22 +68,3 @@ def preferred(accept_language: str) -> Language:
             if tag.split("-")[0].lower() == language and weight > best[0]:
                 best = (weight, language)
     return best[1]
-
-
-class LanguageSwitch:
-    """Turns `?lang=zh` into a cookie and the same address without it, so that links stay clean."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        query = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
-        chosen = dict(query).get("lang")
-        if scope["type"] != "http" or scope["method"] != "GET" or chosen not in LANGUAGES:
-            await self._app(scope, receive, send)
-            return
-        rest = urlencode([(key, value) for key, value in query if key != "lang"])
-        path = "/" + scope["path"].lstrip("/")  # "//host" would lead away from here
-        response = RedirectResponse(f"{path}?{rest}" if rest else path, status_code=303)
-        response.set_cookie(COOKIE, chosen, max_age=A_YEAR_SECONDS, httponly=True, samesite="lax")
-        await response(scope, receive, send)

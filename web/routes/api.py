@@ -9,13 +9,12 @@ from starlette.exceptions import HTTPException
 from storage import queries
 from storage.queries import Incident, IncidentFile, SourceHealth
 from storage.search import MOST
+from web.charting import Chart, read_chart
 from web.database import Reading
 from web.errors import ErrorAnswer
 from web.readings import (
-    Chart,
     DocumentPage,
     Overview,
-    read_chart,
     read_comments,
     read_documents,
     read_overview,
@@ -39,9 +38,10 @@ def overview(request: Request, connection: Reading, view: Annotated[View, Query(
 
 @router.get("/series")
 def series(request: Request, connection: Reading, view: Annotated[View, Query()]) -> Chart:
-    """Counts over event time; the bucket follows from the length of the range and the number of documents."""
+    """Counts over event time, and what the detector expects of them; the bucket follows from the length of the range
+    and the number of documents."""
     console = console_of(request)
-    return read_chart(connection, view, console.clock.now(), console.zone)
+    return read_chart(connection, view, console.clock.now(), console.zone, request.app.state.detector)
 
 
 @router.get("/incidents")

@@ -5,12 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse
 
-from storage.queries import newest_documents
 from storage.series import Group
 from web.database import Reading
-from web.readings import read_choices, read_overview
+from web.readings import read_choices, read_documents, read_overview
 from web.rendering import console_of, page
-from web.view import GROUPS, View
+from web.view import GROUPS, DocumentsView, View
 
 NEWEST = 12
 NO_CHOICES: dict[Group, list[str]] = {group: [] for group in GROUPS}
@@ -24,12 +23,14 @@ def overview(request: Request, connection: Reading, view: Annotated[View, Query(
     console = console_of(request)
     now = console.clock.now()
     reading = read_overview(connection, view, now, console.zone)
+    newest = DocumentsView(**view.model_dump(), limit=NEWEST)
     is_refresh = "hx-request" in request.headers  # of the live part, which holds no filters
     return page(
         request,
         "overview.html",
         view=view,
         overview=reading,
-        documents=newest_documents(connection, filters=view.filters, span=reading.window.span, limit=NEWEST),
+        documents=read_documents(connection, newest, now, console.zone).documents,
+        has_stream=getattr(request.app.state, "stream", None) is not None,
         choices=NO_CHOICES if is_refresh else read_choices(connection, view, now, console.zone),
     )

@@ -1,6 +1,5 @@
 """`/api/v1/rules`: what is judged as a surge, changed by people, tried before it holds, and what they say of it."""
 
-import threading
 from datetime import datetime
 from typing import Annotated, Any, Final
 
@@ -9,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import Connection
 
 from alerts.rulebook.entries import MAX_NAME_CHARS, RuleDefinition, definition_of, rule_of
-from alerts.rulebook.laboratory import Trial, TrialOptions, try_rule
+from alerts.rulebook.laboratory import Trial
 from alerts.rulebook.merging import Rulebook, rulebook
 from core.errors import UsageError
 from storage import feedback, rules
@@ -17,22 +16,20 @@ from storage.feedback import FeedbackRow, Precision, Verdict
 from storage.rules import RuleChange
 from web.database import Reading
 from web.errors import ErrorAnswer, respond
+from web.laboratory import reserved, trial_of
 from web.problems import Problem, ProblemError
 from web.rendering import console_of
 from web.routes.api import LARGEST_ID
 from web.routes.incidents import ACTOR
 from web.view import no_nul
 
-TRIED_SERIES: Final = 20  # with four weeks, some ten seconds of one core
 TRIED_NAME: Final = "trial"
-BUSY_SECONDS: Final = 5
 
 router = APIRouter(
     prefix="/api/v1",
     responses={status: {"model": ErrorAnswer} for status in (400, 403, 404, 409, 422, 503)},
     tags=["rules"],
 )
-_laboratory = threading.Lock()
 Name = Annotated[
     str, Path(min_length=1, max_length=MAX_NAME_CHARS, description="Of the rule."), AfterValidator(no_nul)
 ]
@@ -153,18 +150,8 @@ def try_definition(request: Request, connection: Reading, trial: RuleTrial) -> T
         rule = rule_of(trial.name, trial.rule.model_dump(exclude_defaults=True))
     except UsageError as error:
         raise ProblemError(Problem(422, "bad_rule", error.message)) from error
-    if not _laboratory.acquire(blocking=False):
-        raise ProblemError(Problem(429, "busy_laboratory", retry_after_seconds=BUSY_SECONDS))
-    try:
-        options = TrialOptions(
-            request.app.state.detector,
-            days=trial.days,
-            most_series=TRIED_SERIES,
-            messages_per_week=trial.messages_per_week,
-        )
-        return try_rule(connection, rule, options, now=console_of(request).clock.now())
-    finally:
-        _laboratory.release()
+    with reserved():
+        return trial_of(request, connection, rule, days=trial.days, messages_per_week=trial.messages_per_week)
 
 
 @router.get("/incidents/{incident_id}/feedback")

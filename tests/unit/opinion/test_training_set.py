@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from opinion.adjudication import AnsweredText, adjudicate
 from opinion.snapshot import LearningOptions, content_hash
 from opinion.training_set import choose_gold, split
+from storage.adjudication import AnsweredText, adjudicate
 from storage.human_labels import LabelRow
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)

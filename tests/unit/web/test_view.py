@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from storage.queries import Freshness
-from web.view import DocumentsView, View, window_of
+from storage.series import Span
+from web.view import DocumentsView, View, compared_span, window_of
 
 NOW = datetime(2026, 3, 10, 12, 0, 30, tzinfo=UTC)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -88,3 +89,27 @@ def test_nul_is_refused_before_postgresql_sees_it() -> None:
     """PostgreSQL's text cannot hold NUL; the reader is told, not the log."""
     with pytest.raises(ValidationError, match="NUL"):
         View(topic="a\x00b")
+
+
+def test_links_are_short_enough_to_write_by_hand() -> None:
+    """Times as a person writes them, nothing that is so anyway."""
+    asked = {"from": "2026-03-01T08:30", "to": "2026-03-02T00:00:00+00:00", "compare": "week", "by": "topic"}
+    view = View.model_validate(asked)
+    assert view.url("/") == "/?from=2026-03-01T08:30&to=2026-03-02T00:00Z&compare=week"
+    assert view.fields("compare") == [("from", "2026-03-01T08:30"), ("to", "2026-03-02T00:00Z")]
+    assert View.model_validate({"from": "2026-03-01"}).url("/") == "/?from=2026-03-01T00:00"
+
+
+def test_a_number_leads_to_the_documents_that_it_counts() -> None:
+    """The same range and filters, and no part of the state that a list of documents has no use for."""
+    view = View(by="source", compare="week", watchlist="Acme")
+    assert view.documents(sentiment="negative") == "/documents?watchlist=Acme&range=24h&sentiment=negative"
+    absolute = View.model_validate({"from": "2026-03-01", "topic": "finance"})
+    assert absolute.documents() == "/documents?from=2026-03-01T00:00&topic=finance"
+
+
+def test_what_a_span_is_compared_with() -> None:
+    """As long before, or the same time a week earlier."""
+    span = Span(NOW - timedelta(hours=6), NOW)
+    assert compared_span(View(), span).end == span.start
+    assert compared_span(View(compare="week"), span) == Span(span.start - timedelta(days=7), NOW - timedelta(days=7))

@@ -60,7 +60,7 @@ def agreement(rows: Iterable[LabelRow]) -> tuple[list[Together], list[Pair]]:
             both = [(votes[first], votes[second]) for votes in shared if first in votes and second in votes]
             if both:
                 same = sum(one == other for one, other in both) / len(both)
-                pairs.append(Pair(head, (first, second), len(both), same, _kappa(both)))
+                pairs.append(Pair(head, (first, second), len(both), same, cohen_kappa(both)))
     return together, sorted(pairs, key=lambda pair: (HEADS.index(pair.head), -pair.texts, pair.annotators))
 
 
@@ -80,13 +80,17 @@ def _values(votes: Votes) -> list[str]:
     return list(votes.values())
 
 
-def _kappa(both: Sequence[tuple[str, str]]) -> float | None:
-    from sklearn.metrics import cohen_kappa_score
+def cohen_kappa(both: Sequence[tuple[str, str]]) -> float | None:
+    """Cohen's kappa of two people's answers; None where both always gave one and the same class.
 
-    if len({answer for answers in both for answer in answers}) < 2:
-        return None
-    first, second = zip(*both, strict=True)
-    return float(cohen_kappa_score(first, second))
+    J. Cohen, "A Coefficient of Agreement for Nominal Scales" (1960), equation 1. Written out here, because a page
+    of the console shows it and scikit-learn takes seconds to import.
+    """
+    n = len(both)
+    first, second = (Counter(answers) for answers in zip(*both, strict=True))
+    same = sum(one == other for one, other in both) / n
+    by_chance = sum(first[answer] * second[answer] for answer in first) / n**2
+    return None if by_chance == 1 else (same - by_chance) / (1 - by_chance)
 
 
 def krippendorff_alpha(units: Sequence[Sequence[str]]) -> float | None:

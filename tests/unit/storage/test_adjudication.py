@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from core.taxonomy import Head
-from opinion.adjudication import adjudicate, conflicts
-from opinion.agreement import agreement, krippendorff_alpha
+from storage.adjudication import adjudicate, conflicts
+from storage.agreement import agreement, krippendorff_alpha
 from storage.human_labels import LabelRow
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)

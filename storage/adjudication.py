@@ -9,7 +9,7 @@ from typing import Final
 from core.settled_answers import Answer, newest, settle
 from core.taxonomy import Head
 from core.texts import text_hash
-from storage.human_labels import LabelRow
+from storage.human_labels import LabelRow, NewLabel, Statement, label_key
 
 SHOWN_KEY: Final = 12  # hex digits by which people name a text; a tenth of a millionth share one in a million
 
@@ -39,6 +39,7 @@ class Conflict:
         key: of the text, see `core.texts.text_hash`.
         answers: the newest of each annotator, by name; adjudications are not among them.
         settled: what counts nevertheless; None while nothing does: it waits for an adjudicator.
+        about: one of the answers, of a stored document where there is one.
     """
 
     key: bytes
@@ -47,6 +48,7 @@ class Conflict:
     text: str
     answers: dict[str, str]
     settled: str | None
+    about: LabelRow
 
     @property
     def name(self) -> str:
@@ -95,9 +97,30 @@ def conflicts(rows: Iterable[LabelRow], *, is_open_only: bool = True) -> list[Co
         settled = settle(answers)
         if settled and is_open_only:
             continue
-        document = next((row.document_id for row in about if row.document_id), None)
-        found.append(Conflict(key, head, document, about[0].text, said, settled.answer if settled else None))
+        known = next((row for row in about if row.document_id), about[0])
+        counts = settled.answer if settled else None
+        found.append(Conflict(key, head, known.document_id, about[0].text, said, counts, known))
     return found
+
+
+def settling(about: NewLabel, said: Statement) -> NewLabel:
+    """The label by which somebody settles what others disagree about.
+
+    Args:
+        about: any answer about the same text; its document and text are taken.
+        said: the answer, who gives it, when, and by which guideline.
+    """
+    return about._replace(
+        label_key=label_key(said._replace(text=about.text)),
+        head=said.head,
+        answer=said.answer,
+        annotator=said.annotator,
+        labelled_at=said.labelled_at or about.labelled_at,
+        guideline=said.guideline,
+        seconds=None,
+        intake=said.intake,
+        is_adjudication=True,
+    )
 
 
 def _answer(row: LabelRow) -> Answer:
