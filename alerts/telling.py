@@ -1,7 +1,7 @@
 """What receivers are told of incidents, into the outbox; whoever judged them, and whenever it is time."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -13,6 +13,7 @@ from alerts.detection.lifecycle import Transition
 from alerts.reasons.charts import chart_png
 from alerts.rendering import messages, renderers
 from alerts.rendering.contract import Language, RenderOptions
+from alerts.rendering.phone_links import PhoneLinks
 from alerts.routing.delivery_ids import delivery_id
 from alerts.routing.grouping import TOGETHER, Message
 from alerts.routing.planning import Situation, plan
@@ -20,6 +21,7 @@ from alerts.routing.subscriptions import EVERYTHING, Subscription, usable
 from core.logs import get_logger
 from core.records import AlertStatus
 from storage import incidents, notifications, silences, subscriptions, tellings
+from storage.app_secrets import signing_secret
 from storage.incidents import IncidentRow
 from storage.notifications import Channel, NotificationRow
 
@@ -41,6 +43,7 @@ class Receiver:
         link_only: it gets nothing that was crawled.
         per_minute: at most so many messages; None: as many as there are.
         zone: of the times that it reads.
+        phone_links: how its links that need no login are made; None: it gets none.
     """
 
     channel: Channel
@@ -49,6 +52,7 @@ class Receiver:
     link_only: bool = field(default=False, compare=False)
     per_minute: int | None = field(default=None, compare=False)
     zone: tzinfo = field(default=UTC, compare=False)
+    phone_links: PhoneLinks | None = field(default=None, compare=False)
 
 
 def tell(
@@ -126,9 +130,9 @@ def tell_people(
     planned = [(receiver, message) for receiver, made in plans for message in made.messages]
     bodies = incidents.newest_evidence(connection, [m.id for _, message in planned for m in message.members])
     whole = [(receiver, membership.attached(connection, message)) for receiver, message in planned]
-    notifications.enqueue(
-        connection, [render(message, bodies, receiver, console_url) for receiver, message in whole], due_at=now
-    )
+    links = phone_link_makers(connection, [receiver for receiver, _ in whole], console_url, now)
+    outbox = [render(message, bodies, one, console_url, links.get(one)) for one, message in whole]
+    notifications.enqueue(connection, outbox, due_at=now)
     tellings.save(connection, [telling for _, made in plans for telling in made.tellings.values()])
     _note(connection, planned, actor)
     return len(planned)
@@ -185,18 +189,36 @@ def _event(row: IncidentRow, transition: Transition, body: dict[str, Any], recei
     return NotificationRow(delivery, row.id, receiver.channel, receiver.name, event)
 
 
+def phone_link_makers(
+    connection: Connection, receivers: Sequence[Receiver], console_url: str, now: datetime
+) -> dict[Receiver, Callable[[int], str]]:
+    """Of those of these receivers that get such links."""
+    wanted = {one: one.phone_links for one in receivers if one.phone_links is not None}
+    if not wanted:
+        return {}
+    secret = signing_secret(connection)
+    return {one: links.maker(secret, console_url, one.name, now) for one, links in wanted.items()}
+
+
 def render(
-    message: Message, bodies: Mapping[int, dict[str, Any]], receiver: Receiver, console_url: str
+    message: Message,
+    bodies: Mapping[int, dict[str, Any]],
+    receiver: Receiver,
+    console_url: str,
+    phone_link: Callable[[int], str] | None = None,
 ) -> NotificationRow:
     """A message as it lies in the outbox.
 
     Args:
         bodies: frozen evidence, by incident id.
+        phone_link: by incident, a link that this receiver opens without a login.
     """
     delivery = delivery_id(message.key, receiver.channel, receiver.name)
     language = message.language or receiver.language
     picture = _picture(message, bodies, receiver)
-    options = RenderOptions(receiver.name, console_url, language, receiver.link_only, picture, receiver.zone)
+    options = RenderOptions(
+        receiver.name, console_url, language, receiver.link_only, picture, receiver.zone, phone_link
+    )
     payload = renderers.render(receiver.channel, message, bodies, options)
     number = message.members[0].id if message.members and message.digest is None else None
     return NotificationRow(delivery, number, receiver.channel, receiver.name, payload)

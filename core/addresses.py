@@ -28,6 +28,14 @@ class AddressRefusedError(Exception):
     """The host resolves to an address that is not public."""
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def look_up(host: str, port: int) -> list[str]:
     """What the system's name service answers. Blocks, perhaps for long."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -165,6 +165,12 @@ class AlertSettings(_Section):
     timeout_seconds: float = Field(10, gt=0, description="How long a receiver may take to answer.")
     attempts: int = Field(12, ge=1, description="A delivery is dead after so many; twelve take two and a half hours.")
     console_url: str = Field("http://127.0.0.1:8080", description="Put into alerts as the link back.")
+    phone_links: timedelta = Field(
+        timedelta(days=7),
+        ge=timedelta(0),
+        description="So long the link of a message to people shows its incident, and lets them acknowledge it, "
+        "without a login; 0: never. None is made while console_url is this machine only.",
+    )
     dead_letters: DeadLetterSettings = DeadLetterSettings()
 
     @field_validator("channels")
@@ -452,6 +458,21 @@ class StreamSettings(_Section):
     ping_seconds: float = Field(15, gt=0, le=300, description="A connection without an event gets a ping so often.")
 
 
+class ReportSettings(_Section):
+    """Daily and weekly reports that the scheduler makes for the console."""
+
+    daily: bool = Field(True, description="One for each local day that is over.")
+    weekly: bool = Field(True, description="One for each week, Monday to Sunday.")
+    at: str = Field("07:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Local time from which they are made.")
+    watchlists: list[str] = Field(
+        ["*"], description="Beside the report of everything, one of each of these; `*`: of all there are."
+    )
+    languages: list[Literal["zh", "en"]] = Field(["zh", "en"], min_length=1, description="In which they are told.")
+    pdf: bool = Field(False, description="Make a PDF of each, too; needs Chromium.")
+    chromium: Path | None = Field(None, description="The browser that prints; found by its name if empty.")
+    keep: timedelta = Field(timedelta(days=90), gt=timedelta(0), description="How long they are kept.")
+
+
 class SourceHealthSettings(_Section):
     """When a source counts as late or silent."""
 
@@ -524,6 +545,7 @@ class Settings(BaseSettings):
     feeds: FeedSettings = FeedSettings()
     push: PushSettings = PushSettings()
     stream: StreamSettings = StreamSettings()
+    reports: ReportSettings = ReportSettings()
     source_health: SourceHealthSettings = SourceHealthSettings()
     copies: CopySettings = CopySettings()
     drift: DriftSettings = DriftSettings()

@@ -47,6 +47,7 @@ from opinion.commands import (
     reclassify,
     registry,
     replay,
+    report,
     retrain,
     rules,
     rules_test,
@@ -88,6 +89,7 @@ app.command("detect")(detect.detect)
 app.command("search")(search.search)
 app.command("mcp")(mcp.mcp)
 app.command("replay")(replay.replay)
+app.add_typer(report.app, name="report")
 alerts.app.command("feedback")(feedback.give_feedback)
 alerts.app.command("silence")(silences.silence)
 alerts.app.command("silences")(silences.list_silences)

@@ -5,7 +5,9 @@ Every run judges by the rules as they are then, so that a change needs no restar
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, Engine
 
@@ -16,9 +18,11 @@ from alerts.detection.judging import ClockOptions
 from alerts.detection.rules import DEFAULT_RULES
 from alerts.detection.watermark import PartitionStanding, Sighting, WatermarkLog, settled_until
 from alerts.evaluate import EvaluateOptions, Run, RunCutOff, evaluate
+from alerts.rendering.phone_links import PhoneLinks
 from alerts.rulebook.entries import read_rules
 from alerts.rulebook.merging import rulebook
 from alerts.watches.platform_guard import GuardOptions
+from core.addresses import is_loopback
 from core.clock import Clock
 from core.logs import get_logger
 from core.metrics import DETECT_SECONDS
@@ -28,6 +32,7 @@ from storage import bucket_counts, detector_states, rules
 from storage.offset_ledger import next_offsets
 from streams import topics
 from streams.offsets import OffsetReader
+from web.phone_links import path_of
 
 log = get_logger(__name__)
 
@@ -60,7 +65,18 @@ def receiver_options(settings: Settings, kafka_bootstrap: str) -> ReceiverOption
         timeout_seconds=settings.alerts.timeout_seconds,
         channels=settings.alerts.channels,
         zone=settings.zone,
+        phone_links=phone_links(settings),
     )
+
+
+def phone_links(settings: Settings) -> PhoneLinks | None:
+    """Links that open an incident without a login; none where they are switched off, or where no phone could reach
+    the console."""
+    lifetime = settings.alerts.phone_links
+    host = urlsplit(settings.alerts.console_url).hostname or ""
+    if lifetime <= timedelta(0) or is_loopback(host):
+        return None
+    return PhoneLinks(path_of, lifetime)
 
 
 class DetectJob:

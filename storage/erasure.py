@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select, text, update
 
-from storage import copies, opt_outs
+from storage import copies, opt_outs, reports
 from storage.documents import DocumentRow
 from storage.human_labels import READ_TEXT
 from storage.minute_counts import CountChanges
@@ -100,6 +100,7 @@ def erase(
     settlement = copies.settle(connection, [copies.Move(row, None) for row in rows], {}, copy_window_days)
     changes.move_copies(settlement.standings)
     changes.apply(connection)
+    reports.forget_naming(connection, wanted)
     erased.evidence, erased.notifications = _out_of_alerts(connection, set(wanted))
     opt_outs.add(connection, "document", [opt_outs.id_hash(one) for one in wanted], note)
     return erased

@@ -122,15 +122,26 @@ def mark_failed(connection: Connection, delivery_id: str, error: str, *, retry_a
 
 
 def newest(
-    connection: Connection, *, status: Status | None = None, receiver: str | None = None, limit: int = 50
+    connection: Connection,
+    *,
+    status: Status | None = None,
+    receiver: str | None = None,
+    incident_id: int | None = None,
+    limit: int = 50,
 ) -> list[OutboxLine]:
-    """The outbox, newest first."""
+    """The outbox, newest first.
+
+    Args:
+        incident_id: messages that begin with this incident; it may be told of in others, too (`storage.tellings`).
+    """
     columns = [notification.c[name] for name in OutboxLine.__dataclass_fields__]
     query = select(*columns).order_by(notification.c.number.desc()).limit(limit)
     if status:
         query = query.where(notification.c.status == status)
     if receiver:
         query = query.where(notification.c.receiver == receiver)
+    if incident_id is not None:
+        query = query.where(notification.c.incident_id == incident_id)
     return [OutboxLine(**row._mapping) for row in connection.execute(query)]
 
 

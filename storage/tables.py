@@ -1107,3 +1107,31 @@ stale_day = Table(
     Column("local_day", Date, primary_key=True),
     comment="Local days whose hours were rolled up since they were; counts names the table of the minutes.",
 )
+
+app_secret = Table(
+    "app_secret",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    _time("created_at", is_now=True),
+    comment="Secrets that the console makes for itself.",
+)
+
+report = Table(
+    "report",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("watchlist", Text, nullable=False, server_default=text("''")),
+    Column("first_day", Date, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("pdf", LargeBinary),
+    Column("document_ids", ARRAY(Text), nullable=False),
+    _time("made_at"),
+    UniqueConstraint("kind", "watchlist", "first_day", "language"),
+    CheckConstraint("kind IN ('daily', 'weekly')", name="kind"),
+    CheckConstraint("language IN ('zh', 'en')", name="language"),
+    comment="Daily and weekly reports as they were made; an empty watchlist: of everything. document_ids are those "
+    "that it names, so that a report goes when one of them is erased.",
+)

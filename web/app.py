@@ -27,13 +27,16 @@ from web.routes import (
     document,
     documents,
     incident_care,
+    incident_forms,
     incidents,
     intake,
     label_conflicts,
     labelling,
     models,
     overview,
+    phone,
     probes,
+    reports,
     rule_pages,
     rules,
     silence_pages,
@@ -69,6 +72,7 @@ def create_app(
     streams: Streams | None = None,
     explain: Explain | None = None,
     backfills: Backfills | None = None,
+    signing_secret: bytes | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
 
@@ -87,6 +91,7 @@ def create_app(
         streams: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
         explain: says which words are behind a verdict; None: this console does not.
         backfills: starts backfills of watchlists; None: the console only says the command.
+        signing_secret: what links that open without a login are signed with; None: no such link is let in.
     """
 
     @asynccontextmanager
@@ -115,9 +120,12 @@ def create_app(
     app.state.explanations = Explanations(explain) if explain else None
     app.state.backfills = backfills
     app.state.label_agreement = LabelAgreement()
+    app.state.signing_secret = signing_secret
     for routes in (
         overview,
         incidents,
+        incident_forms,
+        phone,
         documents,
         probes,
         api,
@@ -135,6 +143,7 @@ def create_app(
         silence_pages,
         subscription_pages,
         label_conflicts,
+        reports,
     ):
         app.include_router(routes.router)
     for router in (document.pages, document.api):  # after all others: an id may hold slashes

@@ -34,6 +34,7 @@ ENTRIES = (
     Entry("/rules", "rules"),
     Entry("/silences", "silences"),
     Entry("/subscriptions", "subscriptions"),
+    Entry("/reports", "reports"),
     Entry("/label", "label", "annotator"),
     Entry("/models", "models"),
     Entry("/operations", "operations"),

@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse
 from core.clock import Clock
 from core.taxonomy import SENTIMENTS
 from web.i18n import LANGUAGES, MESSAGES, Language, language_of, name_of, translate
+from web.marking import marked
 from web.navigation import Bar
 from web.preferences import THEMES, theme_of
 from web.roles import person_of
@@ -66,6 +67,7 @@ def environment() -> Environment:
         "safe_url": safe_url,
         "moment": datetime.fromisoformat,
         "bytes": filesize.decimal,
+        "marked": marked,
     }
     made.globals |= {
         "languages": LANGUAGES,

@@ -41,7 +41,7 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)  # a report brings its own, stricter policy
                 headers["Cache-Control"] = "no-cache" if is_static else "no-store"
             await send(message)
 

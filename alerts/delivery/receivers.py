@@ -17,6 +17,7 @@ from alerts.delivery.notifiers.pagerduty import PagerDutyNotifier
 from alerts.delivery.notifiers.slack import SlackNotifier
 from alerts.delivery.notifiers.webhook import WebhookNotifier
 from alerts.delivery.notifiers.wecom import WecomNotifier
+from alerts.rendering.phone_links import PhoneLinks
 from alerts.telling import Receiver
 from core.channels import ChannelSettings
 from core.clock import Clock, SystemClock
@@ -36,6 +37,7 @@ class ReceiverOptions:
     timeout_seconds: float = 10
     channels: Sequence[ChannelSettings] = ()
     zone: tzinfo = UTC
+    phone_links: PhoneLinks | None = None
 
 
 def masked(channel: Channel, url: str) -> str:
@@ -57,14 +59,19 @@ def receivers(options: ReceiverOptions) -> list[Receiver]:
     return [
         Receiver("kafka", options.alert_topic),
         *(Receiver("webhook", masked("webhook", url), zone=options.zone) for url in options.webhooks),
-        *(Receiver("apprise", masked("apprise", url), zone=options.zone) for url in options.apprise_urls),
-        *(receiver_of(channel, options.zone) for channel in options.channels),
+        *(
+            Receiver("apprise", masked("apprise", url), zone=options.zone, phone_links=options.phone_links)
+            for url in options.apprise_urls
+        ),
+        *(receiver_of(channel, options.zone, options.phone_links) for channel in options.channels),
     ]
 
 
-def receiver_of(channel: ChannelSettings, zone: tzinfo = UTC) -> Receiver:
+def receiver_of(channel: ChannelSettings, zone: tzinfo = UTC, phone_links: PhoneLinks | None = None) -> Receiver:
     """How a channel is known in the outbox."""
-    return Receiver(channel.type, channel.name, channel.language, channel.link_only, channel.per_minute, zone)
+    return Receiver(
+        channel.type, channel.name, channel.language, channel.link_only, channel.per_minute, zone, phone_links
+    )
 
 
 def notifiers(options: ReceiverOptions, clock: Clock | None = None) -> dict[Receiver, Notifier]:

@@ -78,7 +78,7 @@ def incident_story(message: Message, evidence: Evidence, options: RenderOptions)
     tone: Tone = "resolved" if message.status == "resolved" else lead.severity
     if str(message.status) == "acknowledged":
         tone = "acknowledged"
-    link = options.link(lead.id)
+    link = options.link_for_people(lead.id)
     if options.link_only:
         return Story(_title(lead, tone, options.language, with_subject=False), tone, (), (), (), link)
     members = sorted(message.members, key=importance, reverse=True)

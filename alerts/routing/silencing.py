@@ -19,6 +19,16 @@ def labels_of(incident: IncidentRow) -> dict[str, str]:
     return {**incident.labels, "severity": incident.severity}
 
 
+def muted(conditions: Sequence[Matcher], rows: Sequence[IncidentRow]) -> list[IncidentRow]:
+    """Those of these incidents that such a silence would keep from being told."""
+    return [row for row in rows if row.state != "resolved" and all_match(conditions, labels_of(row))]
+
+
+def all_muting(labels: Mapping[str, str], known: Sequence[SilenceRow]) -> list[SilenceRow]:
+    """Every silence all of whose conditions hold."""
+    return [one for one in known if _mutes(one, labels)]
+
+
 def muting(labels: Mapping[str, str], known: Sequence[SilenceRow]) -> SilenceRow | None:
     """The first silence all of whose conditions hold; one that cannot be read mutes nothing."""
     return next((one for one in known if _mutes(one, labels)), None)

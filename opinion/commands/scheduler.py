@@ -19,6 +19,8 @@ from opinion.label_queue_job import LabelQueueJob
 from opinion.learning import learning_jobs
 from opinion.model_cleanup import models_job
 from opinion.model_overlap import OverlapJob
+from opinion.reporting import EVERY as REPORTS_EVERY
+from opinion.reporting import ReportJob
 from opinion.retention import retention_job
 from opinion.rolling_up import EVERY as ROLL_UP_EVERY
 from opinion.rolling_up import RollUpJob
@@ -33,7 +35,7 @@ log = get_logger(__name__)
 
 DELIVER_EVERY = timedelta(seconds=1)
 OVERLAP_EVERY = timedelta(seconds=30)
-POOL_SIZE = 29  # the lease, one per job (two for retrain, models and roll_up), one to show them, one for the probes
+POOL_SIZE = 30  # the lease, one per job (two for retrain, models and roll_up), one to show them, one for the probes
 
 
 def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
@@ -55,6 +57,7 @@ def jobs(settings: Settings, engine: Engine, kafka_bootstrap: str) -> list[Job]:
         Job("roll_up", ROLL_UP_EVERY, RollUpJob(engine)),
         Job("search_index", settings.search.every, search_index_job(settings, engine, clock)),
         Job("audit", settings.audit.every, audit_job(settings, engine, kafka_bootstrap, clock)),
+        Job("reports", REPORTS_EVERY, ReportJob(settings, engine, clock)),
         Job("feeds", FEEDS_EVERY, FeedsJob(settings, engine, kafka_bootstrap, clock)),
     ]
 

@@ -1,7 +1,6 @@
 """`opinion web`: the console."""
 
 import contextlib
-import ipaddress
 import os
 import signal
 import socket
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from core.addresses import is_loopback
 from core.clock import SystemClock
 from core.errors import UsageError
 from core.logs import configure_logs
@@ -23,6 +23,7 @@ from opinion.model_care import RegistryCare
 from opinion.operating import BrokerOperations
 from opinion.servers import kafka_address, say, servers
 from opinion.supervisor import interrupt_on
+from storage.app_secrets import signing_secret
 from storage.engine import connect
 from streams import topics
 from streams.intake import IntakeLimits
@@ -68,6 +69,8 @@ def web(
         backfills = BackfillRuns()
         allowed = ("*",) if is_open else (*LOOPBACK_HOSTS, listen)
         operations = BrokerOperations(settings, engine)
+        with engine.begin() as connection:
+            secret = signing_secret(connection)
         app = create_app(
             engine,
             timezone=settings.timezone,
@@ -82,6 +85,7 @@ def web(
             streams=live_streams(settings, engine),
             explain=explainer,
             backfills=backfills,
+            signing_secret=secret,
         )
         say(f"The console is at {_url(listen, listener.getsockname()[1])} (Ctrl-C stops it).")
         config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, server_header=False)
@@ -123,11 +127,3 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -34,9 +34,11 @@ def test_the_commands_of_the_page(database_url: str, monkeypatch: pytest.MonkeyP
         done = CliRunner().invoke(app, arguments, env={"COLUMNS": "120"})
         assert done.exit_code == 0, done.output
         said.append(done.stdout)
-    page, body, verified, relearned = said
+    page, body, taken, judged, verified, relearned = said
     assert "would not have fired" in page
     assert '"counterfactual"' in body
+    assert "acknowledged" in taken
+    assert "useful" in judged
     assert "agrees" in verified
     assert "baselines" in relearned
 

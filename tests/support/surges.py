@@ -92,12 +92,15 @@ def many_voices(
     ]
 
 
-def judge(engine: Engine, rules: Sequence[Rule] = OVERALL) -> IncidentRow:
+HOOK = (Receiver("webhook", "hook"),)
+
+
+def judge(engine: Engine, rules: Sequence[Rule] = OVERALL, *, receivers: Sequence[Receiver] = HOOK) -> IncidentRow:
     """Judge all there is, by one rule over everything or by others; returns the one incident."""
     options = EvaluateOptions(
         rules,
         ClockOptions(DetectorOptions(), timedelta(minutes=2)),
-        [Receiver("webhook", "hook")],
+        receivers,
         "http://console",
     )
     with engine.begin() as connection:

@@ -1,17 +1,18 @@
 """`/api/v1`: the pages' figures as JSON."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 
-from storage import queries
+from storage import incident_list, queries
 from storage.queries import Incident, IncidentFile, SourceHealth
 from storage.search import MOST
 from web.charting import Chart, read_chart
 from web.database import Reading
 from web.errors import ErrorAnswer
+from web.incident_view import IncidentsQuery
 from web.readings import (
     DocumentPage,
     Overview,
@@ -45,13 +46,9 @@ def series(request: Request, connection: Reading, view: Annotated[View, Query()]
 
 
 @router.get("/incidents")
-def incidents(
-    connection: Reading,
-    status: Literal["firing", "resolved"] | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-) -> list[Incident]:
-    """Incidents: firing ones first, then the newest."""
-    return queries.incidents(connection, status=status, limit=limit)
+def incidents(connection: Reading, view: Annotated[IncidentsQuery, Query()]) -> list[Incident]:
+    """Incidents that meet all filters: firing ones first, then the newest."""
+    return incident_list.page(connection, view.wanted, offset=(view.page - 1) * view.limit, limit=view.limit)
 
 
 @router.get("/incidents/{incident_id}")

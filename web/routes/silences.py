@@ -9,7 +9,6 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from alerts.routing import silencing
-from alerts.routing.matchers import all_match
 from core.errors import UsageError
 from core.watchlist_entries import speakable
 from storage import incidents, silences
@@ -115,13 +114,7 @@ def preview(request: Request, connection: Reading, tried: Preview) -> Response |
         conditions = silencing.checked(tried.matchers)
     except UsageError as error:
         return respond(request, Problem(422, "bad_request", error.message))
-    return PreviewAnswer(
-        [
-            row.id
-            for row in incidents.firing(connection)
-            if row.state != "resolved" and all_match(conditions, silencing.labels_of(row))
-        ]
-    )
+    return PreviewAnswer([row.id for row in silencing.muted(conditions, incidents.firing(connection))])
 
 
 @router.delete("/{silence_id}")

@@ -3,9 +3,9 @@
 import pytest
 from typer.testing import CliRunner
 
+from core.addresses import is_loopback
 from core.errors import UsageError
 from opinion.cli import app
-from opinion.commands.web import is_loopback
 
 
 @pytest.mark.parametrize(

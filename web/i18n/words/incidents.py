@@ -101,7 +101,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "incident.documents": ("Documents of this incident", "本事件的文档"),
     "incident.timeline": ("Timeline", "经过"),
     "incident.timeline.empty": ("Nothing was recorded yet.", "还没有记录。"),
-    "incident.deliveries": ("Notifications", "通知"),
     "incident.deliveries.empty": (
         "Nobody was told: no receiver is configured.",
         "没有通知任何人：还没有配置接收方。",
