@@ -8,11 +8,13 @@ import contextlib
 import subprocess
 import sys
 import threading
+from collections import deque
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
 from queue import Empty, Full, Queue
-from typing import Any, Final, NamedTuple
+from typing import IO, Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -154,16 +156,16 @@ class ChildExplainer:
         try:
             child.stdin.write(msgspec.json.encode(question) + b"\n")
             child.stdin.flush()
-            reply = _reply(child.stdout.readline())
+            reply, said = _reply(child.stdout)
         except OSError:
-            reply = None
+            reply, said = None, ()
         finally:
             timer.cancel()
         if reply is None:
             self._end()
             if is_late.is_set():
                 raise ExplanationTooLongError
-            log.warning("explainer_ended", code=child.returncode)
+            log.warning("explainer_ended", code=child.returncode, said=list(said))
             raise ExplanationFailedError
         if reply.error:
             log.warning("explanation_failed", error=reply.error, checkpoint=question.checkpoint)
@@ -221,11 +223,15 @@ def _folder(checkpoint: str) -> Path | None:
     return folder.resolve() if folder.is_dir() else None
 
 
-def _reply(line: bytes) -> Reply | None:
-    try:
-        return msgspec.json.decode(line, type=Reply)
-    except msgspec.DecodeError:
-        return None
+def _reply(lines: IO[bytes]) -> tuple[Reply | None, Sequence[str]]:
+    """The next reply, None at the end; and the last of what else the child has said before."""
+    said: deque[str] = deque(maxlen=5)
+    for line in lines:
+        try:
+            return msgspec.json.decode(line, type=Reply), said
+        except msgspec.DecodeError:
+            said.append(line.decode("utf-8", "replace").rstrip()[:200])
+    return None, said
 
 
 def _why(head: Head, found: dict[str, Any]) -> Why:

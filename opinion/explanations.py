@@ -1,7 +1,8 @@
 """Explains texts with one checkpoint; and, as a program, answers a console's questions line by line.
 
 `python -m opinion.explanations` reads one `Question` as JSON from each line of stdin and writes one `Reply` to
-stdout. It keeps the checkpoint of the last question, and is ended by whoever started it (opinion/explaining.py).
+stdout. Lines that are no reply are its log. It keeps the checkpoint of the last question, and is ended by whoever
+started it (opinion/explaining.py).
 """
 
 import os
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import msgspec
 
 from core.errors import OpinionError
+from core.logs import configure_logs
 from core.settings import Settings, load_settings
 from core.taxonomy import Head
 from opinion.champion import load_classifier
@@ -85,9 +87,9 @@ def serve(settings: Settings, questions: BinaryIO, replies: BinaryIO) -> None:
 
 
 def main() -> None:
-    # What libraries print must not come between the replies.
+    configure_logs("warning")
     replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(2, 1)  # what libraries print goes the way of the log
     serve(load_settings(), sys.stdin.buffer, replies)
 
 

@@ -1,11 +1,11 @@
 """How a result divides: by topic, source, language, sentiment, kind, watchlist and time, with documents of each.
 
-Without a text query the minute counts know it all. With one, or with a watchlist, the newest matches are read and
+Without a text query the counts know it all. With one, or with a watchlist, the newest matches are read and
 counted, at most `MOST_READ` of them, and the answer says so.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import nlargest
@@ -13,13 +13,14 @@ from itertools import pairwise
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Interval, Subquery, cast, func, literal, select, text, tuple_
+from sqlalchemy import Connection, Interval, cast, func, literal, select, text, tuple_
 
 from core.records import Kind
 from core.taxonomy import SENTIMENTS, Sentiment
+from storage import count_sources
+from storage.count_sources import HOUR
 from storage.search import Wanted, search
 from storage.series import STEPS, Buckets, Filters, Span, buckets_of
-from storage.tables import opinion_minute, watchlist_minute
 
 Dimension = Literal["topic", "source", "language", "sentiment", "kind", "watchlist"]
 
@@ -75,7 +76,9 @@ def counted(
 ) -> Facets:
     """From the counts: all documents of the span, in one pass over them."""
     buckets = _buckets(span, zone)
-    source = _counts(span, _where(filters, kind), tuple(_COLUMNS.values()))
+    is_hourly = not buckets.step % HOUR and not buckets.starts[0].timestamp() % HOUR.total_seconds()
+    within = [(span.start, span.end)]
+    source = count_sources.counted(within, _where(filters, kind), tuple(_COLUMNS.values()), is_hourly=is_hourly)
     at = func.date_bin(cast(literal(buckets.step), Interval), source.c.bucket_at, literal(buckets.starts[0]))
     columns = [source.c[name] for name in _COLUMNS.values()]
     matches = func.sum(source.c[sentiment or "total"])
@@ -170,21 +173,12 @@ def _where(filters: Filters, kind: Kind | None) -> dict[str, str]:
     return given | ({"kind": kind} if kind else {})
 
 
-def _counts(span: Span, where: Mapping[str, str], by: Sequence[str]) -> Subquery:
-    """Rows that add up to the counts of the span: `bucket_at`, the columns of `by`, and counts by sentiment."""
-    table = watchlist_minute if "watchlist" in by else opinion_minute
-    shown = [table.c[name] for name in ("bucket_at", *by, "total", *SENTIMENTS)]
-    given = [table.c[name] == value for name, value in where.items()]
-    at = table.c.bucket_at
-    return select(*shown).where(at >= span.start, at < span.end, *given).subquery("counts")
-
-
 def _watchlists(
     connection: Connection, span: Span, filters: Filters, kind: Kind | None, *, is_counted: bool
 ) -> list[Choice]:
     """Watchlists that documents of the span mention. Their counts are by the sentiment toward the watchlist, which is
     not the document's, so with a sentiment they are named without a number."""
-    source = _counts(span, _where(filters, kind), ("watchlist",))
+    source = count_sources.counted([(span.start, span.end)], _where(filters, kind), ("watchlist",))
     documents = func.sum(source.c.total)
     rows = connection.execute(
         select(source.c.watchlist, documents)
