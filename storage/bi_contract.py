@@ -40,7 +40,8 @@ def _document(view: str, published_at: str = "published_at", document_id: str = 
 
 
 _COUNTS: Final = ("sentiment_minute", "sentiment_hour", "sentiment_day")
-_BY_SOURCE_AND_TOPIC: Final = ("document", "mention", "comment", *_COUNTS, "watchlist_minute")
+_WATCHED: Final = ("watchlist_minute", "watchlist_hour", "watchlist_day")
+_BY_SOURCE_AND_TOPIC: Final = ("document", "mention", "comment", *_COUNTS, *_WATCHED)
 JOINS: Final = (
     _document("mention"),
     _document("comment", document_id="id"),
@@ -51,13 +52,13 @@ JOINS: Final = (
     _document("incident_document"),
     _document("incident_driver"),
     _one("mention", "watchlist", "watchlist"),
-    _one("watchlist_minute", "watchlist", "watchlist"),
+    *(_one(view, "watchlist", "watchlist") for view in _WATCHED),
     _one("incident", "watchlist", "watchlist"),
     *(_one(view, "source", "source") for view in (*_BY_SOURCE_AND_TOPIC, "label", "incident")),
     *(_one(view, "topic", "topic_label") for view in (*_BY_SOURCE_AND_TOPIC, "incident")),
     *(
         Join(view, "model", (("model_version", "version"),), is_unique=False)
-        for view in ("document", "mention", *_COUNTS, "watchlist_minute")
+        for view in ("document", "mention", *_COUNTS, *_WATCHED)
     ),
     *(_one(view, "incident", "incident_id") for view in ("incident_driver", "incident_document")),
     _one("feedback", "incident", "alert_id", "incident_id"),

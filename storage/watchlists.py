@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from core.watchlist_entries import definition_of
 from core.watchlists import Watchlist
@@ -35,12 +35,6 @@ def changed_after(connection: Connection, revision: int) -> list[StoredWatchlist
 def active(connection: Connection) -> list[StoredWatchlist]:
     """What is watched now, by name."""
     return _entries.active(connection)
-
-
-def names(connection: Connection, limit: int) -> list[str]:
-    """The first names of what is watched now."""
-    query = select(watchlist.c.name).where(watchlist.c.is_active).order_by(watchlist.c.name).limit(limit)
-    return list(connection.scalars(query))
 
 
 def some(connection: Connection, names: Sequence[str]) -> list[StoredWatchlist]:

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy import Connection
 
 from core.queries import Query, QueryError, parse_query
-from storage import facets, watchlists
+from storage import facets
 from storage.facets import Facets
 from storage.queries import (
     Champion,
@@ -37,7 +37,6 @@ from storage.series import (
 from web.view import DocumentsView, View, Window, compared_span, window_of
 
 MOST_COMPARED = 500  # groups of a week ago, of which the present ones are wanted
-MOST_CHOICES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +182,7 @@ def _query(query: str) -> Query:
 
 def read_choices(connection: Connection, view: View, now: datetime, zone: ZoneInfo) -> dict[Group, list[str]]:
     """What the filters can be set to."""
-    found = choices(connection, window_of(view, freshness(connection), now, zone).span)
-    return {"watchlist": watchlists.names(connection, MOST_CHOICES)} | found
+    return choices(connection, window_of(view, freshness(connection), now, zone).span)
 
 
 def _cursor(before: str) -> tuple[datetime, str]:
