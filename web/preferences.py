@@ -1,6 +1,6 @@
 """What a reader has chosen for every page, kept in cookies: the language and the colours.
 
-`?lang=` and `?theme=` choose; both are turned into a cookie and the same address without them, so that links stay
+`?lang=` and `?colours=` choose; both are turned into a cookie and the same address without them, so that links stay
 clean and the choice needs no script.
 """
 
@@ -20,7 +20,7 @@ THEMES: tuple[Theme, ...] = get_args(Theme)
 THEME_COOKIE: Final = "opinion_theme"
 CHOICES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "lang": (i18n.COOKIE, LANGUAGES),
-    "theme": (THEME_COOKIE, THEMES),
+    "colours": (THEME_COOKIE, THEMES),
 }
 """By parameter: the cookie, and what it may say."""
 
@@ -32,7 +32,7 @@ def theme_of(request: Request) -> Theme:
 
 
 class PreferenceSwitch:
-    """Turns `?lang=zh` or `?theme=dark` into a cookie and the same address without it."""
+    """Turns `?lang=zh` or `?colours=dark` into a cookie and the same address without it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -18,7 +18,7 @@ def test_every_address_of_the_page_answers(database_url: str) -> None:
     """What the reader writes by hand works as it stands; the table names every range and group."""
     page = (ROOT / "docs" / "how-to" / "read-the-console.md").read_text(encoding="utf-8")
     [block] = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    addresses = [*block.split(), "/?lang=zh", "/?theme=dark"]
+    addresses = [*block.split(), "/?lang=zh", "/?colours=dark"]
     engine = connect(database_url)
     store_rows(engine, [row("a", published_at=START)])
     app = create_app(engine, clock=MovableClock(START))

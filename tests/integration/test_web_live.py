@@ -97,15 +97,15 @@ def test_the_page_holds_without_scripts_and_with_colours_of_ones_own(client: htt
     """Forms and links do everything; what was chosen is kept in a cookie, and the address stays clean."""
     page = client.get("/").text
     assert 'media="(prefers-color-scheme: dark)"' in page
-    answer = client.get("/?range=7d&theme=dark")
+    answer = client.get("/?range=7d&colours=dark")
     assert (answer.status_code, answer.headers["location"]) == (303, "/?range=7d")
     page = client.get("/").text
     assert '<html lang="en" ' in page
     assert 'data-theme="dark"' in page
     assert 'href="/static/dark.css" media="all"' in page
-    assert client.get("/?theme=purple").status_code == 200
-    client.get("/?theme=light")
+    assert client.get("/?colours=purple").status_code == 200
+    client.get("/?colours=light")
     assert "dark.css" not in client.get("/").text
-    answer = client.get("/?theme=auto&lang=zh&by=source")
+    answer = client.get("/?colours=auto&lang=zh&by=source")
     assert answer.headers["location"] == "/?by=source"
     assert 'lang="zh-Hans"' in client.get("/").text
