@@ -80,9 +80,10 @@ def _parts(
     start: datetime, end: datetime, where: Mapping[str, str], by: Sequence[str], unit: Unit
 ) -> Iterator[Select[Any]]:
     dimensions = [*where, *by]
-    minutes, hours, days = minutes_of(dimensions), _rolled_up(dimensions, _HOURS), _rolled_up(dimensions, _DAYS)
+    minutes, hours = minutes_of(dimensions), _hours_of(dimensions)
+    days = _DAYS.get(hours.name)
     first, last = _hour_after(start), _hour_before(end)
-    if unit == "minute" or hours is None or last - first < LEAST_HOURS * HOUR:
+    if unit == "minute" or last - first < LEAST_HOURS * HOUR:
         yield _rows(minutes, start, end, where, by)
         return
     if start < first:
@@ -90,15 +91,15 @@ def _parts(
     if last < end:
         yield _rows(minutes, last, end, where, by)
     if unit == "hour" or days is None or last - first < LEAST_DAYS * DAY:
-        yield _rows(hours, first, last, where, by)
+        yield _rows(_VIEWS[hours.name], first, last, where, by)
         return
     # Whole local days in the middle, which SQL knows. Where they begin between hours, minutes fill the gap.
     morning, night = _day_after(first), _day_before(last)
     yield _rows(days, morning, night, where, by)
-    yield _rows(hours, first, func.date_trunc("hour", morning, "UTC"), where, by)
+    yield _rows(_VIEWS[hours.name], first, func.date_trunc("hour", morning, "UTC"), where, by)
     yield _rows(minutes, func.date_trunc("hour", morning, "UTC"), morning, where, by)
     yield _rows(minutes, night, func.date_trunc("hour", night + ALMOST_AN_HOUR, "UTC"), where, by)
-    yield _rows(hours, func.date_trunc("hour", night + ALMOST_AN_HOUR, "UTC"), last, where, by)
+    yield _rows(_VIEWS[hours.name], func.date_trunc("hour", night + ALMOST_AN_HOUR, "UTC"), last, where, by)
 
 
 def _rows(source: FromClause, start: Any, end: Any, where: Mapping[str, str], by: Sequence[str]) -> Select[Any]:
@@ -107,10 +108,10 @@ def _rows(source: FromClause, start: Any, end: Any, where: Mapping[str, str], by
     return select(*shown).where(at >= start, at < end, *(source.c[name] == value for name, value in where.items()))
 
 
-def _rolled_up(dimensions: Sequence[str], tables: Sequence[Table]) -> FromClause | None:
-    """The first, which is the smallest, that tells these columns apart."""
+def _hours_of(dimensions: Sequence[str]) -> Table:
+    """The smallest roll-up that tells these columns apart."""
     asked = set(dimensions)
-    return next((_VIEWS[one.name] for one in tables if asked <= set(_key(one))), None)
+    return next(one for one in _HOURS if asked <= set(_key(one)))
 
 
 def _key(of: Table) -> list[str]:
@@ -125,8 +126,13 @@ def _view(of: Table) -> FromClause:
 
 
 _HOURS: Final = (topic_hour, source_hour, watchlist_total_hour, opinion_hour, watchlist_hour)
-_DAYS: Final = (source_day, opinion_day, watchlist_day)
-_VIEWS: Final = {of.name: _view(of) for of in (*_HOURS, *_DAYS)}
+_VIEWS: Final = {of.name: _view(of) for of in (*_HOURS, source_day, opinion_day, watchlist_day)}
+_DAYS: Final = {
+    source_hour.name: _VIEWS[source_day.name],
+    opinion_hour.name: _VIEWS[opinion_day.name],
+    watchlist_hour.name: _VIEWS[watchlist_day.name],
+}
+"""By roll-up per hour, the one per day; the others are small enough."""
 
 
 def _day_after(at: datetime) -> ColumnElement[datetime]:

@@ -134,8 +134,7 @@ def test_what_rests_is_read_from_its_roll_up_and_is_audited(engine: Engine) -> N
         row(f"d{nth}", nth, text=f"text {nth}", published_at=START + timedelta(hours=nth % 48)) for nth in range(96)
     ]
     store_rows(engine, rows)
-    job = RollUpJob(engine)
-    job(lambda: False)
+    RollUpJob(engine, quiet=timedelta(hours=1))(lambda: False)
     with engine.connect() as connection:
         assert rolled_up(connection) == (0, 0, 48)  # changed just now
     RollUpJob(engine, quiet=FOLD_NOW)(lambda: False)

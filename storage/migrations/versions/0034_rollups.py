@@ -97,6 +97,7 @@ def per_day(table: str) -> str:
                     SELECT {counted} FROM {minutes}
                     WHERE bucket_at >= greatest(s.bucket_at, u.start_at)
                       AND bucket_at < least(s.bucket_at + interval '1 hour', u.end_at)
+                    OFFSET 0  -- hour by hour: as a join it may be planned as a scan of all minutes
                 ) AS m
             ) AS part GROUP BY {dimensions}
         ) AS c
