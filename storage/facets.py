@@ -78,7 +78,9 @@ def counted(
     buckets = _buckets(span, zone)
     is_hourly = not buckets.step % HOUR and not buckets.starts[0].timestamp() % HOUR.total_seconds()
     within = [(span.start, span.end)]
-    source = count_sources.counted(within, _where(filters, kind), tuple(_COLUMNS.values()), is_hourly=is_hourly)
+    source = count_sources.counted(
+        within, _where(filters, kind), tuple(_COLUMNS.values()), unit="hour" if is_hourly else "minute"
+    )
     at = func.date_bin(cast(literal(buckets.step), Interval), source.c.bucket_at, literal(buckets.starts[0]))
     columns = [source.c[name] for name in _COLUMNS.values()]
     matches = func.sum(source.c[sentiment or "total"])
