@@ -8,7 +8,7 @@ RUN python -m venv /opt/opinion
 WORKDIR /src
 # Dependencies first: their layer stays while only our code changes.
 COPY pyproject.toml constraints.txt README.md ./
-RUN mkdir core streams models storage alerts web opinion \
+RUN mkdir core streams models storage alerts web opinion opinion_client \
     && /opt/opinion/bin/pip install --constraint constraints.txt . \
     && /opt/opinion/bin/pip uninstall --yes opinion-pipeline
 COPY . .

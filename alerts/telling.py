@@ -20,8 +20,7 @@ from alerts.routing.planning import Situation, plan
 from alerts.routing.subscriptions import EVERYTHING, Subscription, usable
 from core.logs import get_logger
 from core.records import AlertStatus
-from storage import incidents, notifications, silences, subscriptions, tellings
-from storage.app_secrets import signing_secret
+from storage import app_secrets, incidents, notifications, silences, subscriptions, tellings
 from storage.incidents import IncidentRow
 from storage.notifications import Channel, NotificationRow
 
@@ -196,7 +195,7 @@ def phone_link_makers(
     wanted = {one: one.phone_links for one in receivers if one.phone_links is not None}
     if not wanted:
         return {}
-    secret = signing_secret(connection)
+    secret = app_secrets.secret(connection)
     return {one: links.maker(secret, console_url, one.name, now) for one, links in wanted.items()}
 
 

@@ -2,7 +2,8 @@
 
 Used by `benchmarks.ten_million`. SQL goes over one connection, as a dashboard's does; the console and the API are
 asked over HTTP. Beside them, in the same run: the look-up of one row by its key, and the same question to the minutes
-alone.
+alone. `cpu` is processor time of the server processes and of this one: on an idle machine the answer takes about as
+long, on a busy one it says what the answer costs.
 """
 
 # ruff: noqa: S608  # our own words
@@ -16,7 +17,8 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 import httpx
-from sqlalchemy import Connection, text
+import psutil
+from sqlalchemy import Connection, Engine, event, text
 
 SPANS: Final = {"24 h": timedelta(days=1), "7 d": timedelta(days=7), "30 d": timedelta(days=30)}
 GOAL_MS: Final = 200
@@ -70,24 +72,44 @@ class Answer:
     span: str
     p50: float
     p95: float
+    cpu: float = float("nan")
     error: str = ""
 
 
-def measure(what: str, span: str, ask: Callable[[], object], calls: int) -> Answer:
+class Meter:
+    """Processor time of this process and of the PostgreSQL processes behind its connections."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._servers: dict[int, psutil.Process] = {}
+        event.listen(engine, "checkout", self._remember)
+
+    def _remember(self, connection: Any, *_: object) -> None:
+        pid = connection.info.backend_pid
+        if pid not in self._servers:
+            self._servers[pid] = psutil.Process(pid)
+
+    def seconds(self) -> float:
+        times = [one.cpu_times() for one in self._servers.values() if one.is_running()]
+        return time.process_time() + sum(one.user + one.system for one in times)
+
+
+def measure(what: str, span: str, ask: Callable[[], object], calls: int, meter: Meter) -> Answer:
     """Once to warm up, then `calls` times."""
     taken = []
     try:
         ask()
+        spent = meter.seconds()
         for _ in range(calls):
             started = time.perf_counter()
             ask()
             taken.append(1000 * (time.perf_counter() - started))
     except Exception as error:  # a table with a hole says more than none
-        return Answer(what, span, float("nan"), float("nan"), str(error).splitlines()[0][:80])
-    return Answer(what, span, median(taken), quantiles(taken, n=20)[-1] if len(taken) > 1 else taken[0])
+        return Answer(what, span, float("nan"), float("nan"), error=str(error).splitlines()[0][:80])
+    cpu = 1000 * (meter.seconds() - spent) / calls
+    return Answer(what, span, median(taken), quantiles(taken, n=20)[-1] if len(taken) > 1 else taken[0], cpu)
 
 
-def ask_sql(connection: Connection, end: datetime, calls: int) -> Iterator[Answer]:
+def ask_sql(connection: Connection, meter: Meter, end: datetime, calls: int) -> Iterator[Answer]:
     """The limit, then every view of counts for every span, then those without a span."""
 
     def run(query: str, **values: Any) -> object:
@@ -95,19 +117,20 @@ def ask_sql(connection: Connection, end: datetime, calls: int) -> Iterator[Answe
         connection.rollback()
         return found
 
-    yield measure("limit: one row by its key", "", lambda: run(LIMIT, at=end - timedelta(hours=1)), 10 * calls)
+    yield measure("limit: one row by its key", "", lambda: run(LIMIT, at=end - timedelta(hours=1)), 10 * calls, meter)
     for name, length in SPANS.items():
         asked = {"start": end - length, "end": end}
         for what, query in VIEWS.items():
-            yield measure(f"bi.{what}", name, lambda query=query, asked=asked: run(query, **asked), calls)  # type: ignore[misc]
+            yield measure(f"bi.{what}", name, lambda query=query, asked=asked: run(query, **asked), calls, meter)  # type: ignore[misc]
         for what, query in OVER_MINUTES.items():
-            name_ = f"limit: minutes for {what}"
-            yield measure(name_, name, lambda query=query, asked=asked: run(query, **asked), max(2, calls // 5))  # type: ignore[misc]
+            few = max(2, calls // 5)
+            limit = f"limit: minutes for {what}"
+            yield measure(limit, name, lambda query=query, asked=asked: run(query, **asked), few, meter)  # type: ignore[misc]
     for what, query in WHOLE.items():
-        yield measure(f"bi.{what}", "all", lambda query=query: run(query), calls)  # type: ignore[misc]
+        yield measure(f"bi.{what}", "all", lambda query=query: run(query), calls, meter)  # type: ignore[misc]
 
 
-def ask_http(client: httpx.Client, end: datetime, calls: int) -> Iterator[Answer]:
+def ask_http(client: httpx.Client, meter: Meter, end: datetime, calls: int) -> Iterator[Answer]:
     """Every page and every chart for every span."""
 
     def get(url: str) -> object:
@@ -119,17 +142,17 @@ def ask_http(client: httpx.Client, end: datetime, calls: int) -> Iterator[Answer
         span = {"from": (end - length).isoformat(), "to": end.isoformat()}
         for path in PAGES:
             url = f"{path}?{urlencode(span)}" if path in {"/", "/documents"} else path
-            yield measure(path, name, lambda url=url: get(url), calls)  # type: ignore[misc]
+            yield measure(path, name, lambda url=url: get(url), calls, meter)  # type: ignore[misc]
         for path, given in [*CHARTS, *FILTERED]:
             url = f"{path}?{urlencode({**given, **span})}"
             what = f"{path} {' '.join(f'{key}={value}' for key, value in given.items())}"
-            yield measure(what, name, lambda url=url: get(url), calls)  # type: ignore[misc]
+            yield measure(what, name, lambda url=url: get(url), calls, meter)  # type: ignore[misc]
 
 
 def table(answers: list[Answer]) -> str:
     """The answers as lines, slow ones marked."""
-    lines = [f"{'what':50} {'span':5} {'p50 ms':>8} {'p95 ms':>8}"]
+    lines = [f"{'what':50} {'span':5} {'p50 ms':>8} {'p95 ms':>8} {'cpu ms':>8}"]
     for one in answers:
         mark = one.error or ("over the goal" if one.p95 > GOAL_MS and not one.what.startswith("limit") else "")
-        lines.append(f"{one.what:50} {one.span:5} {one.p50:8.1f} {one.p95:8.1f}  {mark}")
+        lines.append(f"{one.what:50} {one.span:5} {one.p50:8.1f} {one.p95:8.1f} {one.cpu:8.1f}  {mark}")
     return "\n".join(lines)

@@ -80,9 +80,8 @@ def main() -> None:
         for rows in arguments.rows or [100_000, 1_000_000]:
             with psycopg.connect(plain) as connection:
                 end = end_of(connection, rows)
-                copied(connection, end)  # so that all have read it before
+                copy_rows, copy_seconds = copied(connection, end)
                 for format_ in FORMATS:
-                    copy_rows, copy_seconds = copied(connection, end)
                     one = exported(postgres.url, end, format_)
                     one["rows_per_second"] = round(one["rows"] / one["seconds"])
                     one["share_of_copy"] = round(one["rows_per_second"] / (copy_rows / copy_seconds), 2)

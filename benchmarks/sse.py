@@ -261,14 +261,16 @@ def main() -> None:
                 [sys.executable, "-m", "opinion.cli", "web", "--port", str(port)], env={**os.environ, **addresses}
             )
             publisher = Publisher(kafka.bootstrap, topics.CLASSIFIED)
-            with httpx.Client(trust_env=False) as client:
-                wait_for(lambda: client.get(f"http://127.0.0.1:{port}/healthz").is_success, 60, "the console")
-            bench = Bench(port, publisher, arguments)
-            bench.publish(10)
-            figures = asyncio.run(run(bench, psutil.Process(web.pid), arguments.readers, arguments.rounds))
-            publisher.close()
-            web.terminate()
-            web.wait(30)
+            try:
+                with httpx.Client(trust_env=False) as client:
+                    wait_for(lambda: client.get(f"http://127.0.0.1:{port}/healthz").is_success, 60, "the console")
+                bench = Bench(port, publisher, arguments)
+                bench.publish(10)
+                figures = asyncio.run(run(bench, psutil.Process(web.pid), arguments.readers, arguments.rounds))
+            finally:
+                publisher.close()
+                web.terminate()
+                web.wait(30)
     for name, ratio in figures["median_ratios"].items():
         print(f"{name:24}{ratio:8.2f}  median of {arguments.rounds} rounds")
     out = Path("var/bench/sse.json")

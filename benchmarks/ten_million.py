@@ -24,7 +24,7 @@ from pathlib import Path
 import httpx
 from sqlalchemy import Engine, func, select, text
 
-from benchmarks.asking import Answer, ask_http, ask_sql, table
+from benchmarks.asking import Answer, Meter, ask_http, ask_sql, table
 from benchmarks.made_stream import CHUNK, START, Stream
 from core.clock import MovableClock
 from opinion.rolling_up import EVERY, RollUpJob
@@ -150,7 +150,7 @@ def ask(url: str, stream: Stream, calls: int, rate: float) -> list[Answer]:
             left = rollups.waiting(connection)
             print(f"{left} hours left to roll up, {time.perf_counter() - started:.0f} s", flush=True)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM (ANALYZE)"))
+        connection.execute(text("ANALYZE"))
     context = multiprocessing.get_context("spawn")
     beside = [
         context.Process(target=write_steadily, args=(url, stream, rate), daemon=True),
@@ -159,16 +159,18 @@ def ask(url: str, stream: Stream, calls: int, rate: float) -> list[Answer]:
     for one in beside:
         one.start()
     answers = []
+    engine.dispose()  # so that the meter sees every connection come
+    meter = Meter(engine)
     try:
         with engine.connect() as connection:
             newest = connection.scalar(text("SELECT max(bucket_at) FROM opinion_minute"))
-            connection.rollback()
-            for answer in ask_sql(connection, newest, calls):
-                print(table([answer]).splitlines()[1], flush=True)
-                answers.append(answer)
         app = create_app(engine, clock=MovableClock(newest))
         with serving(app) as base, httpx.Client(base_url=base, timeout=60) as client:
-            for answer in ask_http(client, newest, calls):
+            for answer in ask_http(client, meter, newest, calls):
+                print(table([answer]).splitlines()[1], flush=True)
+                answers.append(answer)
+        with engine.connect() as connection:
+            for answer in ask_sql(connection, meter, newest, calls):
                 print(table([answer]).splitlines()[1], flush=True)
                 answers.append(answer)
     finally:

@@ -30,6 +30,7 @@ from pydantic_settings import (
 
 from core.channels import ChannelSettings, repeated_names
 from core.errors import ConfigError
+from core.roles import Role
 from core.scripts import LATIN_LANGUAGES
 from core.taxonomy import UNCERTAIN_BELOW
 
@@ -404,11 +405,60 @@ class SearchSettings(_Section):
     )
 
 
+class OidcSettings(_Section):
+    """Another server that vouches for people: OpenID Connect."""
+
+    issuer: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s?#]+$",
+        description="Its address as it states it itself, such as `https://id.example.org/realms/main`; empty: none.",
+    )
+    client_id: str = Field("", description="Under which this console is known there.")
+    client_secret: SecretStr | None = Field(None, description="Empty for a public client; PKCE is used either way.")
+    scopes: list[str] = Field(["openid", "profile", "email"], description="What is asked for.")
+    name_claim: str = Field("preferred_username", description="What people are called by here.")
+    role_claim: str = Field("", description="Claim that holds groups or roles; empty: roles are given here.")
+    roles: dict[str, Role] = Field(
+        default_factory=dict, description='The role of each value of that claim, such as `{"desk": "analyst"}`.'
+    )
+    default_role: Role | None = Field("viewer", description="Of who has none of them; null keeps them out.")
+    allowed_domains: list[str] = Field(
+        default_factory=list, description="Domains of verified e-mail addresses that may come in; empty: any."
+    )
+
+    @model_validator(mode="after")
+    def _has_client(self) -> Self:
+        if self.issuer and not self.client_id:
+            raise ValueError("client_id is needed with issuer")
+        if self.issuer and "openid" not in self.scopes:
+            raise ValueError("scopes need openid")
+        return self
+
+
 class WebSettings(_Section):
     """The console."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on; the console has no login.")
+    host: str = Field("127.0.0.1", description="Address to listen on; others than loopback open it to a network.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    access: Literal["accounts", "open"] = Field(
+        "accounts", description="`accounts`: people log in; `open`: whoever reaches the console may do everything."
+    )
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="Names under which people open the console, such as `opinion.example.org`; addresses and "
+        "`localhost` need none.",
+    )
+    trusted_proxies: list[str] = Field(
+        default_factory=list,
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.",
+    )
+    session_idle: timedelta = Field(
+        timedelta(hours=8), ge=timedelta(minutes=1), description="A session ends after so long without a request."
+    )
+    session_longest: timedelta = Field(
+        timedelta(days=7), ge=timedelta(minutes=1), description="A session ends after so long in any case."
+    )
+    oidc: OidcSettings = OidcSettings()
 
 
 class LabellingSettings(_Section):

@@ -43,6 +43,7 @@ from opinion.commands import (
     models,
     outbox,
     overlap,
+    people,
     privacy,
     reclassify,
     registry,
@@ -105,6 +106,7 @@ app.add_typer(sources.app, name="sources")
 app.add_typer(tokens.app, name="tokens")
 db.app.command("reader")(db_readers.reader)
 db.app.command("readers")(db_readers.list_readers)
+app.add_typer(people.app, name="people")
 app.add_typer(db.app, name="db")
 app.command("audit")(audit.audit)
 app.command("classify")(classify.classify)

@@ -14,7 +14,7 @@ from storage.advisory_locks import hold
 
 log = get_logger(__name__)
 
-EVERY: Final = timedelta(seconds=30)
+EVERY: Final = timedelta(seconds=10)  # while an hour waits, every query sums its minutes
 SECONDS: Final = 20.0  # what an upgrade or an import left takes several runs
 ROLL_UP_LOCK: Final = 0x6F70_7275  # "opru"
 

@@ -18,6 +18,7 @@ from core import children
 from core.settings import Settings
 from core.watchlist_file import read_watchlists
 from core.watchlists import Watchlist
+from opinion.first_admin import make_first_admin
 from opinion.servers import (
     Addresses,
     embedded_kafka,
@@ -84,6 +85,7 @@ class Stack:
         self._http = httpx.Client(timeout=PROBE_SECONDS, trust_env=False)  # costly to make, so one for all probes
         self.addresses = Addresses()
         self.console_url: str | None = None
+        self._has_first_admin = False
         self.logs = self._home / "logs"
 
     def start(self) -> None:
@@ -103,6 +105,7 @@ class Stack:
         servers = self._start_servers()
         upgrade_schema(self._settings, self.addresses.database_url)
         self._sync_watchlists(entries)
+        self._let_somebody_in()
         topics.apply(self.addresses.kafka_bootstrap, self._settings.kafka)
         leftovers = children.find(Path(sys.executable).name, self._marker)
         children.end(leftovers, grace_seconds=LEFTOVER_GRACE_SECONDS)
@@ -167,6 +170,15 @@ class Stack:
         return {name: self.logs / f"{name}.log" for name in ("postgres", "kafka", *self._programs)}
 
     @property
+    def how_to_get_in(self) -> str:
+        """What to do at the console's login."""
+        if self._settings.web.access == "open":
+            return "no need: whoever reaches the console may do everything (web.access is open)"
+        if self._has_first_admin:
+            return "as admin, with the one-time password above"
+        return "a lost password: opinion people password NAME"
+
+    @property
     def _marker(self) -> str:
         """An argument that Python ignores and by which programs of this home are known after a crash."""
         return f"-Xopinion={self._home}"
@@ -194,6 +206,16 @@ class Stack:
         engine = connect(self.addresses.database_url, pool_size=1)
         try:
             sync_file(engine, self._settings.watchlists, entries)
+        finally:
+            engine.dispose()
+
+    def _let_somebody_in(self) -> None:
+        """Make the first account here: what the console itself says goes into its log."""
+        if not self._has_web or self._settings.web.access == "open":
+            return
+        engine = connect(self.addresses.database_url, pool_size=1)
+        try:
+            self._has_first_admin = make_first_admin(engine)
         finally:
             engine.dispose()
 

@@ -18,7 +18,8 @@ from sqlalchemy import Connection, func, insert, or_, select, text, update
 from core.errors import NotFoundError
 from storage.tables import api_token
 
-Scope = Literal["documents:write"]
+Scope = Literal["documents:write", "read", "write"]
+"""Push documents; read what a viewer reads; change what an analyst changes, which includes reading."""
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 PREFIX: Final = "opinion"
 SECRET_BYTES: Final = 32

@@ -1,4 +1,4 @@
-"""Secrets that the console makes for itself and every process of it shares."""
+"""Keys that this installation keeps for itself: made at first use, the same for all its processes."""
 
 import secrets
 
@@ -7,11 +7,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from storage.tables import app_secret
 
-SIGNING = "signing"
+SECRET_BYTES = 32
+SIGNING = "signing"  # of links and of cookies that hold no session
 
 
-def signing_secret(connection: Connection) -> bytes:
-    """What links are signed with; made on first use."""
-    new = {"name": SIGNING, "value": secrets.token_bytes(32)}
-    connection.execute(insert(app_secret).values(new).on_conflict_do_nothing())
-    return bytes(connection.execute(select(app_secret.c.value).where(app_secret.c.name == SIGNING)).scalar_one())
+def secret(connection: Connection, name: str = SIGNING) -> bytes:
+    """The key of this name, 256 random bits."""
+    made = insert(app_secret).values(name=name, secret=secrets.token_bytes(SECRET_BYTES))
+    connection.execute(made.on_conflict_do_nothing())
+    return bytes(connection.scalars(select(app_secret.c.secret).where(app_secret.c.name == name)).one())

@@ -287,9 +287,10 @@ def retract(connection: Connection, answers: Sequence[LabelRow], *, by: str, now
     )
 
 
-def newest_id(connection: Connection) -> int:
-    """Of the newest row, whatever it says; 0 before the first. The same for as long as nobody says anything."""
-    return int(connection.scalar(select(func.coalesce(func.max(human_label.c.id), 0))) or 0)
+def extent(connection: Connection) -> tuple[int, int]:
+    """The newest row's id and how many rows there are: the same for as long as nobody says anything."""
+    newest, count = connection.execute(select(func.coalesce(func.max(human_label.c.id), 0), func.count())).one()
+    return int(newest), int(count)
 
 
 def count_after(connection: Connection, label_id: int) -> int:

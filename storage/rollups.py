@@ -23,7 +23,7 @@ from storage.tables import (
     watchlist_total_hour,
 )
 
-QUIET: Final = timedelta(seconds=20)
+QUIET: Final = timedelta(seconds=5)
 """An hour that changed so recently is left alone: it is likely to change again, and was summed for nothing then."""
 HOURS_AT_ONCE: Final = 24
 DAYS_AT_ONCE: Final = 4

@@ -1108,13 +1108,74 @@ stale_day = Table(
     comment="Local days whose hours were rolled up since they were; counts names the table of the minutes.",
 )
 
+person = Table(
+    "person",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("password_hash", Text),
+    Column("must_change", Boolean, server_default=text("false"), nullable=False),
+    Column("issuer", Text),
+    Column("subject", Text),
+    _time("created_at", is_now=True),
+    Column("created_by", Text, nullable=False),
+    _time("disabled_at", nullable=True),
+    _time("last_login_at", nullable=True),
+    CheckConstraint("role IN ('viewer', 'annotator', 'analyst', 'admin')", name="role"),
+    UniqueConstraint("name_key"),
+    UniqueConstraint("issuer", "subject"),
+    comment="Who may use the console, as what. Passwords are argon2 hashes; null where somebody else vouches for "
+    "the person (issuer and subject of OpenID Connect).",
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id_hash", LargeBinary, primary_key=True),
+    Column("person_id", ForeignKey("person.id", ondelete="CASCADE"), nullable=False),
+    _time("created_at"),
+    _time("seen_at"),
+    _time("expires_at"),
+    Column("address", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Index(None, "person_id"),
+    comment="Who is logged in, by the SHA-256 of what their browser holds.",
+)
+
+login_limit = Table(
+    "login_limit",
+    metadata,
+    Column("key_hash", LargeBinary, primary_key=True),
+    _time("paid_until"),
+    Index(None, "paid_until"),
+    comment="How much was tried under a name, from an address or from a browser, as hashes: each attempt moves "
+    "paid_until further ahead, time lets it catch up, and who is too far ahead waits.",
+)
+
 app_secret = Table(
     "app_secret",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("value", LargeBinary, nullable=False),
+    Column("secret", LargeBinary, nullable=False),
     _time("created_at", is_now=True),
-    comment="Secrets that the console makes for itself.",
+    comment="Keys that all processes of this installation share, made at first use.",
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    _time("at"),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    _json("detail"),
+    CheckConstraint("outcome IN ('done', 'refused', 'failed')", name="outcome"),
+    comment="Who changed what, from where, and what became of it. Append-only: a trigger refuses all else.",
 )
 
 report = Table(

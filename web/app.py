@@ -6,15 +6,17 @@ from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 from sqlalchemy import Engine
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.staticfiles import StaticFiles
 
 from alerts.detection.detectors import DetectorOptions
 from core.clock import Clock, SystemClock
 from storage.notifications import Channel
 from web import errors
+from web.access import Access
+from web.api_document import say_who_may
 from web.backfills import Backfills
 from web.explaining import Explain, Explanations
+from web.gate import Gate
 from web.label_agreement import LabelAgreement
 from web.metrics import RequestTimer
 from web.model_care import ModelCare
@@ -23,7 +25,9 @@ from web.preferences import PreferenceSwitch
 from web.pushing import DocumentSink, Pushing, PushLimits
 from web.rendering import HERE, Console, environment
 from web.routes import (
+    account,
     api,
+    audit,
     document,
     documents,
     incident_care,
@@ -32,8 +36,10 @@ from web.routes import (
     intake,
     label_conflicts,
     labelling,
+    login,
     models,
     overview,
+    people,
     phone,
     probes,
     reports,
@@ -41,7 +47,7 @@ from web.routes import (
     rules,
     silence_pages,
     silences,
-    stream,
+    streaming,
     subscription_pages,
     subscriptions,
     watchlist_pages,
@@ -50,7 +56,7 @@ from web.routes import (
 from web.routes import (
     operations as operations_page,
 )
-from web.security import LOOPBACK_HOSTS, SameOrigin, SecurityHeaders
+from web.security import LOOPBACK_HOSTS, OwnHosts, SameOrigin, SecurityHeaders
 from web.streaming import Streams
 
 DEFAULT_PUSH_LIMITS = PushLimits(max_body_bytes=10_000_000, max_documents=10_000, in_flight_bytes=64_000_000)
@@ -69,9 +75,10 @@ def create_app(
     guideline: str = "",
     model_care: ModelCare | None = None,
     operations: Operations | None = None,
-    streams: Streams | None = None,
+    stream: Streams | None = None,
     explain: Explain | None = None,
     backfills: Backfills | None = None,
+    access: Access | None = None,
     signing_secret: bytes | None = None,
 ) -> FastAPI:
     """The console as an ASGI app.
@@ -79,8 +86,8 @@ def create_app(
     Args:
         engine: the database; may be away, then pages say so and `/readyz` answers 503.
         timezone: for the times people read.
-        allowed_hosts: names that a request's Host header may carry. More than loopback names lets any site whose
-            name resolves to this machine read the console through its visitors' browsers (DNS rebinding).
+        allowed_hosts: names that a request's Host header may carry, beside addresses. `*` lets any site whose name
+            resolves to this machine read the console through its visitors' browsers (DNS rebinding).
         sink: where pushed documents go, closed when the app stops; None: this console takes none.
         push_limits: what a push may be at most.
         detector: how the scheduler judges, for trials of rules.
@@ -88,10 +95,11 @@ def create_app(
         guideline: version of the guideline that annotators go by.
         model_care: the registry, to promote models and to read their cards; None: the pages say what SQL knows.
         operations: the broker, for lag and dead letters; None: the pages say what SQL knows.
-        streams: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
+        stream: what `/api/v1/stream` gives, closed when the app stops; None: it answers 503.
         explain: says which words are behind a verdict; None: this console does not.
         backfills: starts backfills of watchlists; None: the console only says the command.
-        signing_secret: what links that open without a login are signed with; None: no such link is let in.
+        access: how people log in; None: whoever reaches the console may do everything.
+        signing_secret: of links that open one thing without a login; None: there are none.
     """
 
     @asynccontextmanager
@@ -99,8 +107,8 @@ def create_app(
         yield
         if sink is not None:
             await sink.close()
-        if streams is not None:
-            await streams.close()
+        if stream is not None:
+            await stream.close()
 
     app = FastAPI(
         title="opinion",
@@ -116,10 +124,11 @@ def create_app(
     app.state.guideline = guideline
     app.state.model_care = model_care
     app.state.operations = operations
-    app.state.streams = streams
+    app.state.stream = stream
     app.state.explanations = Explanations(explain) if explain else None
     app.state.backfills = backfills
     app.state.label_agreement = LabelAgreement()
+    app.state.access = access
     app.state.signing_secret = signing_secret
     for routes in (
         overview,
@@ -137,7 +146,7 @@ def create_app(
         labelling,
         models,
         operations_page,
-        stream,
+        streaming,
         watchlist_pages,
         rule_pages,
         silence_pages,
@@ -148,6 +157,11 @@ def create_app(
         app.include_router(routes.router)
     for router in (document.pages, document.api):  # after all others: an id may hold slashes
         app.include_router(router)
+    if access is not None:
+        for routes in (login, account, people, audit):
+            app.include_router(routes.router)
+        app.add_middleware(Gate)
+        say_who_may(app)
     if sink is not None:
         app.state.pushing = Pushing.to(sink, push_limits)
         app.include_router(intake.router)
@@ -155,7 +169,7 @@ def create_app(
     errors.install(app)
     app.add_middleware(PreferenceSwitch)
     app.add_middleware(SameOrigin)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False)
+    app.add_middleware(OwnHosts, names=allowed_hosts)
     app.add_middleware(RequestTimer)
     app.add_middleware(SecurityHeaders)  # last added, outermost: refusals carry the headers too
     return app

@@ -184,7 +184,7 @@ def _query(query: str) -> Query:
 def read_choices(connection: Connection, view: View, now: datetime, zone: ZoneInfo) -> dict[Group, list[str]]:
     """What the filters can be set to."""
     found = choices(connection, window_of(view, freshness(connection), now, zone).span)
-    return found | {"watchlist": watchlists.names(connection, MOST_CHOICES)}
+    return {"watchlist": watchlists.names(connection, MOST_CHOICES)} | found
 
 
 def _cursor(before: str) -> tuple[datetime, str]:

@@ -104,6 +104,7 @@ def page(request: Request, template: str, *, status_code: int = 200, **context: 
         "zone": str(console.zone),
         "path": request.url.path,
         "person": person,
+        "has_accounts": request.app.state.access is not None,
         "pages_bar": Bar.of(person, request.url.path),
         "theme": theme_of(request),
         "clock_now": now,

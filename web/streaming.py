@@ -53,7 +53,7 @@ class LiveStream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """Kept in `app.state.streams`.
+    """Kept in `app.state.stream`.
 
     Attributes:
         most_readers: of both together.

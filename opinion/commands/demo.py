@@ -68,14 +68,14 @@ def _next_steps(stack: Stack, outcome: Outcome, *, keep: bool) -> list[tuple[str
         database = make_url(stack.addresses.database_url)
         psql = f"psql -h {database.host} -p {database.port} -U {database.username} {database.database}"
         return [
-            (str(stack.console_url), "the console, with this day in it"),
+            (str(stack.console_url), "the console, with this day in it; no login, the day is invented"),
             (f"{stack.console_url}/incidents/{incident}", "this incident"),
             (psql, "try TABLE bi.alert; the password is in postgres/instance.json of the demo's home"),
             ("Ctrl-C", "ends the demo"),
         ]
     return [
         ("opinion demo --keep", "the same, and leaves the console and the database running"),
-        ("opinion up", "everything, for your own data"),
+        ("opinion up", "everything, for your own data; says how to log in"),
         ("opinion import FILE.jsonl", "your own documents, while that runs"),
         ("opinion --help", "everything else"),
     ]

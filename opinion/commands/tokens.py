@@ -1,4 +1,4 @@
-"""`opinion tokens`: who may push documents over HTTP."""
+"""`opinion tokens`: which programs may use the API, for what."""
 
 import json
 from datetime import datetime
@@ -13,13 +13,14 @@ from core.errors import UsageError
 from core.settings import Settings, load_settings
 from opinion.commands.json_rows import row_as_json
 from opinion.servers import database
-from storage import api_tokens
+from storage import api_tokens, audit_log
 from storage.api_tokens import LARGEST_ID, SCOPES
 
 app = typer.Typer(help="Tokens for the API: create, list, revoke.", no_args_is_help=True)
 stderr = Console(stderr=True, highlight=False)
 
 LONGEST_NAME = 200
+DEFAULT_SCOPE = "documents:write"  # the least: who wants more says so
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
@@ -28,11 +29,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on std
 def create(
     name: Annotated[str, typer.Argument(help="Who will use it, for people to read.")],
     scope: Annotated[
-        list[str] | None, typer.Option(help=f"What it is good for: {', '.join(SCOPES)}; everything if absent.")
+        list[str] | None,
+        typer.Option(help=f"What it is good for: {', '.join(SCOPES)}; {DEFAULT_SCOPE} if absent. Repeatable."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a token. It is shown this once; what is kept is a hash.
+
+    `read` reads the API and its streams, `write` changes what an analyst changes (and reads), `documents:write`
+    pushes documents and nothing else.
 
     Example: opinion tokens create weibo-crawler --scope documents:write
     """
@@ -40,9 +45,10 @@ def create(
         raise UsageError(f"a name has 1 to {LONGEST_NAME} characters")
     if unknown := set(scope or ()) - set(SCOPES):
         raise UsageError(f"no such scope: {', '.join(sorted(unknown))}", remedy=f"there are: {', '.join(SCOPES)}")
-    chosen = [one for one in SCOPES if one in (scope or SCOPES)]
+    chosen = [one for one in SCOPES if one in (scope or [DEFAULT_SCOPE])]
     with database(load_settings()) as engine, engine.begin() as connection:
         made, token = api_tokens.create(connection, name.strip(), chosen)
+        audit_log.append_by_command(connection, "token made", made.name, scope=", ".join(chosen))
     if as_json:
         typer.echo(json.dumps({**row_as_json(made), "token": token}, ensure_ascii=False))
         return
@@ -79,6 +85,7 @@ def revoke(
     """
     with database(load_settings()) as engine, engine.begin() as connection:
         row = api_tokens.revoke(connection, token_id)
+        audit_log.append_by_command(connection, "token revoked", row.name, id=row.id)
     if as_json:
         typer.echo(json.dumps(row_as_json(row), ensure_ascii=False))
     else:

@@ -82,6 +82,7 @@ def _show_addresses(stack: Stack, missing: Mapping[str, str]) -> None:
     table = Table(title="Opinion is up" if not missing else "Opinion is up, in part", show_header=False)
     if stack.console_url:
         table.add_row("console", stack.console_url)
+        table.add_row("log in", stack.how_to_get_in)
     table.add_row("Kafka", stack.addresses.kafka_bootstrap)
     table.add_row("database", database)
     table.add_row("logs", str(stack.logs))

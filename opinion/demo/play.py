@@ -13,6 +13,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from sqlalchemy import Connection, Engine, select
 
+from core.addresses import is_loopback
 from core.errors import DependencyNotReadyError, OpinionError
 from core.settings import Settings
 from opinion.demo.receiver import Receiver
@@ -77,6 +78,8 @@ def environment(settings: Settings, home: Path, webhook: str) -> dict[str, str]:
         "OPINION_KAFKA_BOOTSTRAP": "",
         "OPINION_DATABASE_URL": "",
         "OPINION_KAFKA__PARTITIONS": "4",
+        # Invented data, gone with the next demo: on this machine alone a login would only be in the way.
+        "OPINION_WEB__ACCESS": "open" if is_loopback(settings.web.host) else settings.web.access,
         "OPINION_DETECT__EVERY": "PT1S",
         "OPINION_ALERTS__WEBHOOKS": json.dumps([webhook]),
         "OPINION_ALERTS__APPRISE": "[]",

@@ -6,7 +6,8 @@ own place; when the ring has gone on without it, it is sent back to Kafka, at it
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiokafka.errors import KafkaError
@@ -64,13 +65,14 @@ class Reader:
         self._count(1)
         try:
             yield f"retry: {RETRY_MILLISECONDS}\n".encode() + self._ping()
-            if self._mine is not None:
-                async for chunk in self._caught_up(self._mine):
-                    yield chunk
+            is_behind = self._mine is not None
             while True:
-                if self._next < self._hub.ring.first or self._ring is not self._hub.ring:
-                    async for chunk in self._caught_up(cursors.read(self._hub.feed.topic, self.cursor)):
-                        yield chunk
+                if is_behind or self._next < self._hub.ring.first or self._ring is not self._hub.ring:
+                    lacking = cursors.read(self._hub.feed.topic, self.cursor)
+                    async with aclosing(self._caught_up(lacking)) as older:
+                        async for chunk in older:
+                            yield chunk
+                    is_behind = False
                 if chunk := self._take():
                     yield chunk
                 elif self._next == self._hub.ring.end:
@@ -131,7 +133,7 @@ class Reader:
             self._mine, self.cursor = None, ring.cursor
         return b"".join(parts)
 
-    async def _caught_up(self, mine: list[int]) -> AsyncIterator[bytes]:
+    async def _caught_up(self, mine: list[int]) -> AsyncGenerator[bytes, None]:
         """What lies between these offsets and the ring, from Kafka if need be; then the reader stands in the ring."""
         hub, is_first = self._hub, True
         while not self._joins(mine, is_first=is_first):
@@ -144,7 +146,7 @@ class Reader:
             except (KafkaError, OSError, DependencyNotReadyError) as error:
                 if is_first:
                     log.warning("stream_reads_again", topic=hub.feed.topic, error=str(error) or "no answer")
-                await hub.changed(min(AGAIN_SECONDS, max(0.0, self._ping_due())))
+                await asyncio.sleep(min(AGAIN_SECONDS, max(0.0, self._ping_due())))
                 if self._ping_due() <= 0:
                     yield self._ping()
                 continue

@@ -54,7 +54,7 @@ def test_the_browsers_example_shows_what_comes(
     feed = Feed(new_topic(topics.CLASSIFIED), "document", ClassifiedDocument, document_id, lambda values: values)
     hub = Hub(lambda: kafka_bootstrap, feed, SystemClock(), Bounds(ping_seconds=0.5))
     away = connect("postgresql://nobody@127.0.0.1:1/none")
-    with serving(create_app(away, streams=Streams(hub, hub))) as url:
+    with serving(create_app(away, stream=Streams(hub, hub))) as url:
         publisher = Publisher(kafka_bootstrap, feed.topic)
         page = chromium.new_page()
         page.goto(f"{url}/healthz")

@@ -67,7 +67,7 @@ def consoles(bootstrap: str, prefix: str) -> Iterator[str]:
         hub(topics.ALERT, "incident", AlertEvent, delivery_id),
     )
     away = connect("postgresql://nobody@127.0.0.1:1/none")
-    with serving(create_app(away, streams=streams)) as url:
+    with serving(create_app(away, stream=streams)) as url:
         yield url
     away.dispose()
 

@@ -15,8 +15,7 @@ from alerts.telling import Receiver
 from core.clock import MovableClock
 from core.settings import Settings
 from opinion.detection import phone_links
-from storage import incident_care
-from storage.app_secrets import signing_secret
+from storage import app_secrets, incident_care
 from storage.engine import connect
 from storage.tables import notification
 from tests.support.consoles import serving
@@ -127,7 +126,7 @@ def test_messages_to_people_carry_a_link_that_opens(engine: Engine) -> None:
     number = judge(engine, receivers=receivers).id
     with engine.begin() as connection:
         told = dict(connection.execute(select(notification.c.receiver, notification.c.payload)).all())
-        secret = signing_secret(connection)
+        secret = app_secrets.secret(connection)
     link = told["值班群"]["card"]["elements"][-1]["actions"][0]["url"]
     assert link.startswith(f"http://console/i/{number}?t=")
     assert f"http://console/incidents/{number}|" in told["outside"]["blocks"][-1]["text"]["text"]

@@ -18,18 +18,20 @@ from core.watchlist_entries import speakable
 from storage import incident_care, incidents, queries
 from storage.incidents import IncidentRow
 from storage.queries import Incident
+from web.auditing import ChangesNothing
 from web.database import Reading
 from web.errors import ErrorAnswer, respond
 from web.problems import Problem
 from web.rendering import console_of
+from web.roles import Analyst
 from web.routes.api import LARGEST_ID
-from web.routes.incidents import ACTOR
 
 router = APIRouter(
     prefix="/api/v1",
     responses={status: {"model": ErrorAnswer} for status in (400, 403, 404, 409, 422, 503)},
     tags=["incidents"],
 )
+BY = "For whom a program does it; a person who is logged in acts in their own name."
 IncidentId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 Line = Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1), AfterValidator(speakable)]
 Name = Annotated[Line, Field(max_length=100)]
@@ -42,7 +44,7 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    by: Name = Field(ACTOR, description="Who does it.")
+    by: Name | None = Field(None, description=BY)
 
 
 class Assignment(Body):
@@ -74,40 +76,56 @@ class Question(BaseModel):
 
 
 @router.post("/incidents/{incident_id}/acknowledge", response_model=Incident)
-def acknowledge(request: Request, incident_id: IncidentId, body: Body) -> Response | Incident:
+def acknowledge(request: Request, incident_id: IncidentId, body: Body, person: Analyst) -> Response | Incident:
     """Somebody takes it over: no reminders and no escalation from now on. The first name stays."""
-    return _done(request, incident_id, lambda c: incident_care.acknowledge(c, incident_id, by=body.by))
+    return _done(
+        request, incident_id, lambda c: incident_care.acknowledge(c, incident_id, by=person.acting_for(body.by))
+    )
 
 
 @router.post("/incidents/{incident_id}/unacknowledge", response_model=Incident)
-def unacknowledge(request: Request, incident_id: IncidentId, body: Body) -> Response | Incident:
+def unacknowledge(request: Request, incident_id: IncidentId, body: Body, person: Analyst) -> Response | Incident:
     """Hand it back: reminders and escalation go on."""
-    return _done(request, incident_id, lambda c: incident_care.unacknowledge(c, incident_id, by=body.by))
+    return _done(
+        request, incident_id, lambda c: incident_care.unacknowledge(c, incident_id, by=person.acting_for(body.by))
+    )
 
 
 @router.post("/incidents/{incident_id}/assign", response_model=Incident)
-def assign(request: Request, incident_id: IncidentId, body: Assignment) -> Response | Incident:
+def assign(request: Request, incident_id: IncidentId, body: Assignment, person: Analyst) -> Response | Incident:
     """Say whose it is; it is not acknowledged by that."""
-    return _done(request, incident_id, lambda c: incident_care.assign(c, incident_id, body.owner, by=body.by))
+    return _done(
+        request,
+        incident_id,
+        lambda c: incident_care.assign(c, incident_id, body.owner, by=person.acting_for(body.by)),
+    )
 
 
 @router.post("/incidents/{incident_id}/comments", response_model=Incident)
-def comment(request: Request, incident_id: IncidentId, body: CommentBody) -> Response | Incident:
+def comment(request: Request, incident_id: IncidentId, body: CommentBody, person: Analyst) -> Response | Incident:
     """Write a line into its history."""
-    return _done(request, incident_id, lambda c: incident_care.comment(c, incident_id, body.text, by=body.by))
+    return _done(
+        request,
+        incident_id,
+        lambda c: incident_care.comment(c, incident_id, body.text, by=person.acting_for(body.by)),
+    )
 
 
 @router.post("/incidents/{incident_id}/resolve", response_model=Incident)
-def resolve(request: Request, incident_id: IncidentId, body: Closing) -> Response | Incident:
+def resolve(request: Request, incident_id: IncidentId, body: Closing, person: Analyst) -> Response | Incident:
     """Be done with it, as long as it does not grow ten times rarer."""
     why = body.comment or ""
-    return _done(request, incident_id, lambda c: incident_care.close(c, incident_id, by=body.by, comment=why))
+    return _done(
+        request,
+        incident_id,
+        lambda c: incident_care.close(c, incident_id, by=person.acting_for(body.by), comment=why),
+    )
 
 
 @router.post("/incidents/{incident_id}/reopen", response_model=Incident)
-def reopen(request: Request, incident_id: IncidentId, body: Body) -> Response | Incident:
+def reopen(request: Request, incident_id: IncidentId, body: Body, person: Analyst) -> Response | Incident:
     """Take back that somebody resolved it. 409 where the counts say that it is over."""
-    return _done(request, incident_id, lambda c: incident_care.reopen(c, incident_id, by=body.by))
+    return _done(request, incident_id, lambda c: incident_care.reopen(c, incident_id, by=person.acting_for(body.by)))
 
 
 @router.get("/incidents/{incident_id}/who")
@@ -116,7 +134,7 @@ def who_hears(request: Request, connection: Reading, incident_id: IncidentId) ->
     return _asked(request, connection, incidents.one(connection, incident_id), console_of(request).clock.now())
 
 
-@router.post("/who")
+@router.post("/who", dependencies=[ChangesNothing])
 def who_would_hear(request: Request, connection: Reading, question: Question) -> list[Answer]:
     """Who would hear of an incident with such labels; nobody is told."""
     now = question.at or console_of(request).clock.now()

@@ -22,7 +22,6 @@ from web.roles import Analyst
 from web.routes.api import LARGEST_ID
 from web.silence_drafts import LENGTHS, draft_of, preview
 
-ACTOR = "console"
 LATEST = 8
 DRAFT_FIELDS = ("match", "for", "until", "why")
 

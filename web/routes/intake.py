@@ -15,6 +15,7 @@ from starlette.responses import Response
 from core.errors import DependencyNotReadyError, RecordRejected
 from core.metrics import PUSHED
 from core.records import schemas
+from web.auditing import ChangesNothing
 from web.bodies import JSON, NDJSON, Numbered, read_documents
 from web.errors import ErrorAnswer
 from web.problems import Problem, ProblemError
@@ -105,7 +106,7 @@ def pushing_of(request: Request) -> Pushing:
     response_description="Every document is on the topic.",
     responses=RESPONSES,
     openapi_extra={"requestBody": REQUEST_BODY},
-    dependencies=[Depends(needs("documents:write"))],
+    dependencies=[Depends(needs("documents:write")), ChangesNothing],
 )
 async def push(request: Request, pushing: Annotated[Pushing, Depends(pushing_of)]) -> Response:
     """Take documents in. Sending the same again has no effect, so a request without an answer may be repeated."""

@@ -70,8 +70,8 @@ def settle(request: Request, person: Analyst, form: Form) -> RedirectResponse:
     """Settle one: this answer wins over the others, and a later one over it. Sent twice it has no second effect."""
     console = console_of(request)
     with console.engine.begin() as connection:
-        waiting = _agreement(request).at(connection).open
-        conflict = next((one for one in waiting if _name(one) == form.get("text")), None)
+        standing = _agreement(request).at(connection)
+        conflict = next((one for one in standing.open if _name(one) == form.get("text")), None)
         if conflict is None:
             return see_other("/label/conflicts", note="known")
         answer = form.get(conflict.head, "")
@@ -94,6 +94,7 @@ def settle(request: Request, person: Analyst, form: Form) -> RedirectResponse:
             is_adjudication=True,
         )
         people_verdicts.record(connection, [settling(about, said)])
+        _agreement(request).settled(connection, standing, conflict)
     return see_other("/label/conflicts", note="settled")
 
 

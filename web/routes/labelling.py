@@ -22,6 +22,7 @@ from web.i18n import A_YEAR_SECONDS
 from web.labelling import MAX_SECONDS, Offered, Sitting
 from web.problems import Problem, ProblemError
 from web.rendering import console_of, page
+from web.roles import ANYONE, Annotator, person_of
 from web.view import Name
 
 NAME_COOKIE = "opinion_annotator"
@@ -39,6 +40,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/label")
 def show(
     request: Request,
+    person: Annotator,
     document: Name = None,
     before: Name = None,
     back: Name = None,
@@ -94,7 +96,7 @@ def show(
 
 
 @router.post("/label")
-def answer(request: Request, form: Form) -> RedirectResponse:
+def answer(request: Request, form: Form, person: Annotator) -> RedirectResponse:
     """Store the answers and go on. Sent twice it has no second effect; a text that has changed is shown again."""
     console = console_of(request)
     annotator = _needed_name(request)
@@ -123,7 +125,7 @@ def answer(request: Request, form: Form) -> RedirectResponse:
 
 
 @router.post("/label/skip")
-def skip(request: Request, form: Form) -> RedirectResponse:
+def skip(request: Request, form: Form, person: Annotator) -> RedirectResponse:
     """Leave this document to others and go on."""
     annotator = _needed_name(request)
     with console_of(request).engine.begin() as connection:
@@ -136,7 +138,7 @@ def skip(request: Request, form: Form) -> RedirectResponse:
 
 
 @router.post("/label/undo")
-def undo(request: Request, form: Form) -> RedirectResponse:
+def undo(request: Request, form: Form, person: Annotator) -> RedirectResponse:
     """Take back the last answer and show its document again."""
     annotator = _needed_name(request)
     console = console_of(request)
@@ -149,7 +151,7 @@ def undo(request: Request, form: Form) -> RedirectResponse:
 
 
 @router.post("/label/name")
-def take_name(form: Form) -> RedirectResponse:
+def take_name(form: Form, person: Annotator) -> RedirectResponse:
     """Remember in a cookie who answers on this machine."""
     response = _to(document=form.get("document") or None, back=form.get("back") or None)
     name = form.get("name", "").strip()
@@ -160,7 +162,9 @@ def take_name(form: Form) -> RedirectResponse:
 
 
 def annotator_of(request: Request) -> str | None:
-    """Who answers in this browser; None as long as they have not said."""
+    """Who answers: the person who is logged in; without accounts whoever this browser says, None if it has not."""
+    if (person := person_of(request)) is not ANYONE:
+        return person.name
     name = unquote(request.cookies.get(NAME_COOKIE, ""))
     return name if _is_name(name) else None
 

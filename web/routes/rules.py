@@ -14,13 +14,15 @@ from core.errors import UsageError
 from storage import feedback, rules
 from storage.feedback import FeedbackRow, Precision, Verdict
 from storage.rules import RuleChange
+from web.auditing import ChangesNothing
 from web.database import Reading
 from web.errors import ErrorAnswer, respond
 from web.laboratory import reserved, trial_of
 from web.problems import Problem, ProblemError
 from web.rendering import console_of
+from web.roles import Analyst
 from web.routes.api import LARGEST_ID
-from web.routes.incidents import ACTOR
+from web.routes.incident_care import BY
 from web.view import no_nul
 
 TRIED_NAME: Final = "trial"
@@ -83,7 +85,7 @@ class FeedbackRequest(BaseModel):
 
     verdict: Verdict
     comment: Annotated[str, Field(max_length=2000), AfterValidator(no_nul)] = ""
-    by: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(no_nul)] = ACTOR
+    by: Annotated[str, AfterValidator(no_nul)] | None = Field(None, min_length=1, max_length=200, description=BY)
 
 
 class FeedbackAnswer(BaseModel):
@@ -115,7 +117,7 @@ def history(connection: Reading, name: Name) -> list[ChangeAnswer]:
 
 
 @router.put("/rules/{name}", response_model=RuleAnswer)
-def put(request: Request, name: Name, definition: RuleDefinition) -> Response | RuleAnswer:
+def put(request: Request, name: Name, definition: RuleDefinition, person: Analyst) -> Response | RuleAnswer:
     """Make or change a rule: this is its whole definition. 409 where the rules file owns it."""
     try:
         wanted = rule_of(name, definition.model_dump(exclude_defaults=True))
@@ -123,28 +125,28 @@ def put(request: Request, name: Name, definition: RuleDefinition) -> Response | 
         return respond(request, Problem(422, "bad_rule", error.message))
     with console_of(request).engine.begin() as connection:
         try:
-            rules.put(connection, {wanted.name: definition_of(wanted)}, by=ACTOR)
+            rules.put(connection, {wanted.name: definition_of(wanted)}, by=person.name)
         except UsageError as error:
             return respond(request, Problem(409, "rule_not_yours", error.message))
         return _one(connection, wanted.name)
 
 
 @router.delete("/rules/{name}", status_code=204, response_class=Response)
-def remove(request: Request, name: Name) -> Response:
+def remove(request: Request, name: Name, person: Analyst) -> Response:
     """Judge by it no longer. 409 where the rules file owns it, or it holds by default."""
     with console_of(request).engine.begin() as connection:
         book = rulebook(connection)
         try:
             if name in book.rules and name not in book.stored:
                 raise UsageError(f"the rule {name!r} holds by default: disable it")
-            rules.remove(connection, name, by=ACTOR)
+            rules.remove(connection, name, by=person.name)
         except UsageError as error:
             return respond(request, Problem(409, "rule_not_yours", error.message))
     return Response(status_code=204)
 
 
-@router.post("/rules/test", responses={429: {"model": ErrorAnswer}})
-def try_definition(request: Request, connection: Reading, trial: RuleTrial) -> Trial:
+@router.post("/rules/test", responses={429: {"model": ErrorAnswer}}, dependencies=[ChangesNothing])
+def try_definition(request: Request, connection: Reading, trial: RuleTrial, person: Analyst) -> Trial:
     """What a rule would have done, over the 20 largest of its series; changes nothing. One at a time."""
     try:
         rule = rule_of(trial.name, trial.rule.model_dump(exclude_defaults=True))
@@ -161,10 +163,12 @@ def list_feedback(connection: Reading, incident_id: IncidentId) -> list[Feedback
 
 
 @router.post("/incidents/{incident_id}/feedback", status_code=201)
-def give_feedback(request: Request, incident_id: IncidentId, said: FeedbackRequest) -> list[FeedbackAnswer]:
+def give_feedback(
+    request: Request, incident_id: IncidentId, said: FeedbackRequest, person: Analyst
+) -> list[FeedbackAnswer]:
     """Say whether an incident was useful; a person's newest word counts."""
     with console_of(request).engine.begin() as connection:
-        feedback.give(connection, incident_id, said.verdict, by=said.by, comment=said.comment)
+        feedback.give(connection, incident_id, said.verdict, by=person.acting_for(said.by), comment=said.comment)
         return [_said(row) for row in feedback.of_incident(connection, incident_id)]
 
 

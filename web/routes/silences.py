@@ -12,13 +12,14 @@ from alerts.routing import silencing
 from core.errors import UsageError
 from core.watchlist_entries import speakable
 from storage import incidents, silences
+from web.auditing import ChangesNothing
 from web.database import Reading
 from web.errors import ErrorAnswer, respond
 from web.problems import Problem
 from web.rendering import console_of
+from web.roles import Analyst
 from web.routes.api import LARGEST_ID
-from web.routes.incident_care import Name
-from web.routes.incidents import ACTOR
+from web.routes.incident_care import BY, Name
 
 router = APIRouter(
     prefix="/api/v1/silences",
@@ -45,7 +46,7 @@ class Wanted(Preview):
     starts_at: AwareDatetime | None = Field(None, description="Now if absent.")
     ends_at: AwareDatetime
     comment: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(speakable)] = ""
-    by: Name = Field(ACTOR, description="Who does it.")
+    by: Name | None = Field(None, description=BY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def show(request: Request, connection: Reading, silence_id: SilenceId) -> Silenc
 
 
 @router.post("", status_code=201, response_model=SilenceAnswer)
-def mute(request: Request, wanted: Wanted) -> Response | SilenceAnswer:
+def mute(request: Request, wanted: Wanted, person: Analyst) -> Response | SilenceAnswer:
     """Mute messages about incidents whose labels match; detection and the alert topic go on."""
     console = console_of(request)
     now = console.clock.now()
@@ -99,7 +100,7 @@ def mute(request: Request, wanted: Wanted) -> Response | SilenceAnswer:
                 wanted.matchers,
                 starts_at=wanted.starts_at or now,
                 ends_at=wanted.ends_at,
-                by=wanted.by,
+                by=person.acting_for(wanted.by),
                 comment=wanted.comment,
             )
     except UsageError as error:
@@ -107,7 +108,7 @@ def mute(request: Request, wanted: Wanted) -> Response | SilenceAnswer:
     return _answer(made, now)
 
 
-@router.post("/preview", response_model=PreviewAnswer)
+@router.post("/preview", response_model=PreviewAnswer, dependencies=[ChangesNothing])
 def preview(request: Request, connection: Reading, tried: Preview) -> Response | PreviewAnswer:
     """What matchers would mute now; changes nothing."""
     try:
@@ -118,12 +119,14 @@ def preview(request: Request, connection: Reading, tried: Preview) -> Response |
 
 
 @router.delete("/{silence_id}")
-def expire(request: Request, silence_id: SilenceId) -> SilenceAnswer:
+def expire(request: Request, silence_id: SilenceId, person: Analyst) -> SilenceAnswer:
     """End it now; what fires is told then."""
     console = console_of(request)
     now = console.clock.now()
     with console.engine.begin() as connection:
-        return _answer(silences.expire(connection, silence_id, now=now, by=ACTOR), now + timedelta(microseconds=1))
+        return _answer(
+            silences.expire(connection, silence_id, now=now, by=person.name), now + timedelta(microseconds=1)
+        )
 
 
 def _answer(row: silences.SilenceRow, now: datetime) -> SilenceAnswer:

@@ -16,7 +16,7 @@ from web.database import Reading
 from web.errors import ErrorAnswer, respond
 from web.problems import Problem
 from web.rendering import console_of
-from web.routes.incidents import ACTOR
+from web.roles import Analyst
 
 router = APIRouter(
     prefix="/api/v1/subscriptions",
@@ -53,19 +53,19 @@ def show(connection: Reading, name: Name) -> SubscriptionAnswer:
 
 
 @router.put("/{name:path}", response_model=SubscriptionAnswer)
-def put(request: Request, name: Name, definition: Definition) -> Response | SubscriptionAnswer:
+def put(request: Request, name: Name, definition: Definition, person: Analyst) -> Response | SubscriptionAnswer:
     """Make a subscription, or change what it is."""
     try:
         entry = entry_of(name, definition.model_dump())
     except UsageError as error:
         return respond(request, Problem(422, "bad_request", error.message))
     with console_of(request).engine.begin() as connection:
-        subscriptions.put(connection, [(entry.name, definition_of(entry))], by=ACTOR)
+        subscriptions.put(connection, [(entry.name, definition_of(entry))], by=person.name)
         return _answer(subscriptions.one(connection, entry.name))
 
 
 @router.delete("/{name:path}", status_code=204, response_class=Response)
-def remove(request: Request, name: Name) -> Response:
+def remove(request: Request, name: Name, person: Analyst) -> Response:
     """End it."""
     with console_of(request).engine.begin() as connection:
         subscriptions.remove(connection, name)

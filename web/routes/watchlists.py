@@ -14,11 +14,12 @@ from core.watchlists import Watchlists
 from storage import watchlists
 from storage.stored_documents import newest
 from storage.watchlists import StoredWatchlist
+from web.auditing import ChangesNothing
 from web.database import Reading
 from web.errors import ErrorAnswer, respond
 from web.problems import Problem
 from web.rendering import console_of
-from web.routes.incidents import ACTOR
+from web.roles import Analyst
 
 TRIED_DOCUMENTS = 2000  # the newest: a second of work at most
 TRIED_NAME = "watchlist"
@@ -82,7 +83,7 @@ def show(connection: Reading, name: Name) -> WatchlistAnswer:
 
 
 @router.put("/{name:path}", response_model=WatchlistAnswer)
-def put(request: Request, name: Name, definition: Definition) -> Response | WatchlistAnswer:
+def put(request: Request, name: Name, definition: Definition, person: Analyst) -> Response | WatchlistAnswer:
     """Watch something, or change what it is. 409 where the watchlist file owns it."""
     try:
         wanted = watchlist_of(name, definition.model_dump())
@@ -90,25 +91,25 @@ def put(request: Request, name: Name, definition: Definition) -> Response | Watc
         return respond(request, Problem(422, "bad_watchlist", error.message))
     with console_of(request).engine.begin() as connection:
         try:
-            watchlists.put(connection, [wanted], by=ACTOR)
+            watchlists.put(connection, [wanted], by=person.name)
         except UsageError as error:
             return respond(request, Problem(409, "owned_by_file", error.message))
         return _answer(watchlists.one(connection, wanted.name))
 
 
 @router.delete("/{name:path}", status_code=204, response_class=Response)
-def remove(request: Request, name: Name) -> Response:
+def remove(request: Request, name: Name, person: Analyst) -> Response:
     """Watch it no longer; what was stored and counted for it stays. 409 where the watchlist file owns it."""
     with console_of(request).engine.begin() as connection:
         try:
-            watchlists.remove(connection, name, by=ACTOR)
+            watchlists.remove(connection, name, by=person.name)
         except UsageError as error:
             return respond(request, Problem(409, "owned_by_file", error.message))
     return Response(status_code=204)
 
 
-@router.post("/test")
-def try_definition(connection: Reading, trial: Trial) -> TrialAnswer:
+@router.post("/test", dependencies=[ChangesNothing])
+def try_definition(connection: Reading, trial: Trial, person: Analyst) -> TrialAnswer:
     """What a definition matches among the newest documents; changes nothing."""
     watched = Watchlists([trial.watchlist.named(TRIED_NAME)])
     read = 0

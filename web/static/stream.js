@@ -126,12 +126,16 @@
     while (list.children.length > MOST_ROWS) list.lastElementChild.remove();
   }
 
+  function goingOn() {
+    const wanted = new URL(address, location.href);
+    if (cursor) wanted.searchParams.set("cursor", cursor);
+    return wanted;
+  }
+
   function open() {
     clearTimeout(retryTimer);
     source?.close();
-    const wanted = new URL(address, location.href);
-    if (cursor) wanted.searchParams.set("cursor", cursor);
-    source = new EventSource(wanted);
+    source = new EventSource(goingOn());
     heardAt = performance.now();
     source.addEventListener("open", () => {
       connection = "live";
@@ -140,8 +144,9 @@
       show();
     });
     source.addEventListener("document", receive);
-    source.addEventListener("ping", () => {
+    source.addEventListener("ping", (event) => {
       heardAt = performance.now();
+      cursor = event.lastEventId || cursor;
     });
     source.addEventListener("gap", (event) => {
       heardAt = performance.now();
@@ -161,6 +166,7 @@
     if (!isRefused) return;
     const status = await refusal();
     if (status === 503 || status === 404) connection = "none";
+    if (status === 422 && cursor) [cursor, hasGap] = [null, true]; // what it stood for is gone: go on from now
     retryTimer = setTimeout(open, connection === "none" ? NONE_RETRY_MS : retryMs);
     retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
     show();
@@ -169,7 +175,7 @@
   async function refusal() {
     const asked = new AbortController();
     try {
-      const response = await fetch(address, { headers: { accept: "application/json" }, signal: asked.signal });
+      const response = await fetch(goingOn(), { headers: { accept: "application/json" }, signal: asked.signal });
       return response.status;
     } catch {
       return 0;

@@ -109,9 +109,9 @@ WORDS: dict[str, tuple[str, str]] = {
     "stream.lost": ("connection lost, trying again", "连接中断，正在重连"),
     "stream.none": ("no live stream", "没有实时流"),
     "stream.none.why": (
-        "This console has no broker to read from, so the list is refreshed from the database every few seconds. "
-        "Next: opinion doctor",
-        "控制台连不上消息服务，列表改为每隔几秒从数据库刷新。下一步：opinion doctor",
+        "This console has no broker to read from now, or too many read already, so the list is refreshed from the "
+        "database every few seconds. Next: opinion doctor",
+        "控制台暂时连不上消息服务，或读取的人过多，列表改为每隔几秒从数据库刷新。下一步：opinion doctor",
     ),
     "stream.gap": (
         "Some documents came while the connection was away and are only in the list of documents.",

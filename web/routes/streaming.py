@@ -77,7 +77,7 @@ async def incidents(request: Request, view: Annotated[IncidentStream, Query()]) 
 
 
 def _streams(request: Request) -> Streams:
-    streams: Streams | None = request.app.state.streams
+    streams: Streams | None = request.app.state.stream
     if streams is None:
         raise ProblemError(Problem(503, "no_stream", retry_after_seconds=FULL_SECONDS))
     if streams.is_full:
