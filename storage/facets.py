@@ -78,9 +78,8 @@ def counted(
     buckets = _buckets(span, zone)
     is_hourly = not buckets.step % HOUR and not buckets.starts[0].timestamp() % HOUR.total_seconds()
     within = [(span.start, span.end)]
-    source = count_sources.counted(
-        within, _where(filters, kind), tuple(_COLUMNS.values()), unit="hour" if is_hourly else "minute"
-    )
+    unit: count_sources.Unit = "hour" if is_hourly else "minute"
+    source = count_sources.counted(within, _where(filters, kind), tuple(_COLUMNS.values()), unit=unit)
     at = func.date_bin(cast(literal(buckets.step), Interval), source.c.bucket_at, literal(buckets.starts[0]))
     columns = [source.c[name] for name in _COLUMNS.values()]
     matches = func.sum(source.c[sentiment or "total"])
