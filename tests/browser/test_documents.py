@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 from sqlalchemy import Engine
 
 from core.clock import MovableClock
 from storage.engine import connect
 from tests.browser.pictures_documents import explain
-from tests.browser.test_console import DESKTOP, HOSTILE, PHONE, Visit
 from tests.support.consoles import serving
 from tests.support.document_rows import ARTICLE, fill
+from tests.support.hostile import TEXTS
 from tests.support.records import START, row
 from tests.support.rows import store_rows
+from tests.support.visits import DESKTOP, PHONE, Visit
 from web.app import create_app
 from web.rendering import document_url
 
@@ -41,7 +41,7 @@ def engine(database_url: str) -> Iterator[Engine]:
             source=text[:200],
             url="javascript:1",
         )
-        for nth, (name, text) in enumerate(HOSTILE.items())
+        for nth, (name, text) in enumerate(TEXTS.items())
     ]
     store_rows(engine, hostile)
     revised = [
@@ -65,12 +65,6 @@ def visit(chromium: Browser, engine: Engine) -> Iterator[Visit]:
         context.close()
 
 
-def assert_accessible(visit: Visit) -> None:
-    """axe finds nothing; a picture of what it found would say more than its number."""
-    found = Axe().run(visit.page).response["violations"]
-    assert [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in found] == []
-
-
 def test_from_a_search_to_a_reason_to_a_correction(visit: Visit) -> None:
     """Search, narrow by a count, open a document, ask why, say who one is, correct it; each step by what is seen."""
     page = visit.go("/documents")
@@ -83,7 +77,7 @@ def test_from_a_search_to_a_reason_to_a_correction(visit: Visit) -> None:
     expect(count).to_have_text("1")
     facets.get_by_role("link", name="新闻").click()
     expect(page.locator(".document")).to_have_count(1)
-    assert_accessible(visit)
+    visit.assert_accessible()
     page.get_by_role("link", name="详情").click()
     expect(page.locator("h1")).to_have_text("奶茶店再开业")
     expect(page.locator(".whole-text mark").last).to_have_text("排队")
@@ -91,7 +85,7 @@ def test_from_a_search_to_a_reason_to_a_correction(visit: Visit) -> None:
     expect(page.locator("#why .for-3").first).to_have_text("停业整顿")
     expect(page.locator("#why")).to_contain_text("得分下降 0.410")
     assert page.url.startswith(visit.url + document_url(ARTICLE))  # it came into the page
-    assert_accessible(visit)
+    visit.assert_accessible()
     page.get_by_role("link", name="先填写你的名字").click()
     page.get_by_role("textbox").fill("李敏")
     page.keyboard.press("Enter")
@@ -119,7 +113,7 @@ def test_every_page_is_whole_and_accessible_for_every_reader(visit: Visit, chrom
         for path in paths:
             reader.go(path)
             reader.page.wait_for_load_state("networkidle")
-            assert_accessible(reader)
+            reader.assert_accessible()
             refused = [one for one in reader.complaints if "422" in one]
             assert bool(refused) == ("AND" in path)
             reader.complaints.clear()
@@ -132,7 +126,7 @@ def test_hostile_documents_stay_text_on_their_pages(visit: Visit) -> None:
     page = visit.page
     for viewport in (DESKTOP, PHONE):
         page.set_viewport_size(viewport)
-        for name in HOSTILE if viewport is PHONE else ("script", "word"):
+        for name in TEXTS if viewport is PHONE else ("script", "word"):
             visit.go(document_url(name))
             expect(page.locator("#versions")).to_be_visible()
             visit.assert_clean()
