@@ -40,8 +40,9 @@ def test_what_is_guessed_first_is_refused(password: str, problem: str) -> None:
 
 @pytest.mark.parametrize("password", ["correct horse battery", "今天 天气 很好 我们 去 爬山"])
 def test_a_few_words_are_good(password: str) -> None:
-    """No class of characters is asked for."""
+    """No class of characters is asked for; what we make up ourselves is good, too."""
     assert good(password, "li") == password
+    assert good(made := one_time(), "li") == made
 
 
 def test_an_unknown_name_costs_as_much_as_a_known_one() -> None:
