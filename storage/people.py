@@ -169,13 +169,16 @@ def set_password(connection: Connection, person_id: int, password_hash: str, *, 
     return _change(connection, person_id, password_hash=password_hash, must_change=must_change)
 
 
-def set_role(connection: Connection, person_id: int, role: Role) -> Account:
+def set_role(connection: Connection, person_id: int, role: Role, *, keeps_an_admin: bool = True) -> Account:
     """Another role, from their next request on.
+
+    Args:
+        keeps_an_admin: refuse to leave nobody who manages people; the command line can always make another one.
 
     Raises:
         GateRefusedError: nobody would be left to manage people.
     """
-    if role != "admin":
+    if role != "admin" and keeps_an_admin:
         _keep_an_admin(connection, person_id)
     return _change(connection, person_id, role=role)
 

@@ -48,9 +48,9 @@ def test_the_commands_work_in_their_order(database_url: str, monkeypatch: pytest
             assert httpx.get(url + path, headers=headers).status_code == status
     [statement] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
     with engine.connect() as connection:
-        whats = [row.what for row in connection.execute(text(statement))]
+        noted = [row.what for row in connection.execute(text(statement))]
     engine.dispose()
-    assert whats[:5] == ["token made"] * 3 + ["person enabled", "person disabled"]
+    assert noted[:5] == ["token made"] * 3 + ["person enabled", "person disabled"]
     named = re.findall(r"^\| (\S+) \|", PAGE, re.MULTILINE)
     assert [one for one in named if one in ROLES] == list(ROLES)
 

@@ -130,13 +130,13 @@ def test_every_changing_route_asks_for_a_role(app: FastAPI) -> None:
     for route in routes(app):
         if route.path in own or not route.methods - SAFE:
             continue
-        called = {getattr(one.call, "__qualname__", "") for one in dependencies(route.dependant)}
-        tries = leave_out in [one.call for one in dependencies(route.dependant)]
-        assert tries or any(name.startswith(("needs_role.", "needs.")) for name in called), route.path
+        calls = [one.call for one in dependencies(route.dependant)]  # codespell:ignore dependant
+        called = {getattr(one, "__qualname__", "") for one in calls}
+        assert leave_out in calls or any(name.startswith(("needs_role.", "needs.")) for name in called), route.path
 
 
-def dependencies(dependant: Any) -> Iterator[Any]:
-    for one in dependant.dependencies:
+def dependencies(of: Any) -> Iterator[Any]:
+    for one in of.dependencies:
         yield one
         yield from dependencies(one)
 

@@ -125,7 +125,7 @@ def come_back(request: Request) -> Response:
     with console.engine.begin() as connection:
         account = people.vouched_for(connection, found.who, found.name, found.role)
         if found.is_role_theirs and account.role != found.role:
-            account = people.set_role(connection, account.id, found.role)
+            account = people.set_role(connection, account.id, found.role, keeps_an_admin=False)  # theirs to say
         if account.disabled_at is None:
             people.note_login(connection, account.id, now)
     is_out = account.disabled_at is not None
