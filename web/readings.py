@@ -165,7 +165,8 @@ def _query(query: str) -> Query:
 def read_choices(connection: Connection, view: View, now: datetime, zone: ZoneInfo) -> dict[Group, list[str]]:
     """What the filters can be set to."""
     found = choices(connection, window_of(view, freshness(connection), now, zone).span)
-    return {"watchlist": watchlists.names(connection, MOST_CHOICES)} | found
+    found.setdefault("watchlist", watchlists.names(connection, MOST_CHOICES))
+    return found
 
 
 def _cursor(before: str) -> tuple[datetime, str]:
