@@ -385,7 +385,9 @@ def champion(connection: Connection) -> Champion | None:
 def _mentions(watchlist: str, sentiment: Sentiment | None) -> ColumnElement[bool]:
     of_document = (mention.c.published_at == document.c.published_at) & (mention.c.document_id == document.c.id)
     wanted = select(mention.c.watchlist).where(of_document, mention.c.watchlist == watchlist)
-    return (wanted.where(mention.c.sentiment == sentiment) if sentiment else wanted).exists()
+    if sentiment:
+        wanted = wanted.where(mention.c.sentiment == sentiment)
+    return wanted.offset(0).exists()  # a look-up for each row; as a join it may read all mentions of the watchlist
 
 
 def _columns(shape: type[Any], columns: Any) -> list[Any]:
