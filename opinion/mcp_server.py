@@ -212,7 +212,7 @@ class Tools:
 
     def sources(self, limit: Annotated[int, Field(ge=1, le=200)] = 50) -> SourcesAnswer:
         """Where documents come from and how each source is, those that have fallen silent first."""
-        with self._database.reading() as connection:
+        with self._database.reading(only_views=False) as connection:
             found = queries.source_health(connection, limit)
         return SourcesAnswer(
             sources=[
