@@ -95,4 +95,5 @@ def around(incident: Incident, scope: DocumentsView) -> View:
         topic=scope.topic,
         source=scope.source,
         language=scope.language,
+        watchlist=scope.watchlist,
     )
