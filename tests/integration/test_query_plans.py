@@ -34,6 +34,8 @@ BI = [
     f"SELECT source, sum(total) FROM bi.sentiment_hour WHERE {IN_SPAN} AND topic_label = 'finance' GROUP BY 1",  # noqa: S608
     f"SELECT sum(negative) FROM bi.watchlist_day WHERE {IN_SPAN} AND watchlist = 'tea'",  # noqa: S608
     "SELECT * FROM bi.document WHERE published_at >= :start AND published_at < :end",
+    "SELECT * FROM bi.mention WHERE published_at >= :start AND published_at < :end",
+    "SELECT * FROM bi.mention WHERE watchlist = 'tea' AND published_at >= :start AND published_at < :end",
 ]
 
 
