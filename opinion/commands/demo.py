@@ -3,11 +3,11 @@
 import json
 import os
 import time
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from sqlalchemy.engine import make_url
 
 from core.logs import configure_logs
 from core.settings import Settings, load_settings
@@ -54,7 +54,7 @@ def _run(settings: Settings, receiver: Receiver, *, keep: bool, seed: int, as_js
             if as_json:
                 typer.echo(json.dumps(summary(outcome)))
             else:
-                show(Console(), outcome, settings.zone, _next_steps(stack, outcome, keep=keep))
+                show(Console(), outcome, settings.zone, _next_steps(stack, outcome, settings.home, keep=keep))
             if keep:
                 _keep(stack)
         except KeyboardInterrupt:
@@ -62,15 +62,18 @@ def _run(settings: Settings, receiver: Receiver, *, keep: bool, seed: int, as_js
         say("Stopping the demo's servers …")
 
 
-def _next_steps(stack: Stack, outcome: Outcome, *, keep: bool) -> list[tuple[str, str]]:
+def _next_steps(stack: Stack, outcome: Outcome, home: Path, *, keep: bool) -> list[tuple[str, str]]:
     if keep:
         incident = outcome.incidents[0].incident.id
-        database = make_url(stack.addresses.database_url)
-        psql = f"psql -h {database.host} -p {database.port} -U {database.username} {database.database}"
+        here = os.path.relpath(home)
         return [
             (str(stack.console_url), "the console, with this day in it; no login, the day is invented"),
             (f"{stack.console_url}/incidents/{incident}", "this incident"),
-            (psql, "try TABLE bi.alert; the password is in postgres/instance.json of the demo's home"),
+            (
+                f"OPINION_HOME={here} opinion db reader me",
+                "a login for psql or pandas; try TABLE bi.incident",
+            ),
+            (f"OPINION_HOME={here} opinion export incident", "the same without psql"),
             ("Ctrl-C", "ends the demo"),
         ]
     return [

@@ -102,6 +102,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "job.drift": ("look for drift", "检查漂移"),
     "job.retention": ("let old documents go", "清除过期文档"),
     "job.search_index": ("build the search index", "建立搜索索引"),
+    "job.roll_up": ("fold hours and days", "汇总小时与天"),
+    "job.reports": ("write reports", "生成报告"),
     "job.audit": ("audit", "核对"),
     "job.feeds": ("poll feeds", "读取订阅源"),
     "every.days": ("{n} d", "{n} 天"),

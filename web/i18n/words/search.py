@@ -92,5 +92,5 @@ WORDS: dict[str, tuple[str, str]] = {
     "search.time": ("Time", "时间"),
     "search.bar": ("from {at}: {n} documents", "自 {at} 起：{n} 篇"),
     "documents.open": ("Details", "详情"),
-    "documents.copies": ("{n} copies", "另有 {n} 篇转载"),
+    "documents.copies": ("copies: {n}", "另有 {n} 篇转载"),
 }
