@@ -18,12 +18,13 @@ from core.errors import NotFoundError, OpinionError, UsageError
 
 ROLE: Final = "opinion_bi"
 MOST_CONNECTIONS: Final = 20  # of one login; the embedded server takes 200 in all
-LIMITS: Final = {  # as the migration that made schema bi a contract sets them on the role
+LIMITS: Final = {  # all but jit as the migration that made schema bi a contract sets them on the role
     "default_transaction_read_only": "on",
     "statement_timeout": "30s",
     "lock_timeout": "5s",
     "idle_in_transaction_session_timeout": "60s",
     "work_mem": "32MB",
+    "jit": "off",  # the views answer in milliseconds; compiling one of them takes a second
 }
 SUPERUSERS_LIMITS: Final = {"temp_file_limit": "1GB"}
 NAME: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
