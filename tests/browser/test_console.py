@@ -98,6 +98,7 @@ def test_the_range_is_in_the_address_and_changes_what_is_shown(visit: Visit, eng
     page.get_by_role("link", name="1 小时").click()
     expect(page).to_have_url(re.compile(r"\?range=1h$"))
     expect(documents).to_have_text("60")
+    page.wait_for_load_state()  # the form submits itself once its script is there
     page.locator("select[name=topic]").select_option("health")
     expect(page).to_have_url(re.compile(r"\?range=1h&topic=health$"))
     expect(documents).to_have_text("20")

@@ -12,10 +12,11 @@ from sqlalchemy import Engine
 from core.clock import MovableClock
 from storage import silences
 from storage.engine import connect
-from tests.browser.test_console import HOSTILE, PHONE, Visit
 from tests.support.consoles import serving
+from tests.support.hostile import TEXTS
 from tests.support.records import START, row
 from tests.support.rows import EVIDENCE, add_incident, store_rows
+from tests.support.visits import PHONE, Visit
 from web.app import create_app
 from web.phone_links import path_of
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.needs_browser
 NOW = START + timedelta(minutes=30)
 SECRET = b"b" * 32
 SMALLEST = {"width": 320, "height": 640}
-RECEIVERS: Any = (("webhook", HOSTILE["script"]), ("feishu", "值班群"))
+RECEIVERS: Any = (("webhook", TEXTS["script"]), ("feishu", "值班群"))
 SERIES = {
     "starts_at": START.isoformat(),
     "bucket_seconds": 300.0,
@@ -51,7 +52,7 @@ def console(engine: Engine) -> Iterator[str]:
 
 def fill(engine: Engine) -> int:
     """An incident in which everything that was crawled is hostile."""
-    texts = list(HOSTILE.values())
+    texts = list(TEXTS.values())
     store_rows(
         engine,
         [row(f"bad:{nth}", nth, text=text, title=text, source=text[:40]) for nth, text in enumerate(texts)],
@@ -73,7 +74,7 @@ def fill(engine: Engine) -> int:
             for nth, text in enumerate(texts)
         ],
     }
-    labels = {"alertname": "NegativeSurge", "topic": HOSTILE["script"], "source": HOSTILE["word"][:400]}
+    labels = {"alertname": "NegativeSurge", "topic": TEXTS["script"], "source": TEXTS["word"][:400]}
     with engine.begin() as connection:
         return add_incident(connection, labels=labels, evidence=body)
 
@@ -124,10 +125,10 @@ def test_an_incident_is_tended_from_its_page(
     page.wait_for_selector("[data-drawn]")
     page.get_by_role("button", name=take, exact=True).click()
     expect(page.locator("p.acknowledged")).to_be_visible()
-    page.locator("#care-text").fill(HOSTILE["script"])
+    page.locator("#care-text").fill(TEXTS["script"])
     with page.expect_response(lambda answer: answer.url.endswith(f"/incidents/{number}")):
         page.evaluate("document.body.dispatchEvent(new CustomEvent('refresh'))")
-    expect(page.locator("#care-text")).to_have_value(HOSTILE["script"])
+    expect(page.locator("#care-text")).to_have_value(TEXTS["script"])
     page.get_by_role("button", name=comment, exact=True).click()
     expect(page.locator(".timeline .said", has_text="window.hacked")).to_be_visible()
     page.locator("#silence-match").fill('source="other"')

@@ -15,6 +15,7 @@ from storage.human_labels import LabelRow
 from tests.support.consoles import serving
 from tests.support.records import START, row, says
 from tests.support.rows import store_rows
+from tests.support.waiting import wait_for
 from web.app import create_app
 
 pytestmark = pytest.mark.needs_browser
@@ -180,6 +181,7 @@ def test_a_held_key_answers_one_document(page: Page, engine: Engine) -> None:
 def test_a_lost_console_is_said_and_nothing_is_forgotten(page: Page, engine: Engine) -> None:
     """The choice stays on the page until it could be sent."""
     press(page, "1 1")
+    wait_for(lambda: chosen(page) == ["negative", "finance"], 10, "the keys to be heard")
     page.route("**/label", lambda route: route.fulfill(status=503, body="away"))
     with page.expect_response("**/label"):
         press(page, "Enter")

@@ -1,5 +1,6 @@
 """The retrain job on a real database with a model of a few thousand weights: promoted, refused, killed, alone."""
 
+import contextlib
 import json
 import random
 import signal
@@ -305,6 +306,7 @@ def test_a_scheduler_that_stops_takes_the_training_along(engine: Engine, options
 def training_child() -> psutil.Process | None:
     """The process that trains for this one."""
     for process in psutil.Process().children(recursive=True):
-        if "opinion.training_child" in process.cmdline():
-            return process
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+            if "opinion.training_child" in process.cmdline():
+                return process
     return None

@@ -154,7 +154,7 @@ def _forget_all_but_the_overlap(connection: Any) -> None:
         text("""
             SELECT string_agg(format('public.%I', relname), ', ') FROM pg_class
             WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-              AND relname NOT IN ('model_overlap', 'alembic_version')
+              AND relname NOT IN ('model_overlap', 'alembic_version', 'audit_log', 'reporting_zone')
         """)
     ).scalar_one()
     connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
