@@ -8,6 +8,8 @@ batches and transactions of a worker; verdicts are drawn, no model runs) into a 
 on where it was stopped: each batch is in the ledger. `--until N` stops after so many. Where there is no time to load
 them all, `fill` puts copies of the loaded days' counts before them, so that views and charts have as much to read.
 
+Without a word it does all three, over `SOME` documents and the counts of ten million: some minutes.
+
 `ask` measures (`benchmarks.asking`), with the write path storing --rate documents a second beside it, and writes
 var/bench/ten_million.json.
 """
@@ -38,6 +40,7 @@ from storage.tables import offset_ledger
 from tests.support.consoles import serving
 from web.app import create_app
 
+SOME = 300_000
 TOPIC = "opinion.document.raw.v1"
 BATCH = 500
 
@@ -182,7 +185,7 @@ def ask(url: str, stream: Stream, calls: int, rate: float) -> list[Answer]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["load", "fill", "ask"])
+    parser.add_argument("what", nargs="?", choices=["load", "fill", "ask"])
     parser.add_argument("--documents", type=int, default=10_000_000)
     parser.add_argument("--days", type=int, default=75)
     parser.add_argument("--seed", type=int, default=7)
@@ -198,11 +201,12 @@ def main() -> None:
         assert postgres.url
         migrate.upgrade(postgres.url)
         engine = connect(postgres.url)
-        if arguments.what == "load":
-            load(engine, stream, min(arguments.until or stream.documents, stream.documents))
-        elif arguments.what == "fill":
+        if arguments.what in ("load", None):
+            until = arguments.until or (SOME if arguments.what is None else stream.documents)
+            load(engine, stream, min(until, stream.documents))
+        if arguments.what in ("fill", None):
             print(f"counts of {fill(engine, stream):,} documents")
-        else:
+        if arguments.what in ("ask", None):
             answers = ask(postgres.url, stream, arguments.calls, arguments.rate)
             body = {"documents": loaded(engine), "rate": arguments.rate, "answers": [asdict(one) for one in answers]}
             out = Path("var/bench/ten_million.json")
