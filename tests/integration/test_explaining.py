@@ -60,10 +60,11 @@ def test_what_takes_too_long_is_given_up(settings: Settings) -> None:
 
 def test_few_may_wait(explainer: ChildExplainer, monkeypatch: pytest.MonkeyPatch) -> None:
     """One question is answered, some wait, the next is told to come again; none is answered twice or lost."""
-    go, answered = threading.Event(), []
+    taken, go, answered = threading.Event(), threading.Event(), []
     why = Why("topic", "x", 1.0, (), "gradient", "m", None)
 
     def answer(_: ChildExplainer, question: explaining.Question) -> Why:
+        taken.set()
         go.wait(30)
         answered.append(question.text)
         return why
@@ -71,7 +72,7 @@ def test_few_may_wait(explainer: ChildExplainer, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ChildExplainer, "_answer", answer)
     asking = [threading.Thread(target=explainer, args=("m", f"text {n}", "topic")) for n in range(WAITING + 1)]
     asking[0].start()
-    wait_for(lambda: explainer._asked.empty() and explainer._thread is not None, 10, "the first to be taken")
+    assert taken.wait(10)
     for one in asking[1:]:
         one.start()
     wait_for(explainer._asked.full, 10, "the others to wait")

@@ -119,7 +119,7 @@ def test_copies_are_one_entry_unless_all_are_asked_for(client: httpx.Client, eng
     """A story that four carry is shown once with their number, on whichever page; no document is lost on the way."""
     page = client.get("/documents?kind=news").text
     assert page.count('<li class="document ') == 2
-    assert "3 copies" in page
+    assert "copies: 3" in page
     assert client.get("/documents?kind=news&copies=all").text.count('<li class="document ') == 5
     seen: list[str] = []
     address = "/documents?limit=3"
