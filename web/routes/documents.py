@@ -16,7 +16,7 @@ from web.rendering import console_of, page
 from web.searching import read_listing
 from web.view import ListView, window_of
 
-COUNTED_AT_ONCE: Final = timedelta(days=7)  # counts of a longer range, or of a query, come after the documents
+COUNTED_AT_ONCE: Final = timedelta(days=1)  # counts of a longer range, or of a query, come after the documents
 
 router = APIRouter(include_in_schema=False)
 
