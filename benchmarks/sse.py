@@ -256,7 +256,11 @@ def main() -> None:
             topics.apply(kafka.bootstrap, KafkaSettings())
             store_documents(postgres.url)
             port = free_port()
-            addresses = {"OPINION_KAFKA_BOOTSTRAP": kafka.bootstrap, "OPINION_DATABASE_URL": postgres.url}
+            addresses = {
+                "OPINION_WEB__ACCESS": "open",
+                "OPINION_KAFKA_BOOTSTRAP": kafka.bootstrap,
+                "OPINION_DATABASE_URL": postgres.url,
+            }
             web = subprocess.Popen(
                 [sys.executable, "-m", "opinion.cli", "web", "--port", str(port)], env={**os.environ, **addresses}
             )
