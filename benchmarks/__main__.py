@@ -1,14 +1,13 @@
 """Runs the benchmarks one after the other: `python -m benchmarks [NAME …]`."""
 
-import pkgutil
 import subprocess
 import sys
 from pathlib import Path
 
 NAMES = sorted(
-    module.name
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)])
-    if module.name != "__main__" and not module.ispkg
+    path.stem
+    for path in Path(__file__).parent.glob("*.py")
+    if path.stem != "__main__" and 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")
 )
 
 
