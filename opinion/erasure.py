@@ -13,6 +13,7 @@ from opinion import erased_files
 from opinion.erased_files import Cleaned, Sought
 from storage import erasure, opt_outs, training_runs
 from storage.erasure import Erased
+from storage.queries import is_known
 from streams import topics
 
 BATCH: Final = 200  # documents in one transaction: workers that revise them wait no longer than that
@@ -80,7 +81,7 @@ def document_ids(engine: Engine, what: str, names: Sequence[str], *, as_kind: st
         as_kind: "document", "author", or "auto": a document if one has that id.
     """
     with engine.connect() as connection:
-        if as_kind == "document" or (as_kind == "auto" and erasure.is_stored(connection, what)):
+        if as_kind == "document" or (as_kind == "auto" and is_known(connection, what)):
             return "document", [what]
         return "author", erasure.of_author(connection, names, what)
 

@@ -19,7 +19,7 @@ from storage.redriven_letters import LetterKey
 from streams import dead_letter_topic, topics
 from streams.dead_letter_topic import DeadLetterTopic, Span, StoredDeadLetter
 from streams.offsets import OffsetReader
-from streams.redrive import redrive
+from streams.redrive import letter_key, redrive
 from web.operating import Backlog, Letter, LetterLine, Letters, LetterTopic, PartitionBacklog, Redrive
 
 FRESH_SECONDS: Final = 2.0  # many readers of the page are one reader of the broker
@@ -81,7 +81,7 @@ class BrokerOperations:
         with dead_letter_topic.opened(self._bootstrap(), topic_name(self._settings, topic)) as letters:
             letter = letters.letter(*place)
         with self._engine.connect() as connection:
-            done = redriven_letters.known(connection, letters.topic, [_key(letter)])
+            done = redriven_letters.known(connection, letters.topic, [letter_key(letter)])
         headers = [(name, escaped(value) or "") for name, value in letter.headers]
         value = letter.value or b""
         key, line = _short(letter)
@@ -151,10 +151,6 @@ def _chosen(letters: DeadLetterTopic, only: str | None, reason: str | None) -> I
     return (letter for letter in letters.read(letters.spans()) if reason in (None, letter.reason))
 
 
-def _key(letter: StoredDeadLetter) -> LetterKey:
-    return LetterKey(letter.partition, letter.offset, letter.dead_lettered_at)
-
-
 def _short(letter: StoredDeadLetter) -> _Short:
     line = LetterLine(
         letter.id,
@@ -164,4 +160,4 @@ def _short(letter: StoredDeadLetter) -> _Short:
         detail_of(letter)[:SHOWN_DETAIL],
         is_redriven=False,
     )
-    return _key(letter), line
+    return letter_key(letter), line

@@ -66,11 +66,6 @@ def of_author(connection: Connection, pseudonyms: Sequence[str], name: str) -> l
     return list(connection.scalars(_OF_AUTHOR, asked))
 
 
-def is_stored(connection: Connection, document_id: str) -> bool:
-    """Whether there is a document of this id."""
-    return connection.scalar(select(document_key.c.id).where(document_key.c.id == document_id)) is not None
-
-
 def stored(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Those of these documents that are stored."""
     return set(connection.scalars(select(document_key.c.id).where(document_key.c.id.in_(sorted(set(ids))))))

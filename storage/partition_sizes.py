@@ -38,9 +38,3 @@ def months(connection: Connection) -> Sequence[MonthSize]:
 def database_bytes(connection: Connection) -> int:
     """Everything in this database."""
     return int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
-
-
-def documents_before(connection: Connection) -> datetime | None:
-    """Documents published before this time have expired; None: nothing ever has."""
-    found: datetime | None = connection.scalar(text("SELECT documents_before FROM retention_state"))
-    return found

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select, text
 
+from storage.count_sources import counted
 from storage.series import Span
-from storage.tables import watchlist_minute
 
 _NEWEST = text("""
     SELECT name, newest.bucket_at FROM unnest(CAST(:names AS text[])) AS name
@@ -38,9 +38,9 @@ class WatchlistShare:
 
 def shares(connection: Connection, names: Sequence[str], span: Span) -> dict[str, WatchlistShare]:
     """Of each of these watchlists, by name; reads the counts alone."""
-    c = watchlist_minute.c
-    within = (c.bucket_at >= span.start) & (c.bucket_at < span.end) & c.watchlist.in_(names)
-    sums = select(c.watchlist, func.sum(c.total), func.sum(c.negative)).where(within).group_by(c.watchlist)
-    counted = {name: (int(total), int(negative)) for name, total, negative in connection.execute(sums)}
+    c = counted([(span.start, span.end)], {}, ["watchlist"]).c
+    sums = select(c.watchlist, func.sum(c.total), func.sum(c.negative)).group_by(c.watchlist)
+    sums = sums.where(c.watchlist.in_(names))
+    found = {name: (int(total), int(negative)) for name, total, negative in connection.execute(sums)}
     newest = {row.name: row.bucket_at for row in connection.execute(_NEWEST, {"names": list(names)})}
-    return {name: WatchlistShare(*counted.get(name, (0, 0)), newest.get(name)) for name in names}
+    return {name: WatchlistShare(*found.get(name, (0, 0)), newest.get(name)) for name in names}

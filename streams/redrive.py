@@ -165,7 +165,7 @@ class _Run:
     def choose(self, batch: Sequence[StoredDeadLetter], most: int | None) -> list[StoredDeadLetter]:
         """The letters of a batch that go back; what becomes of the others is counted."""
         with self._engine.connect() as connection:
-            done = redriven_letters.known(connection, self._topic, [_key(letter) for letter in batch])
+            done = redriven_letters.known(connection, self._topic, [letter_key(letter) for letter in batch])
         chosen: list[StoredDeadLetter] = []
         for letter in batch:
             if most is not None and self.result.sent + len(chosen) >= most:
@@ -174,7 +174,7 @@ class _Run:
                 self.result.refused += 1
                 if len(self.result.objections) < MOST_OBJECTIONS:
                     self.result.objections[letter.id] = objection
-            elif _key(letter) in done and not self._is_again:
+            elif letter_key(letter) in done and not self._is_again:
                 self.result.already += 1
             else:
                 chosen.append(letter)
@@ -199,10 +199,11 @@ class _Run:
 
     def _remember(self, letters: Sequence[StoredDeadLetter]) -> None:
         with self._engine.begin() as connection:
-            redriven_letters.remember(connection, self._topic, [_key(letter) for letter in letters])
+            redriven_letters.remember(connection, self._topic, [letter_key(letter) for letter in letters])
 
 
-def _key(letter: StoredDeadLetter) -> LetterKey:
+def letter_key(letter: StoredDeadLetter) -> LetterKey:
+    """By which SQL knows it."""
     return LetterKey(letter.partition, letter.offset, letter.dead_lettered_at)
 
 

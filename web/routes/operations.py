@@ -20,6 +20,7 @@ from storage import (
     dead_letter_counts,
     feeds,
     job_runs,
+    late_changes,
     notifications,
     offset_ledger,
     partition_sizes,
@@ -75,7 +76,7 @@ def operations(request: Request, connection: Reading) -> HTMLResponse:
         audits={topic: audit_rounds.load_state(connection, topic) for topic in topics},
         months=partition_sizes.months(connection),
         database_bytes=partition_sizes.database_bytes(connection),
-        documents_before=partition_sizes.documents_before(connection),
+        documents_before=late_changes.expired_before(connection),
         unit_of=unit_of,
     )
 
